@@ -1,0 +1,127 @@
+//! Where a request may go after a failure: targets, chains of them, and tables of chains.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+use crate::ModelGroup;
+
+/// Targets in the order in which they are asked.
+pub type Chain = Arc<[Target]>;
+
+/// A group to ask, with parameters of its own for that hop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Target {
+    /// The group.
+    pub group: ModelGroup,
+    /// Members that take the place of those of the request body: name, and value as JSON.
+    pub parameters: Arc<[(Arc<str>, Bytes)]>,
+    /// The time limit of each attempt.
+    pub timeout: Option<Duration>,
+    /// The time limit of each attempt of a stream.
+    pub stream_timeout: Option<Duration>,
+    /// The number of retries in the group.
+    pub max_retries: Option<u32>,
+}
+
+impl Target {
+    /// A group without parameters of its own.
+    pub fn new(group: impl Into<ModelGroup>) -> Self {
+        Self {
+            group: group.into(),
+            parameters: Arc::default(),
+            timeout: None,
+            stream_timeout: None,
+            max_retries: None,
+        }
+    }
+
+    /// Adds a member that takes the place of the body's: its name, and its value as JSON.
+    #[must_use]
+    pub fn with_parameter(mut self, name: impl Into<Arc<str>>, value: impl Into<Bytes>) -> Self {
+        self.parameters = self
+            .parameters
+            .iter()
+            .cloned()
+            .chain([(name.into(), value.into())])
+            .collect();
+        self
+    }
+
+    /// Sets the time limit of each attempt.
+    #[must_use]
+    pub fn with_timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Some(limit);
+        self
+    }
+
+    /// Sets the time limit of each attempt of a stream.
+    #[must_use]
+    pub fn with_stream_timeout(mut self, limit: Duration) -> Self {
+        self.stream_timeout = Some(limit);
+        self
+    }
+
+    /// Sets the number of retries in the group.
+    #[must_use]
+    pub fn with_max_retries(mut self, retries: u32) -> Self {
+        self.max_retries = Some(retries);
+        self
+    }
+}
+
+impl<T: Into<ModelGroup>> From<T> for Target {
+    fn from(group: T) -> Self {
+        Self::new(group)
+    }
+}
+
+/// Chains by the group that failed. Cloning counts a reference.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    chains: Arc<HashMap<Box<str>, Chain>>,
+}
+
+impl Table {
+    /// The key that stands for every group without a chain of its own.
+    pub const ANY: &'static str = "*";
+
+    /// Returns the chain of a group: the one under its name, else under its name without a provider prefix (`azure/`),
+    /// else the one of [`ANY`](Self::ANY) group.
+    #[must_use]
+    pub fn get(&self, group: &str) -> Option<&Chain> {
+        self.named(group).or_else(|| self.chains.get(Self::ANY))
+    }
+
+    /// The same without the chain of any group.
+    #[must_use]
+    pub fn named(&self, group: &str) -> Option<&Chain> {
+        let bare = || {
+            group
+                .split_once('/')
+                .and_then(|(_, bare)| self.chains.get(bare))
+        };
+        self.chains.get(group).or_else(bare)
+    }
+
+    /// Says whether no chain is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.chains.is_empty()
+    }
+}
+
+impl<K: Into<Box<str>>, T: Into<Target>, C: IntoIterator<Item = T>> FromIterator<(K, C)> for Table {
+    /// Collects chains; of two under one key the first stays.
+    fn from_iter<I: IntoIterator<Item = (K, C)>>(chains: I) -> Self {
+        let mut map = HashMap::new();
+        for (key, chain) in chains {
+            map.entry(key.into())
+                .or_insert_with(|| chain.into_iter().map(Into::into).collect());
+        }
+        Self {
+            chains: Arc::new(map),
+        }
+    }
+}

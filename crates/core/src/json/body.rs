@@ -1,0 +1,305 @@
+use std::{
+    borrow::Cow,
+    collections::VecDeque,
+    convert::Infallible,
+    fmt,
+    ops::Range,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::{Bytes, BytesMut};
+use http_body::{Body, Frame, SizeHint};
+
+use super::Document;
+
+/// Bodies up to this size are printed into one piece, which is cheaper to send than to copy around; larger ones are sent
+/// as slices of what came in. 64 KiB is a few microseconds of copying.
+const ONE_PIECE: usize = 64 * 1024;
+
+/// A JSON object as a request body: the bytes that came in, with a few members replaced, added or cut.
+///
+/// The edits are kept beside the text and done when the body is sent. Cloning copies the list of edits and shares the
+/// text. [`Debug`](fmt::Debug) shows names of members, no values.
+#[derive(Clone)]
+pub struct JsonBody {
+    document: Document,
+    edits: Vec<Edit>,
+    sending: Option<Printed>,
+}
+
+#[derive(Clone)]
+struct Edit {
+    name: Cow<'static, str>,
+    /// The new value as JSON; `None` cuts the member.
+    value: Option<Bytes>,
+}
+
+impl JsonBody {
+    /// Takes an object as it is.
+    #[must_use]
+    pub fn new(document: Document) -> Self {
+        Self {
+            document,
+            edits: Vec::new(),
+            sending: None,
+        }
+    }
+
+    /// Returns the object without the edits.
+    #[must_use]
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// Gives a member a value, which must be JSON. The member stays where it is; one that is not there is added at the end.
+    pub fn set(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Bytes>) {
+        self.edit(name.into(), Some(value.into()));
+    }
+
+    /// Cuts a member, all of that name.
+    pub fn remove(&mut self, name: impl Into<Cow<'static, str>>) {
+        self.edit(name.into(), None);
+    }
+
+    /// Says whether a member is there, edits counted.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        match self.edits.iter().find(|edit| edit.name == name) {
+            Some(edit) => edit.value.is_some(),
+            None => self.document.get(name).is_some(),
+        }
+    }
+
+    /// Returns the value of a member as JSON, edits counted.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        match self.edits.iter().find(|edit| edit.name == name) {
+            Some(edit) => edit.value.as_deref(),
+            None => self.document.get(name).map(super::Value::as_bytes),
+        }
+    }
+
+    /// Prints the object with its edits, ready to be sent.
+    #[must_use]
+    pub fn print(&self) -> Printed {
+        let mut printer = Printer {
+            raw: self.document.raw(),
+            run: 0..0,
+            pieces: VecDeque::new(),
+        };
+        if self.edits.is_empty() {
+            printer.copy(0..printer.raw.len());
+        } else {
+            self.print_edits(&mut printer);
+        }
+        printer.finish()
+    }
+
+    /// Prints the object with its edits, in one piece.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        self.print().into_bytes()
+    }
+
+    fn edit(&mut self, name: Cow<'static, str>, value: Option<Bytes>) {
+        match self.edits.iter_mut().find(|edit| edit.name == name) {
+            Some(edit) => edit.value = value,
+            None => self.edits.push(Edit { name, value }),
+        }
+    }
+
+    fn print_edits(&self, printer: &mut Printer<'_>) {
+        let members = &self.document.inner.members;
+        let mut new: Vec<&Edit> = self
+            .edits
+            .iter()
+            .filter(|edit| edit.value.is_some())
+            .collect();
+        // The text between the last member that stays and the one after it: printed once another one stays.
+        let mut gap: Option<Range<usize>> = None;
+        let (mut end, mut empty) = (self.document.opening(), true);
+        for member in members {
+            let from = if empty { 0 } else { end };
+            let gap_before = gap.take().unwrap_or(from..member.key.start - 1);
+            let name = self.document.name(member);
+            match self.edits.iter().find(|edit| edit.name == name) {
+                Some(Edit { value: None, .. }) => {
+                    gap = Some(gap_before);
+                    continue;
+                }
+                Some(Edit {
+                    value: Some(value), ..
+                }) => {
+                    new.retain(|edit| edit.name != name);
+                    printer.copy(gap_before);
+                    printer.copy(member.key.start - 1..member.value.start);
+                    printer.insert(value.clone());
+                }
+                None => {
+                    printer.copy(gap_before);
+                    printer.copy(member.key.start - 1..member.value.end);
+                }
+            }
+            (end, empty) = (member.value.end, false);
+        }
+        if empty {
+            printer.copy(0..end);
+        }
+        for edit in new {
+            let name = super::string(&edit.name);
+            printer.insert([if empty { b"" } else { b"," as &[u8] }, &name, b":"].concat());
+            printer.insert(edit.value.clone().unwrap_or_default());
+            empty = false;
+        }
+        printer.copy(members.last().map_or(end, |last| last.value.end)..printer.raw.len());
+    }
+}
+
+/// Collects slices of a text and new pieces between them.
+struct Printer<'a> {
+    raw: &'a Bytes,
+    run: Range<usize>,
+    pieces: VecDeque<Bytes>,
+}
+
+impl Printer<'_> {
+    fn copy(&mut self, range: Range<usize>) {
+        if self.run.end == range.start {
+            self.run.end = range.end;
+        } else {
+            self.flush();
+            self.run = range;
+        }
+    }
+
+    fn insert(&mut self, piece: impl Into<Bytes>) {
+        self.flush();
+        self.run = 0..0;
+        self.pieces.push_back(piece.into());
+    }
+
+    fn flush(&mut self) {
+        if !self.run.is_empty() {
+            self.pieces.push_back(self.raw.slice(self.run.clone()));
+        }
+    }
+
+    fn finish(mut self) -> Printed {
+        self.flush();
+        let bytes = self.pieces.iter().map(Bytes::len).sum();
+        let mut printed = Printed {
+            pieces: self.pieces,
+            bytes,
+        };
+        if bytes <= ONE_PIECE && printed.pieces.len() > 1 {
+            printed = printed.into_bytes().into();
+        }
+        printed
+    }
+}
+
+/// A printed object, as a body of known length.
+#[derive(Clone, Default)]
+pub struct Printed {
+    pieces: VecDeque<Bytes>,
+    bytes: usize,
+}
+
+impl Printed {
+    /// Returns the text in one piece; copies it unless it is in one piece already.
+    #[must_use]
+    pub fn into_bytes(mut self) -> Bytes {
+        if self.pieces.len() <= 1 {
+            return self.pieces.pop_front().unwrap_or_default();
+        }
+        let mut whole = BytesMut::with_capacity(self.bytes);
+        for piece in &self.pieces {
+            whole.extend_from_slice(piece);
+        }
+        whole.freeze()
+    }
+}
+
+impl From<Bytes> for Printed {
+    fn from(text: Bytes) -> Self {
+        Self {
+            bytes: text.len(),
+            pieces: [text].into(),
+        }
+    }
+}
+
+impl fmt::Debug for Printed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Printed")
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Body for Printed {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let piece = self.pieces.pop_front();
+        self.bytes -= piece.as_ref().map_or(0, Bytes::len);
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes as u64)
+    }
+}
+
+impl From<Document> for JsonBody {
+    fn from(document: Document) -> Self {
+        Self::new(document)
+    }
+}
+
+impl fmt::Debug for JsonBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let edits: Vec<_> = self.edits.iter().map(|edit| &edit.name).collect();
+        f.debug_struct("JsonBody")
+            .field("document", &self.document)
+            .field("edits", &edits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Body for JsonBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.sending.is_none() {
+            self.sending = Some(self.print());
+        }
+        let printed = self.sending.as_mut().expect("just printed");
+        Pin::new(printed).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        // Even an empty object is two bytes long.
+        self.sending.as_ref().is_some_and(Body::is_end_stream)
+    }
+
+    /// Prints the object to know its length, unless sending has begun: use [`Self::print`] where that matters.
+    fn size_hint(&self) -> SizeHint {
+        self.sending
+            .as_ref()
+            .map_or_else(|| self.print().size_hint(), Body::size_hint)
+    }
+}

@@ -1,0 +1,333 @@
+//! JSON objects that stay the bytes they came as.
+//!
+//! [`Document`] finds the top-level members of an object in one validating pass. [`JsonBody`] prints it again with a few
+//! members replaced, added or cut; every other byte is the sender's.
+
+mod body;
+mod scan;
+
+use std::{borrow::Cow, error::Error as StdError, fmt, ops::Range, sync::Arc};
+
+use bytes::Bytes;
+use serde::{Deserialize, de::IgnoredAny};
+
+pub use self::body::{JsonBody, Printed};
+use self::scan::{Fault, Member};
+
+/// A JSON object: its text, and where its members lie. Cloning counts a reference.
+#[derive(Clone)]
+pub struct Document {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    raw: Bytes,
+    members: Vec<Member>,
+}
+
+impl Document {
+    /// Reads an object. The whole text is checked; nothing is decoded.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and where: not UTF-8, not JSON, or not an object.
+    pub fn parse(raw: Bytes) -> Result<Self, ParseError> {
+        match scan::members(&raw) {
+            Ok(members) => Ok(Self {
+                inner: Arc::new(Inner { raw, members }),
+            }),
+            Err(fault) => Err(ParseError::explain(&raw, fault)),
+        }
+    }
+
+    /// Returns the text.
+    #[must_use]
+    pub fn raw(&self) -> &Bytes {
+        &self.inner.raw
+    }
+
+    /// Returns the value of a member. Of several with that name the first counts; see [`Self::duplicate`].
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Value<'_>> {
+        self.find(name)
+            .map(|at| self.value(&self.inner.members[at]))
+    }
+
+    /// Returns the members in order: names and values.
+    pub fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, Value<'_>)> {
+        self.inner
+            .members
+            .iter()
+            .map(|member| (self.name(member), self.value(member)))
+    }
+
+    /// Returns the first name that occurs twice among those that `counts` names.
+    pub fn duplicate(&self, counts: impl Fn(&str) -> bool) -> Option<Cow<'_, str>> {
+        let names = self
+            .inner
+            .members
+            .iter()
+            .enumerate()
+            .map(|(at, member)| (at, self.name(member)));
+        names
+            .filter(|(_, name)| counts(name))
+            .find(|(at, name)| self.find(name) != Some(*at))
+            .map(|(_, name)| name)
+    }
+
+    /// The byte after the opening brace.
+    fn opening(&self) -> usize {
+        self.inner
+            .raw
+            .iter()
+            .position(|&b| b == b'{')
+            .map_or(0, |at| at + 1)
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        self.inner
+            .members
+            .iter()
+            .position(|member| match member.escaped {
+                false => &self.inner.raw[member.key.clone()] == name.as_bytes(),
+                true => self.name(member) == name,
+            })
+    }
+
+    fn name(&self, member: &Member) -> Cow<'_, str> {
+        if member.escaped {
+            let quoted = member.key.start - 1..member.key.end + 1;
+            // A lone surrogate is valid JSON and no valid string: such a name equals none of ours.
+            return serde_json::from_slice(&self.inner.raw[quoted])
+                .map_or(Cow::Borrowed("\u{fffd}"), Cow::Owned);
+        }
+        Cow::Borrowed(self.text(&member.key))
+    }
+
+    fn value(&self, member: &Member) -> Value<'_> {
+        Value {
+            raw: &self.inner.raw[member.value.clone()],
+        }
+    }
+
+    fn text(&self, range: &Range<usize>) -> &str {
+        std::str::from_utf8(&self.inner.raw[range.clone()]).expect("checked when parsed")
+    }
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.members().map(|(name, _)| name).collect();
+        f.debug_struct("Document")
+            .field("bytes", &self.inner.raw.len())
+            .field("members", &names)
+            .finish()
+    }
+}
+
+/// A value of a [`Document`]: valid JSON text.
+#[derive(Clone, Copy)]
+pub struct Value<'a> {
+    raw: &'a [u8],
+}
+
+impl<'a> Value<'a> {
+    /// Returns the text as bytes.
+    #[must_use]
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.raw
+    }
+
+    /// Returns the text.
+    #[must_use]
+    pub fn text(self) -> &'a str {
+        std::str::from_utf8(self.raw).expect("checked when parsed")
+    }
+
+    /// Says whether it is `null`.
+    #[must_use]
+    pub fn is_null(self) -> bool {
+        self.raw == b"null"
+    }
+
+    /// Returns a boolean.
+    #[must_use]
+    pub fn as_bool(self) -> Option<bool> {
+        match self.raw {
+            b"true" => Some(true),
+            b"false" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// Returns a number; infinite if it is beyond the range of `f64`.
+    #[must_use]
+    pub fn as_f64(self) -> Option<f64> {
+        matches!(self.raw.first(), Some(b'-' | b'0'..=b'9'))
+            .then(|| self.text().parse().ok())
+            .flatten()
+    }
+
+    /// Returns a string, decoded. `None` also for one that encodes a lone surrogate.
+    #[must_use]
+    pub fn as_str(self) -> Option<Cow<'a, str>> {
+        let inside = self.raw.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+        if inside.contains(&b'\\') {
+            return serde_json::from_slice(self.raw).ok().map(Cow::Owned);
+        }
+        std::str::from_utf8(inside).ok().map(Cow::Borrowed)
+    }
+
+    /// Says what type it is of, in JSON's own words.
+    #[must_use]
+    pub fn type_name(self) -> &'static str {
+        match self.raw.first() {
+            Some(b'"') => "a string",
+            Some(b'{') => "an object",
+            Some(b'[') => "an array",
+            Some(b't' | b'f') => "a boolean",
+            Some(b'n') => "null",
+            _ => "a number",
+        }
+    }
+
+    /// Decodes it.
+    ///
+    /// # Errors
+    ///
+    /// Those of `serde_json`; positions count from the start of the value.
+    pub fn decode<T: Deserialize<'a>>(self) -> Result<T, serde_json::Error> {
+        serde_json::from_slice(self.raw)
+    }
+}
+
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} bytes", self.type_name(), self.raw.len())
+    }
+}
+
+/// Writes a string as JSON.
+#[must_use]
+pub fn string(text: &str) -> Bytes {
+    let plain = text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\');
+    if plain {
+        return [b"\"", text.as_bytes(), b"\""].concat().into();
+    }
+    serde_json::to_vec(text)
+        .expect("a string is always JSON")
+        .into()
+}
+
+/// Why a text is not a JSON object, and where.
+///
+/// [`Display`](fmt::Display) gives the reason and the position; the text itself only comes out of [`Self::excerpt`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseError {
+    reason: Box<str>,
+    line: usize,
+    column: usize,
+    excerpt: Box<str>,
+}
+
+/// Most characters of the text that an error quotes.
+const EXCERPT: usize = 24;
+
+impl ParseError {
+    fn explain(raw: &[u8], fault: Fault) -> Self {
+        let text = match std::str::from_utf8(raw) {
+            Ok(text) => text,
+            Err(error) => {
+                let valid =
+                    std::str::from_utf8(&raw[..error.valid_up_to()]).expect("valid up to there");
+                let line = valid.bytes().filter(|&b| b == b'\n').count() + 1;
+                let column = valid.rsplit('\n').next().unwrap_or_default().len() + 1;
+                return Self {
+                    reason: "invalid UTF-8".into(),
+                    line,
+                    column,
+                    excerpt: Box::default(),
+                };
+            }
+        };
+        if fault == Fault::NotAnObject {
+            return Self {
+                reason: "expected an object".into(),
+                line: 1,
+                column: 1,
+                excerpt: excerpt(text.trim_start()),
+            };
+        }
+        // What the scan refuses `serde_json` refuses too; it knows how to say why.
+        match serde_json::from_str::<IgnoredAny>(text) {
+            Err(error) => {
+                let message = error.to_string();
+                let reason = message.split(" at line ").next().unwrap_or(&message);
+                let from = offset(text, error.line(), error.column());
+                Self {
+                    reason: reason.into(),
+                    line: error.line(),
+                    column: error.column(),
+                    excerpt: excerpt(text.get(from..).unwrap_or_default()),
+                }
+            }
+            Ok(_) => Self {
+                reason: "invalid syntax".into(),
+                line: 1,
+                column: 1,
+                excerpt: Box::default(),
+            },
+        }
+    }
+
+    /// Returns what is wrong, in a few words.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// Returns the line, counted from 1.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
+    /// Returns the column in bytes, counted from 1.
+    #[must_use]
+    pub fn column(&self) -> usize {
+        self.column
+    }
+
+    /// Returns the text at fault, up to 24 characters: for whoever sent it, never for logs.
+    #[must_use]
+    pub fn excerpt(&self) -> &str {
+        &self.excerpt
+    }
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "invalid JSON at line {} column {}: {}",
+            self.line, self.column, self.reason
+        )
+    }
+}
+
+impl StdError for ParseError {}
+
+/// The byte at a line and column, both counted from 1.
+fn offset(text: &str, line: usize, column: usize) -> usize {
+    let start: usize = text
+        .split_inclusive('\n')
+        .take(line.saturating_sub(1))
+        .map(str::len)
+        .sum();
+    (start + column.saturating_sub(1)).min(text.len())
+}
+
+fn excerpt(text: &str) -> Box<str> {
+    let line = text.lines().next().unwrap_or_default();
+    line.chars().take(EXCERPT).collect::<String>().into()
+}

@@ -1,0 +1,51 @@
+//! What a single request wants otherwise than configured: one extension per wish.
+//!
+//! Put into the request by the edge, or by the user's own code; read by the layer of the same name.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+use crate::fallbacks::{Chain, Table};
+
+/// The time limit of each attempt, to the last byte of a plain response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timeout(pub Duration);
+
+/// The time limit of each attempt of a streamed response, to its first content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StreamTimeout(pub Duration);
+
+/// How many attempts may follow the first, in each group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MaxRetries(pub u32);
+
+/// How many times the client itself has asked again already; taken off the retries of each group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClientRetries(pub u32);
+
+/// Members that take the place of those of the request body: name, and value as JSON.
+///
+/// Put by the fallback layer for a hop with parameters of its own; read by the leaf and by whoever reads the body.
+#[derive(Clone, Debug, Default)]
+pub struct Parameters(pub Arc<[(Arc<str>, Bytes)]>);
+
+/// Says that another group will be asked if this one fails, so that long waits are not worth it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FallbackAhead;
+
+/// Fallbacks of a single request; each table takes the place of the configured one of its kind.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Fallbacks {
+    /// No fallback of any kind.
+    pub disabled: bool,
+    /// One chain for every kind of failure.
+    pub chain: Option<Chain>,
+    /// The table for ordinary failures.
+    pub general: Option<Table>,
+    /// The table for prompts that do not fit.
+    pub context_window: Option<Table>,
+    /// The table for content that a provider refused.
+    pub content_policy: Option<Table>,
+}

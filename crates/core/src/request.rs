@@ -1,0 +1,52 @@
+use std::{fmt, sync::Arc};
+
+use crate::json::Document;
+
+/// A request for a model, as the edge read it from the body.
+///
+/// A request extension, read by filters and by the leaf. Cloning counts references. [`Debug`](fmt::Debug) shows the
+/// model, never the body.
+#[derive(Clone)]
+pub struct LlmRequest {
+    model: Arc<str>,
+    stream: bool,
+    document: Document,
+}
+
+impl LlmRequest {
+    /// Describes a request: the model that was asked for, whether a stream is wanted, and the body.
+    pub fn new(model: impl Into<Arc<str>>, stream: bool, document: Document) -> Self {
+        Self {
+            model: model.into(),
+            stream,
+            document,
+        }
+    }
+
+    /// Returns the model that the client asked for.
+    #[must_use]
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// Says whether the client wants a stream.
+    #[must_use]
+    pub fn stream(&self) -> bool {
+        self.stream
+    }
+
+    /// Returns the body as the client sent it.
+    #[must_use]
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+}
+
+impl fmt::Debug for LlmRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LlmRequest")
+            .field("model", &self.model)
+            .field("stream", &self.stream)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,236 @@
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use http::StatusCode;
+use tokio::time::Instant;
+
+use crate::{DeploymentId, Failure, FailureKind, ModelGroup};
+
+/// The ledger of one request: every attempt, where it went, how it ended, how long it took.
+///
+/// A request extension. Whoever needs it first puts it there; all clones of the request share it, so that what was
+/// tried is known even after futures were dropped. Its lock is held for single reads and writes only.
+#[derive(Clone, Default)]
+pub struct Tried {
+    ledger: Arc<Mutex<Ledger>>,
+}
+
+/// One attempt: one call of a service that stands for a deployment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// The deployment, unless the service has no name.
+    pub deployment: Option<DeploymentId>,
+    /// The group through which it was reached.
+    pub group: Option<ModelGroup>,
+    /// The number of fallback hops before it; 0 in the first group.
+    pub hop: u32,
+    /// What shares its limits: deployments of one origin are limited together.
+    pub origin: Option<Arc<str>>,
+    /// The deployment's own number of retries.
+    pub max_retries: Option<u32>,
+    /// How many other deployments of the group would have taken the request and were not tried before.
+    pub untried: usize,
+    /// The same without those of this attempt's origin.
+    pub untried_elsewhere: usize,
+    /// When it started.
+    pub started: Instant,
+    /// How long it took to its outcome.
+    pub elapsed: Option<Duration>,
+    /// How it ended; `None` while it runs, and if it was dropped.
+    pub outcome: Option<Outcome>,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// A response came, with this status, that no one has called a failure.
+    Answered(StatusCode),
+    /// It failed.
+    Failed {
+        /// What went wrong.
+        kind: FailureKind,
+        /// The wait that the upstream asked for.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// Why a request went to another group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FallbackReason {
+    /// The group failed.
+    Error,
+    /// The prompt did not fit.
+    ContextWindow,
+    /// The provider refused the content.
+    ContentPolicy,
+}
+
+impl FallbackReason {
+    /// Returns a short lower-case name, fit for headers and log fields.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::ContextWindow => "context_window",
+            Self::ContentPolicy => "content_policy",
+        }
+    }
+}
+
+#[derive(Default)]
+struct Ledger {
+    attempts: Vec<Attempt>,
+    hops: u32,
+    reason: Option<FallbackReason>,
+}
+
+impl Attempt {
+    /// Starts an attempt now, on a service without a name.
+    #[must_use]
+    pub fn start() -> Self {
+        Self {
+            deployment: None,
+            group: None,
+            hop: 0,
+            origin: None,
+            max_retries: None,
+            untried: 0,
+            untried_elsewhere: 0,
+            started: Instant::now(),
+            elapsed: None,
+            outcome: None,
+        }
+    }
+
+    /// Returns the time before which the deployment asked not to be called again.
+    #[must_use]
+    pub fn not_before(&self) -> Option<Instant> {
+        match self.outcome {
+            Some(Outcome::Failed {
+                retry_after: Some(wait),
+                ..
+            }) => self.started.checked_add(self.elapsed?)?.checked_add(wait),
+            _ => None,
+        }
+    }
+
+    /// Says whether it ended with a failure of this kind.
+    #[must_use]
+    pub fn failed_with(&self, kind: FailureKind) -> bool {
+        matches!(self.outcome, Some(Outcome::Failed { kind: failed, .. }) if failed == kind)
+    }
+}
+
+impl Outcome {
+    /// The outcome of a call: what [`judge`](crate::judge) made of it, else the status of the response.
+    pub fn of<B>(result: &Result<http::Response<B>, Failure>, failure: Option<&Failure>) -> Self {
+        match (failure, result) {
+            (Some(failure), _) | (None, Err(failure)) => Self::Failed {
+                kind: failure.kind(),
+                retry_after: failure.retry_after(),
+            },
+            (None, Ok(response)) => Self::Answered(response.status()),
+        }
+    }
+}
+
+impl Tried {
+    /// Opens an empty ledger.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Writes the beginning of an attempt and returns its number, counted from 0 over the whole request.
+    ///
+    /// The hop is filled in here.
+    #[must_use = "the end of the attempt is written under this number"]
+    pub fn begin(&self, mut attempt: Attempt) -> usize {
+        let mut ledger = self.lock();
+        attempt.hop = ledger.hops;
+        ledger.attempts.push(attempt);
+        ledger.attempts.len() - 1
+    }
+
+    /// Writes the end of an attempt.
+    pub fn end(&self, number: usize, outcome: Outcome) {
+        if let Some(attempt) = self.lock().attempts.get_mut(number) {
+            attempt.elapsed = Some(attempt.started.elapsed());
+            attempt.outcome = Some(outcome);
+        }
+    }
+
+    /// Writes that the request goes to another group from here on.
+    pub fn hop(&self, reason: FallbackReason) {
+        let mut ledger = self.lock();
+        ledger.hops += 1;
+        ledger.reason = Some(reason);
+    }
+
+    /// Returns the number of fallback hops so far.
+    #[must_use]
+    pub fn hops(&self) -> u32 {
+        self.lock().hops
+    }
+
+    /// Returns the reason of the last fallback hop.
+    #[must_use]
+    pub fn reason(&self) -> Option<FallbackReason> {
+        self.lock().reason
+    }
+
+    /// Returns the number of attempts of the whole request.
+    #[must_use]
+    pub fn attempts(&self) -> usize {
+        self.lock().attempts.len()
+    }
+
+    /// Returns the number of retries since the last hop: attempts after its first.
+    #[must_use]
+    pub fn retries(&self) -> usize {
+        let ledger = self.lock();
+        ledger
+            .attempts
+            .iter()
+            .filter(|attempt| attempt.hop == ledger.hops)
+            .count()
+            .saturating_sub(1)
+    }
+
+    /// Returns the number of the last attempt on a deployment, if it was tried.
+    #[must_use]
+    pub fn last_on(&self, deployment: &DeploymentId) -> Option<usize> {
+        self.lock()
+            .attempts
+            .iter()
+            .rposition(|attempt| attempt.deployment.as_ref() == Some(deployment))
+    }
+
+    /// Reads all attempts so far, in order.
+    ///
+    /// The lock is held meanwhile: `read` must not use this ledger.
+    pub fn read<T>(&self, read: impl FnOnce(&[Attempt]) -> T) -> T {
+        read(&self.lock().attempts)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ledger> {
+        // Every write is a single step: a panic elsewhere cannot leave half of one.
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Tried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ledger = self.lock();
+        f.debug_struct("Tried")
+            .field("attempts", &ledger.attempts)
+            .field("hops", &ledger.hops)
+            .finish()
+    }
+}

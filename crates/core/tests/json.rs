@@ -1,0 +1,233 @@
+//! The scan agrees with `serde_json`; edits print what parsing, editing and printing would.
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use proptest::prelude::*;
+use serde_json::{Map, Value};
+use ziggurat_core::json::{Document, JsonBody, string};
+
+fn parse(text: impl Into<Bytes>) -> Result<Document, ziggurat_core::json::ParseError> {
+    Document::parse(text.into())
+}
+
+fn agrees(text: &[u8]) -> Result<(), TestCaseError> {
+    let ours = Document::parse(Bytes::copy_from_slice(text));
+    // A raw value skips its content as the scan does; an object is told from the rest by its first byte.
+    let theirs = serde_json::from_slice::<&serde_json::value::RawValue>(text);
+    let object = text.iter().find(|b| !b" \t\r\n".contains(b)) == Some(&b'{');
+    prop_assert_eq!(
+        ours.is_ok(),
+        theirs.is_ok() && object,
+        "{:?}",
+        String::from_utf8_lossy(text)
+    );
+    Ok(())
+}
+
+fn json(depth: u32) -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<i32>().prop_map(|n| Value::from(f64::from(n) / 8.0)),
+        ".{0,80}".prop_map(Value::from),
+        "[a-z \\\\\"\n\u{e9}\u{1f980}]{0,300}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(depth, 40, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::vec((".{0,12}", inner), 0..6)
+                .prop_map(|m| Value::Object(m.into_iter().collect())),
+        ]
+    })
+}
+
+fn object() -> impl Strategy<Value = Map<String, Value>> {
+    prop::collection::vec(("[a-f]{1,2}|.{0,6}", json(3)), 0..8)
+        .prop_map(|m| m.into_iter().collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 1024, ..ProptestConfig::default() })]
+
+    #[test]
+    fn arbitrary_bytes_are_judged_alike(text in prop::collection::vec(any::<u8>(), 0..64)) {
+        agrees(&text)?;
+    }
+
+    #[test]
+    fn texts_that_look_like_json_are_judged_alike(text in r#"[\{\}\[\]",:\\u0-9a-eE+.tfn\-rulse \n\x01é]{0,40}"#) {
+        agrees(text.as_bytes())?;
+        agrees(format!("{{\"a\":{text}}}").as_bytes())?;
+        agrees(format!("{{\"a\":\"{text}\"}}").as_bytes())?;
+    }
+
+    #[test]
+    fn one_wrong_byte_is_judged_alike(map in object(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let mut text = serde_json::to_vec(&map).unwrap();
+        agrees(&text)?;
+        let at = at.index(text.len());
+        text[at] = byte;
+        agrees(&text)?;
+    }
+
+    #[test]
+    fn long_strings_are_judged_alike(plain in "[ -~é]{0,260}", byte in any::<u8>(), at in any::<prop::sample::Index>()) {
+        let mut text = format!("{{\"a\":{}}}", serde_json::to_string(&plain).unwrap()).into_bytes();
+        agrees(&text)?;
+        let at = at.index(text.len());
+        text[at] = byte;
+        agrees(&text)?;
+    }
+
+    #[test]
+    fn members_are_found(map in object()) {
+        let document = parse(serde_json::to_vec_pretty(&map).unwrap()).unwrap();
+        prop_assert_eq!(document.members().count(), map.len());
+        for (name, value) in &map {
+            prop_assert_eq!(&document.get(name).unwrap().decode::<Value>().unwrap(), value);
+        }
+    }
+
+    #[test]
+    fn edits_print_what_editing_a_tree_prints(
+        map in object(),
+        pretty in any::<bool>(),
+        edits in prop::collection::vec(("[a-f]{1,2}", prop::option::of(json(1))), 0..6),
+    ) {
+        let text = if pretty { serde_json::to_vec_pretty(&map) } else { serde_json::to_vec(&map) }.unwrap();
+        let mut body = JsonBody::new(parse(text).unwrap());
+        let mut expected = map;
+        for (name, value) in edits {
+            match value {
+                Some(value) => {
+                    body.set(name.clone(), serde_json::to_vec(&value).unwrap());
+                    expected.insert(name, value);
+                }
+                None => {
+                    body.remove(name.clone());
+                    expected.remove(&name);
+                }
+            }
+        }
+        let printed = body.print().into_bytes();
+        prop_assert_eq!(serde_json::from_slice::<Map<String, Value>>(&printed).unwrap(), expected);
+        prop_assert_eq!(Document::parse(printed).is_ok(), true);
+    }
+
+    #[test]
+    fn strings_are_written_as_json(text in any::<String>()) {
+        prop_assert_eq!(serde_json::from_slice::<String>(&string(&text)).unwrap(), text);
+    }
+}
+
+#[test]
+fn nesting_has_no_limit() {
+    for depth in [1, 63, 64, 65, 127, 128, 129, 10_000] {
+        let (open, close) = ("[{\"b\":".repeat(depth), "}]".repeat(depth));
+        let text = format!("{{\"a\":{open}1{close}}}");
+        assert!(parse(text.clone()).is_ok(), "{depth}");
+        assert!(parse(text.replacen("}]", "]}", 1)).is_err(), "{depth}");
+    }
+}
+
+#[test]
+fn every_other_byte_stays() {
+    let text = r#" { "model" : "gpt-x" , "n":1.0e3,"big":123456789012345678901234567890, "timeout": 5 ,"é":"\u00e9" } "#;
+    let mut body = JsonBody::new(parse(text).unwrap());
+    body.set("model", string("azure/y"));
+    body.remove("timeout");
+    body.set("user", string("u"));
+    assert_eq!(
+        body.print().into_bytes(),
+        r#" { "model" : "azure/y" , "n":1.0e3,"big":123456789012345678901234567890, "é":"\u00e9","user":"u" } "#
+    );
+}
+
+#[test]
+fn cuts_take_their_commas_along() {
+    let print = |text: &'static str, cut: &[&'static str]| {
+        let mut body = JsonBody::new(parse(text).unwrap());
+        cut.iter().for_each(|name| body.remove(*name));
+        String::from_utf8(body.print().into_bytes().into()).unwrap()
+    };
+    let text = r#"{"a":1, "b":2, "c":3}"#;
+    assert_eq!(print(text, &["a"]), r#"{"b":2, "c":3}"#);
+    assert_eq!(print(text, &["b"]), r#"{"a":1, "c":3}"#);
+    assert_eq!(print(text, &["c"]), r#"{"a":1, "b":2}"#);
+    assert_eq!(print(text, &["b", "c"]), r#"{"a":1}"#);
+    assert_eq!(print(text, &["a", "b", "c"]), "{}");
+    assert_eq!(print(r#"{"a":1,"a":2}"#, &["a"]), "{}");
+    assert_eq!(print("{}", &["a"]), "{}");
+}
+
+#[tokio::test]
+async fn a_body_says_its_length_before_and_gives_large_texts_in_slices() {
+    let long = "x".repeat(200_000);
+    let mut body =
+        JsonBody::new(parse(format!("{{\"model\":\"a\",\"prompt\":\"{long}\"}}")).unwrap());
+    body.set("model", string("b"));
+    let expected = format!("{{\"model\":\"b\",\"prompt\":\"{long}\"}}");
+    assert_eq!(
+        http_body::Body::size_hint(&body).exact(),
+        Some(expected.len() as u64)
+    );
+    let mut printed = body.print();
+    let mut frames = 0;
+    let mut text = Vec::new();
+    while let Some(frame) = printed.frame().await {
+        text.extend_from_slice(&frame.unwrap().into_data().unwrap());
+        frames += 1;
+        assert_eq!(
+            http_body::Body::size_hint(&printed).exact(),
+            Some((expected.len() - text.len()) as u64)
+        );
+    }
+    assert!(http_body::Body::is_end_stream(&printed));
+    assert_eq!(frames, 3);
+    assert_eq!(text, expected.as_bytes());
+    assert_eq!(body.collect().await.unwrap().to_bytes(), expected);
+}
+
+#[test]
+fn errors_name_line_column_and_the_text() {
+    let error = parse("{\n  \"model\": \"zephyr-beta\"\",\n  \"messages\": []\n}").unwrap_err();
+    assert_eq!(
+        (error.line(), error.column(), error.excerpt()),
+        (2, 25, "\",")
+    );
+    let error = parse("{\n  \"logit_bias\": {12481: 100},\n  \"timeout\": 1\n}").unwrap_err();
+    assert_eq!((error.line(), error.column()), (2, 18));
+    assert_eq!(error.reason(), "key must be a string");
+    assert_eq!(error.excerpt(), "12481: 100},");
+    let error = parse(&b"{\"a\":\n \"\xff\"}"[..]).unwrap_err();
+    assert_eq!(
+        (error.line(), error.column(), error.reason()),
+        (2, 3, "invalid UTF-8")
+    );
+    assert_eq!(parse("[1]").unwrap_err().reason(), "expected an object");
+    assert!(parse("").unwrap_err().to_string().contains("EOF"));
+}
+
+#[test]
+fn duplicates_are_found_through_escapes() {
+    let document = parse(r#"{"model":"a","x":1,"x":2,"m\u006fdel":"b"}"#).unwrap();
+    assert_eq!(
+        document.duplicate(|name| name == "model").as_deref(),
+        Some("model")
+    );
+    assert_eq!(document.duplicate(|name| name == "y"), None);
+}
+
+#[test]
+fn nothing_of_a_body_shows_in_debug_output() {
+    let document = parse(r#"{"messages":"secret prompt","api_key":"sk-secret"}"#).unwrap();
+    let mut body = JsonBody::new(document.clone());
+    body.set("user", string("secret user"));
+    let shown = format!(
+        "{document:?} {body:?} {:?} {:?}",
+        document.get("messages"),
+        body.print()
+    );
+    assert!(!shown.contains("secret"), "{shown}");
+}
