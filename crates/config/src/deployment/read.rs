@@ -1,0 +1,374 @@
+//! Reading the entries of `model_list`.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Map;
+use serde_yaml::{Mapping, Value};
+use ziggurat_models::{Provider, resolve};
+
+use super::{Deployment, LeftOut, ProviderParams};
+use crate::{
+    Finding, Location, Secret, Severity, document::Document, id, keys, location::Path, scalar,
+    section::Section,
+};
+
+/// Names the environment variables that stand in for a parameter that is not set.
+pub(crate) type EnvDefaults = dyn Fn(Provider, &str) -> &'static [&'static str] + Send + Sync;
+
+/// All entries of the list.
+#[derive(Default)]
+pub(crate) struct Deployments {
+    pub(crate) usable: Vec<Deployment>,
+    pub(crate) left_out: Vec<LeftOut>,
+    pub(crate) findings: Vec<Finding>,
+    /// Explicit ids with the place of their first use.
+    explicit: HashMap<String, Option<Location>>,
+    taken: HashSet<String>,
+}
+
+/// One entry, its sections open.
+struct Entry<'a> {
+    entry: Section<'a>,
+    params: Section<'a>,
+    info: Section<'a>,
+    model_name: String,
+    explicit_id: Option<String>,
+}
+
+// === impl Deployments ===
+
+impl Deployments {
+    pub(crate) fn read(document: &Document, env_defaults: &EnvDefaults) -> Self {
+        let mut deployments = Self::default();
+        let list = document.root.get("model_list").and_then(Value::as_sequence);
+        let path = Path::default().key("model_list");
+        for (index, value) in list.into_iter().flatten().enumerate() {
+            deployments.read_entry(
+                Entry::open(document, path.index(index), value),
+                env_defaults,
+            );
+        }
+        deployments
+    }
+
+    fn read_entry(&mut self, mut entry: Entry<'_>, env_defaults: &EnvDefaults) {
+        let deployment = entry.read(env_defaults);
+        let organizations = entry
+            .params
+            .read("organization", scalar::texts)
+            .unwrap_or_default();
+        self.check_id(&mut entry);
+        let (errors, findings) = entry.findings();
+        self.findings.extend(findings);
+        if !errors.is_empty() {
+            self.left_out.push(entry.left_out(errors));
+            return;
+        }
+        if organizations.is_empty() {
+            let id = self.unique(&entry, None);
+            self.usable.push(Deployment { id, ..deployment });
+            return;
+        }
+        for name in organizations {
+            let id = self.unique(&entry, Some(&name));
+            let organization = Some(name);
+            let deployment = deployment.clone();
+            self.usable.push(Deployment {
+                id,
+                organization,
+                ..deployment
+            });
+        }
+    }
+
+    /// Two entries that ask for the same id contradict each other; the later one loses.
+    fn check_id(&mut self, entry: &mut Entry<'_>) {
+        let Some(id) = entry.explicit_id.clone() else {
+            return;
+        };
+        let path = entry.info.path.key("id");
+        if let Some(first) = self.explicit.get(&id) {
+            let first = first.as_ref().map(|place| format!(" at {place}"));
+            let first = first.unwrap_or_default();
+            entry
+                .info
+                .error(&path, format!("the id is taken by the deployment{first}"));
+        } else {
+            let location = entry.entry.document.locate(&path);
+            self.explicit.insert(id, location);
+        }
+    }
+
+    /// Returns the id of an entry; the second one of the same id gets `-2` at its end.
+    fn unique(&mut self, entry: &Entry<'_>, organization: Option<&str>) -> String {
+        let id = entry.id(organization).unwrap_or_default();
+        let mut unique = id.clone();
+        let mut n = 1;
+        while !self.taken.insert(unique.clone()) {
+            n += 1;
+            unique = format!("{id}-{n}");
+        }
+        unique
+    }
+}
+
+// === impl Entry ===
+
+impl<'a> Entry<'a> {
+    fn open(document: &'a Document, path: Path, value: &'a Value) -> Self {
+        let mut entry = Section::open(document, path, Some(value));
+        let params = entry.section("litellm_params");
+        let mut info = entry.section("model_info");
+        Self {
+            model_name: entry.read("model_name", scalar::text).unwrap_or_default(),
+            explicit_id: info.read("id", scalar::id),
+            entry,
+            params,
+            info,
+        }
+    }
+
+    /// Reads everything. If the sections then hold errors, the result is of no use: an entry is
+    /// read to its end to find all its mistakes.
+    fn read(&mut self, env_defaults: &EnvDefaults) -> Deployment {
+        self.check();
+        let api_base = self.params.read("api_base", scalar::url);
+        let base_url = self.params.read("base_url", scalar::url);
+        let api_base = api_base.or(base_url);
+        let resolved = self.resolve(api_base.as_deref());
+        self.check_unset(
+            resolved.as_ref().map(|(provider, ..)| *provider),
+            env_defaults,
+        );
+        let (provider, model, litellm_model) =
+            resolved.unwrap_or((Provider::Other(""), String::new(), String::new()));
+        let (provider_params, defaults) = self.passed_on();
+        let (entry, params, info) = (&mut self.entry, &mut self.params, &mut self.info);
+        let num_retries = params.read("num_retries", scalar::count);
+        let max_retries = params.read("max_retries", scalar::count);
+        Deployment {
+            id: String::new(),
+            model_name: self.model_name.clone(),
+            provider,
+            model,
+            litellm_model,
+            api_base,
+            api_key: params.read("api_key", scalar::text).map(Secret::new),
+            api_version: params.read("api_version", scalar::text),
+            organization: None,
+            weight: params.read("weight", scalar::number),
+            rpm: first(params, entry, "rpm", scalar::number),
+            tpm: first(params, entry, "tpm", scalar::number),
+            timeout: params.read("timeout", scalar::seconds),
+            stream_timeout: params.read("stream_timeout", scalar::seconds),
+            request_timeout: params.read("request_timeout", scalar::seconds),
+            num_retries: num_retries.or(max_retries),
+            cooldown_time: first(info, params, "cooldown_time", scalar::seconds_from_zero),
+            max_parallel_requests: params.read("max_parallel_requests", scalar::count),
+            order: first(params, info, "order", scalar::number),
+            region_name: params
+                .read("region_name", scalar::texts)
+                .unwrap_or_default(),
+            tags: params.read("tags", scalar::texts).unwrap_or_default(),
+            base_model: first(info, params, "base_model", scalar::text),
+            max_input_tokens: info.read("max_input_tokens", scalar::count),
+            mode: info.read("mode", scalar::text),
+            blocked: info.read("blocked", scalar::flag).unwrap_or(false),
+            extra_headers: headers(params),
+            drop_params: params.read("drop_params", scalar::flag),
+            provider_params,
+            defaults,
+            model_info: json_of(info),
+            path: entry.path.to_string(),
+            location: entry.document.locate(&entry.path),
+        }
+    }
+
+    /// Reports missing parts and keys without meaning.
+    fn check(&mut self) {
+        self.entry.check_keys(&keys::ENTRY);
+        self.info.check_keys(&keys::INFO);
+        let path = self.entry.path.clone();
+        if self.entry.map().is_none() {
+            if self.entry.findings.is_empty() {
+                self.entry
+                    .error(&path, scalar::expected("a mapping", &Value::Null));
+            }
+            return;
+        }
+        if self.entry.get("litellm_params").is_none() {
+            self.entry.error(&path, "has no `litellm_params`");
+        }
+        let path = self.entry.path.key("model_name");
+        if self.model_name.is_empty() {
+            self.entry
+                .error(&path, "every entry needs the name of its group");
+        } else if self.model_name.contains('*') {
+            self.entry.not_active(&path, ": wildcard names");
+            self.entry.error(&path, "wildcard names are not active yet");
+        }
+    }
+
+    fn resolve(&mut self, api_base: Option<&str>) -> Option<(Provider, String, String)> {
+        let path = self.params.path.key("model");
+        let custom = self.params.read("custom_llm_provider", scalar::text);
+        let read = self.params.read("model", scalar::text);
+        let Some(model) = read else {
+            let reported = self.params.findings.iter().any(is_error);
+            if !reported && self.entry.get("litellm_params").is_some() {
+                let message = match self.unset("model") {
+                    Some(variable) => not_set(&variable),
+                    None => "every deployment needs a model".to_owned(),
+                };
+                self.params.error(&path, message);
+            }
+            return None;
+        };
+        match resolve(&model, api_base, custom.as_deref()) {
+            Ok((provider, rest)) => Some((provider, rest.to_owned(), model)),
+            Err(unknown) => {
+                self.params.error(&path, unknown.to_string());
+                None
+            }
+        }
+    }
+
+    /// A deployment that was meant to have a key or an address does not run without.
+    fn check_unset(&mut self, provider: Option<Provider>, env_defaults: &EnvDefaults) {
+        let document = self.entry.document;
+        let has_default = |key| {
+            let names = provider.map(|provider| env_defaults(provider, key));
+            let mut names = names.into_iter().flatten();
+            names.any(|name| document.environment.get(name).is_some())
+        };
+        for unset in &document.unset {
+            let at = |key| unset.is_at(&self.params.path, key);
+            if !unset.path.starts_with(&self.entry.path) || at("model") {
+                continue; // the model is reported where it is read
+            }
+            let needed = (at("api_key") && !has_default("api_key"))
+                || ((at("api_base") || at("base_url")) && !has_default("api_base"));
+            let message = not_set(&unset.variable);
+            if needed {
+                self.entry.error(&unset.path, message);
+            } else {
+                self.entry.warn(&unset.path, message);
+            }
+        }
+    }
+
+    fn unset(&self, key: &str) -> Option<String> {
+        let mut unset = self.entry.document.unset.iter();
+        let unset = unset.find(|unset| unset.is_at(&self.params.path, key));
+        unset.map(|unset| unset.variable.clone())
+    }
+
+    /// Splits the parameters that are not read here: those for the provider's client, and those
+    /// for the request body.
+    fn passed_on(&mut self) -> (ProviderParams, Map<String, serde_json::Value>) {
+        let (mut provider, mut defaults) = (Map::new(), Map::new());
+        let mut unknown = Vec::new();
+        for (key, value) in self.params.entries() {
+            let read = !matches!(keys::PARAMS.lookup(&key), keys::Known::Not);
+            if read || value.is_null() {
+                continue;
+            }
+            let path = self.params.path.key(&key);
+            let for_provider = matches!(keys::PROVIDER.lookup(&key), keys::Known::Active);
+            let for_request = matches!(keys::REQUEST.lookup(&key), keys::Known::Active);
+            if !for_provider && !for_request {
+                unknown.push(key.clone());
+            }
+            match self.params.document.json(&path, value) {
+                Ok(value) if for_provider => drop(provider.insert(key, value)),
+                Ok(value) => drop(defaults.insert(key, value)),
+                Err(message) => self.params.error(&path, message),
+            }
+        }
+        let mut extra = self.params.section("extra_body");
+        defaults.append(&mut json_of(&mut extra));
+        self.params.findings.append(&mut extra.findings);
+        self.check_spelling(&unknown);
+        (ProviderParams(provider), defaults)
+    }
+
+    /// Unknown parameters go to the provider, but a slip of the pen is worth a word.
+    fn check_spelling(&mut self, unknown: &[String]) {
+        self.params.check_not_active(&keys::PARAMS);
+        for key in unknown {
+            let lists = [keys::PARAMS, keys::PROVIDER, keys::REQUEST];
+            let names = lists.iter().flat_map(keys::Keys::all);
+            if let Some(near) = keys::nearest(key, names) {
+                let message = format!("sent to the provider as it is; did you mean `{near}`?");
+                self.params.warn(&self.params.path.key(key), message);
+            }
+        }
+    }
+
+    /// Splits what was found into errors and the rest.
+    fn findings(&mut self) -> (Vec<Finding>, Vec<Finding>) {
+        let sections = [&mut self.entry, &mut self.params, &mut self.info];
+        let findings = sections
+            .into_iter()
+            .flat_map(|section| section.findings.drain(..));
+        findings.partition(is_error)
+    }
+
+    fn id(&self, organization: Option<&str>) -> Option<String> {
+        let generate = || {
+            let params: &Mapping = self.params.map()?;
+            Some(id::generate(&self.model_name, params, organization))
+        };
+        self.explicit_id.clone().or_else(generate)
+    }
+
+    fn left_out(&self, problems: Vec<Finding>) -> LeftOut {
+        LeftOut {
+            model_name: self.model_name.clone(),
+            id: self.id(None),
+            problems,
+            location: self.entry.document.locate(&self.entry.path),
+        }
+    }
+}
+
+fn is_error(finding: &Finding) -> bool {
+    finding.severity == Severity::Error
+}
+
+fn not_set(variable: &str) -> String {
+    format!("environment variable `{variable}` is not set")
+}
+
+/// Reads a key of two sections; the first one's wins.
+fn first<T>(
+    one: &mut Section<'_>,
+    other: &mut Section<'_>,
+    key: &str,
+    read: fn(&Value) -> scalar::Read<T>,
+) -> Option<T> {
+    let (first, second) = (one.read(key, read), other.read(key, read));
+    first.or(second)
+}
+
+fn headers(params: &mut Section<'_>) -> Vec<(String, String)> {
+    let mut headers = params.read("headers", scalar::headers).unwrap_or_default();
+    let extra = params
+        .read("extra_headers", scalar::headers)
+        .unwrap_or_default();
+    headers.retain(|(name, _)| extra.iter().all(|(other, _)| other != name));
+    headers.extend(extra);
+    headers
+}
+
+fn json_of(section: &mut Section<'_>) -> Map<String, serde_json::Value> {
+    let mut json = Map::new();
+    for (key, value) in section.entries() {
+        let path = section.path.key(&key);
+        match section.document.json(&path, value) {
+            Ok(value) => drop(json.insert(key, value)),
+            Err(message) => section.error(&path, message),
+        }
+    }
+    json
+}

@@ -1,0 +1,206 @@
+//! The names of LiteLLM's settings: those that have an effect, and those that are known and do
+//! not have one yet. Names in this file are separated by white space; one ending in `*` stands
+//! for all names that begin so.
+
+/// The names that may stand in one mapping.
+pub(crate) struct Keys {
+    active: &'static str,
+    not_active: &'static str,
+}
+
+/// What a name is.
+pub(crate) enum Known {
+    Active,
+    NotActive,
+    Not,
+}
+
+// === impl Keys ===
+
+impl Keys {
+    pub(crate) fn lookup(&self, key: &str) -> Known {
+        let is_in = |names: &str| names.split_whitespace().any(|name| matches(name, key));
+        // The more special of two lists is the one that spells the name out.
+        if self.active.split_whitespace().any(|name| name == key) {
+            Known::Active
+        } else if is_in(self.not_active) {
+            Known::NotActive
+        } else if is_in(self.active) {
+            Known::Active
+        } else {
+            Known::Not
+        }
+    }
+
+    pub(crate) fn nearest(&self, key: &str) -> Option<&'static str> {
+        nearest(key, self.all())
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let names = self.active.split_whitespace();
+        names.chain(self.not_active.split_whitespace())
+    }
+}
+
+fn matches(name: &str, key: &str) -> bool {
+    match name.strip_suffix('*') {
+        Some(prefix) => key.starts_with(prefix),
+        None => name == key,
+    }
+}
+
+/// Returns the name at the smallest edit distance: at most 2, and at most a third of the key's
+/// length, so that short names are not taken for one another.
+pub(crate) fn nearest(
+    key: &str,
+    names: impl Iterator<Item = &'static str>,
+) -> Option<&'static str> {
+    let limit = (key.chars().count() / 3).min(2);
+    names
+        .filter(|name| !name.ends_with('*'))
+        .map(|name| (distance(key, name), name))
+        .filter(|(distance, _)| (1..=limit).contains(distance))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// Edit distance in which exchanging two neighbours is one edit.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b) = (a.chars().collect::<Vec<_>>(), b.chars().collect::<Vec<_>>());
+    let mut rows = vec![(0..=b.len()).collect::<Vec<_>>()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let same = a[i - 1] == b[j - 1];
+            let mut best = (rows[i - 1][j] + 1)
+                .min(row[j - 1] + 1)
+                .min(rows[i - 1][j - 1] + usize::from(!same));
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+/// Top level of the file.
+pub(crate) const FILE: Keys = Keys {
+    active: "environment_variables general_settings litellm_settings model_list router_settings",
+    not_active: "agent_list assistant_settings callback_settings credential_list
+        default_vertex_config files_settings finetune_settings guardrails include mcp_servers
+        mcp_tools policies prompts search_tools vector_store_registry worker_config",
+};
+
+/// One entry of `model_list`.
+pub(crate) const ENTRY: Keys = Keys {
+    active: "litellm_params model_info model_name rpm tpm",
+    not_active: "",
+};
+
+/// `litellm_params`: what is read here. Names neither here nor below are request parameters.
+pub(crate) const PARAMS: Keys = Keys {
+    active: "api_base api_key api_version base_model base_url custom_llm_provider drop_params
+        extra_body extra_headers headers max_retries model num_retries organization
+        request_timeout rpm stream_timeout timeout tpm weight",
+    not_active: "additional_drop_params allowed_fails allowed_fails_policy allowed_model_region
+        allowed_openai_params api_type budget_duration cache caching
+        configurable_clientside_auth_params content_policy_fallbacks context_window_fallbacks
+        cooldown_time default_api_key_* disable_fallbacks enable_tag_filtering fallback_depth
+        fallbacks fastest_response guardrails include_fallback_errors input_cost_per_*
+        keepalive_seconds litellm_* max_budget max_fallbacks max_file_size_mb
+        max_parallel_requests merge_reasoning_content_in_choices metadata mock_*
+        model_group_retry_policy model_info order output_cost_per_* priority region_name
+        retry_policy routing_strategy specific_deployment ssl_verify stream_total_timeout
+        tag_regex tags ttl use_in_pass_through use_litellm_proxy",
+};
+
+/// `litellm_params` that tell a provider's client what to do and are not part of a request body.
+pub(crate) const PROVIDER: Keys = Keys {
+    active: "aws_* azure_* client_id client_secret gcs_* hf_model_name project project_id s3_*
+        space_id tenant_id token vertex_* watsonx_* wx_* zen_api_key",
+    not_active: "",
+};
+
+/// Well-known request parameters, so that they are not taken for slips of others.
+pub(crate) const REQUEST: Keys = Keys {
+    active: "audio dimensions encoding_format frequency_penalty function_call functions
+        logit_bias logprobs max_completion_tokens max_tokens messages modalities n
+        parallel_tool_calls prediction presence_penalty prompt_cache_key prompt_cache_retention
+        reasoning_effort response_format safety_identifier seed service_tier stop store stream
+        stream_options temperature thinking tool_choice tools top_k top_logprobs top_p user
+        verbosity web_search_options",
+    not_active: "",
+};
+
+/// `model_info`.
+pub(crate) const INFO: Keys = Keys {
+    active: "base_model blocked description id litellm_provider max_input_tokens
+        max_output_tokens max_tokens metadata mode supports_*",
+    not_active:
+        "access_groups allowed_fails allowed_fails_policy cache_creation_input_* cache_read_*
+        cooldown_time created_at created_by db_model disable_background_health_check
+        health_check_* input_cost_per_* order output_cost_per_* output_vector_size
+        supported_environments supported_openai_params team_id team_public_model_name tpm rpm
+        updated_at updated_by",
+};
+
+/// `litellm_settings`.
+pub(crate) const LITELLM: Keys = Keys {
+    active: "aiohttp_trust_env content_policy_fallbacks context_window_fallbacks
+        default_fallbacks drop_params fallbacks max_fallbacks num_retries
+        num_retries_per_request request_timeout stream_timeout",
+    not_active: "add_function_to_prompt allowed_fails blocked_user_list budget_duration cache
+        cache_params callbacks cooldown_time custom_provider_map default_in_memory_ttl
+        default_internal_user_params default_key_* default_redis_* default_team_* disable_*
+        enable_* expose_router_debug_in_errors failure_callback force_ipv4 guardrails
+        include_cost_in_streaming_usage json_logs key_generation_settings langfuse_* max_budget
+        max_end_user_budget max_internal_user_budget max_ui_session_budget
+        max_user_budget mcp_aliases model_alias_map modify_params priority_reservation
+        prometheus_* public_model_groups redact_* require_auth_for_metrics_endpoint
+        s3_callback_params service_callback service_callbacks set_verbose
+        sse_keepalive_ping_interval_seconds ssl_certificate ssl_verify store_audit_logs
+        success_callback tag_budget_config telemetry turn_off_message_logging upperbound_key_*
+        use_chat_completions_url_for_anthropic_messages user_url_validation",
+};
+
+/// `router_settings`.
+pub(crate) const ROUTER: Keys = Keys {
+    active: "content_policy_fallbacks context_window_fallbacks default_fallbacks fallbacks
+        max_fallbacks model_group_alias num_retries num_retries_per_request retry_after
+        routing_strategy stream_timeout timeout",
+    not_active: "alerting_config allowed_fails allowed_fails_policy assistants_config
+        cache_kwargs cache_responses caching_groups client_ttl cooldown_* debug_level
+        default_litellm_params default_max_parallel_requests default_priority
+        deployment_affinity_ttl_seconds disable_cooldowns enable_health_check_routing
+        enable_pre_call_checks enable_tag_filtering enable_weighted_failover fallback_on
+        health_check_* ignore_invalid_deployments max_parallel_wait model_group_affinity_config
+        model_group_retry_policy optional_pre_call_checks polling_interval
+        provider_budget_config redis_* retry_policy router_general_settings routing_groups
+        routing_strategy_args search_tools set_verbose stream_recovery stream_total_timeout
+        tag_filtering_match_any total_timeout",
+};
+
+/// `general_settings`.
+pub(crate) const GENERAL: Keys = Keys {
+    active: "compat_error_types dangerously_permit_weak_or_unset_master_key
+        forward_client_headers_to_llm_api master_key max_request_size_mb",
+    not_active: "admin_only_routes alert_* alerting alerting_* allow_client_side_credentials
+        allow_requests_on_db_unavailable allow_user_auth allowed_ips allowed_routes
+        always_include_stream_usage background_health_checks completion_model
+        coordinate_background_health_check cors_origins custom_* dangerously_allow_* database_*
+        default_team_disabled disable_* embedding_model enable_* enforce_user_param
+        enforced_params expose_fallback_errors_to_caller forward_openai_org_id
+        global_max_parallel_requests health_check_* image_generation_model
+        infer_model_from_keys key_management_* litellm_* max_parallel_requests
+        max_response_size_mb maximum_spend_logs_* moderation_model oauth2_*
+        pass_through_endpoints proxy_* public_routes reject_clientside_metadata_tags
+        require_end_user_mcp_access_defined service_account_settings spend_report_frequency
+        store_* supported_db_objects ui_access_mode use_* user_api_key_cache_ttl
+        user_header_mappings user_header_name user_mcp_management_mode",
+};
+
+/// Strategies that `routing_strategy` may name.
+pub(crate) const STRATEGIES: &str = "simple-shuffle least-busy usage-based-routing
+    usage-based-routing-v2 latency-based-routing cost-based-routing provider-budget-routing";

@@ -1,0 +1,24 @@
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod deployment;
+mod document;
+mod environment;
+mod fallback;
+mod finding;
+mod id;
+mod keys;
+mod location;
+mod scalar;
+mod secret;
+mod section;
+mod settings;
+mod tree;
+
+pub use config::{Config, Loader};
+pub use deployment::{Deployment, LeftOut, ProviderParams};
+pub use fallback::{Alias, FallbackTable, FallbackTarget, Fallbacks};
+pub use finding::{ConfigErrors, Finding, Severity};
+pub use location::Location;
+pub use secret::Secret;
+pub use settings::{ErrorTypes, ForwardClientHeaders, GeneralSettings, Settings};

@@ -1,0 +1,136 @@
+//! One mapping of the file, read key by key. Problems are collected, not returned: the reader
+//! goes on, and everything wrong is said at once.
+
+use serde_yaml::{Mapping, Value};
+
+use crate::{
+    Finding, Severity,
+    document::Document,
+    environment::key_text,
+    keys::{Keys, Known},
+    location::Path,
+    scalar::{self, Read},
+};
+
+pub(crate) struct Section<'a> {
+    pub(crate) document: &'a Document,
+    pub(crate) path: Path,
+    pub(crate) findings: Vec<Finding>,
+    map: Option<&'a Mapping>,
+}
+
+// === impl Section ===
+
+impl<'a> Section<'a> {
+    /// Opens a mapping; absent and empty ones have no keys, other values are an error.
+    pub(crate) fn open(document: &'a Document, path: Path, value: Option<&'a Value>) -> Self {
+        let mut section = Self {
+            document,
+            path,
+            findings: Vec::new(),
+            map: value.and_then(Value::as_mapping),
+        };
+        if let Some(value) = value.filter(|value| !value.is_mapping() && !value.is_null()) {
+            let path = section.path.clone();
+            section.error(&path, scalar::expected("a mapping", value));
+        }
+        section
+    }
+
+    /// Opens the mapping under a key of this one.
+    pub(crate) fn section(&self, key: &str) -> Self {
+        Section::open(self.document, self.path.key(key), self.get(key))
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<&'a Value> {
+        self.map?.get(key)
+    }
+
+    pub(crate) fn map(&self) -> Option<&'a Mapping> {
+        self.map
+    }
+
+    /// All keys with their values.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (String, &'a Value)> + use<'a> {
+        let entries = self.map.into_iter().flatten();
+        entries.map(|(key, value)| (key_text(key), value))
+    }
+
+    /// Reads the value under a key; absent is `None`, and so is a wrong value, which is reported.
+    pub(crate) fn read<T>(&mut self, key: &str, read: impl Fn(&Value) -> Read<T>) -> Option<T> {
+        match read(self.get(key)?) {
+            Ok(value) => value,
+            Err(message) => {
+                self.error(&self.path.key(key), message);
+                None
+            }
+        }
+    }
+
+    /// Reports an error at a value.
+    pub(crate) fn error(&mut self, path: &Path, message: impl Into<String>) {
+        self.findings.push(Finding {
+            severity: Severity::Error,
+            message: message.into(),
+            path: path.to_string(),
+            location: self.document.locate(path),
+        });
+    }
+
+    /// Reports a warning at a key, or at an item of a list.
+    pub(crate) fn warn(&mut self, path: &Path, message: impl Into<String>) {
+        self.findings.push(Finding {
+            severity: Severity::Warning,
+            message: message.into(),
+            path: path.to_string(),
+            location: self.document.locate_key(path),
+        });
+    }
+
+    /// Reports keys that are known and not active, and keys that are not known.
+    pub(crate) fn check_keys(&mut self, keys: &Keys) {
+        for (key, value) in self.entries() {
+            let path = self.path.key(&key);
+            match keys.lookup(&key) {
+                Known::NotActive if says_something(value) => self.not_active(&path, ""),
+                Known::Active | Known::NotActive => {}
+                Known::Not => {
+                    let message = match keys.nearest(&key) {
+                        Some(near) => format!("unknown setting; did you mean `{near}`?"),
+                        None => "unknown setting".to_owned(),
+                    };
+                    self.warn(&path, message);
+                }
+            }
+        }
+    }
+
+    /// Reports keys that are known and not active, and lets all others pass.
+    pub(crate) fn check_not_active(&mut self, keys: &Keys) {
+        for (key, value) in self.entries() {
+            if matches!(keys.lookup(&key), Known::NotActive) && says_something(value) {
+                self.not_active(&self.path.key(&key), "");
+            }
+        }
+    }
+
+    pub(crate) fn not_active(&mut self, path: &Path, detail: &str) {
+        self.findings.push(Finding {
+            severity: Severity::NotActive,
+            message: format!("not active yet: {path}{detail}"),
+            path: path.to_string(),
+            location: self.document.locate_key(path),
+        });
+    }
+}
+
+/// A setting that is switched off or empty asks for nothing.
+fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty() && scalar::word(text) != Some(false),
+        Value::Sequence(items) => !items.is_empty(),
+        Value::Mapping(entries) => !entries.is_empty(),
+        Value::Bool(true) | Value::Number(_) | Value::Tagged(_) => true,
+    }
+}

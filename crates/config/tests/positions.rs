@@ -1,0 +1,178 @@
+//! Positions, and the corners of YAML.
+
+mod common;
+
+use common::{ONE, config, deployment, errors, refusal, shown};
+use ziggurat_config::Severity;
+
+#[test]
+fn errors_stand_at_the_value() {
+    let text = "# comment: with, [odd] 'marks'
+model_list:
+  - model_name: 'gränze' # ü
+    litellm_params:
+      model: \"gpt-4o\"
+      rpm:   sixty
+      timeout:
+        - 1
+      num_retries: >-
+        many
+    model_info: { max_input_tokens: ß }
+  - {model_name: b, litellm_params: {model: o1}}
+";
+    let config = config(text);
+    let at = |n: usize| {
+        let location = config.left_out[0].problems[n].location.as_ref().unwrap();
+        (location.line, location.column)
+    };
+    let paths = config.left_out[0]
+        .problems
+        .iter()
+        .map(|p| p.path.rsplit('.').next().unwrap());
+    let paths = paths.collect::<Vec<_>>();
+    assert_eq!(paths, ["num_retries", "rpm", "timeout", "max_input_tokens"]);
+    assert_eq!(
+        [at(0), at(1), at(2), at(3)],
+        [(10, 9), (6, 14), (8, 9), (11, 37)]
+    );
+    let entry = config.left_out[0].location.as_ref().unwrap();
+    assert_eq!((entry.line, entry.column), (3, 5));
+    assert_eq!(
+        config.deployments[0].location.as_ref().unwrap().to_string(),
+        "c.yaml:12:5"
+    );
+}
+
+#[test]
+fn columns_count_characters() {
+    let reason = refusal("'größe': 1, \"model\": nobody/x");
+    assert!(reason.starts_with("c.yaml:3:41: "), "{reason}");
+}
+
+#[test]
+fn text_that_is_no_yaml() {
+    assert_eq!(
+        errors("model_list:\n  - a: b: c\n"),
+        ["c.yaml:2:9: not readable as YAML: mapping values are not allowed in this context"]
+    );
+    assert_eq!(errors(""), ["the file is empty"]);
+    assert_eq!(errors("# nothing\n"), ["the file is empty"]);
+    let list = "c.yaml:1:1: expected a mapping of sections, found a list";
+    assert_eq!(errors("- a\n"), [list]);
+    assert_eq!(errors("a: *nowhere").len(), 1);
+    assert_eq!(errors("a: 1\n---\nb: 2\n").len(), 1);
+    assert_eq!(errors(&"[".repeat(10_000)).len(), 1);
+    assert_eq!(errors(&format!("{}x", "a: &a [*a, ".repeat(2))).len(), 1);
+}
+
+#[test]
+fn duplicate_keys_are_errors_at_the_second_one() {
+    let text = "model_list:
+- model_name: a
+  litellm_params:
+    model: o1
+    rpm: 1
+    model: gpt-4o
+    'rpm': 2
+router_settings: {timeout: 1, timeout: 2}
+router_settings: {}
+";
+    let twice = "the key stands here twice, first on line";
+    assert_eq!(
+        errors(text),
+        [
+            format!("c.yaml:6:5: model_list[0].litellm_params.model: {twice} 4"),
+            format!("c.yaml:7:5: model_list[0].litellm_params.rpm: {twice} 5"),
+            format!("c.yaml:8:31: router_settings.timeout: {twice} 8"),
+            format!("c.yaml:9:1: router_settings: {twice} 8"),
+        ]
+    );
+}
+
+#[test]
+fn merge_keys() {
+    let text = "x-base: &base
+  model: openai/one
+  rpm: 5
+  timeout: abc
+x-more: &more {tpm: 9, rpm: 100}
+model_list:
+- model_name: a
+  litellm_params: {<<: [*base, *more], timeout: 3}
+- model_name: b
+  litellm_params:
+    <<: *base
+    model: openai/two
+- model_name: c
+  litellm_params: *more
+";
+    let config = config(text);
+    let found = &config.deployments[0];
+    assert_eq!(
+        (found.model.as_str(), found.rpm, found.tpm),
+        ("one", Some(5.0), Some(9.0))
+    );
+    assert_eq!(found.timeout.unwrap().as_secs(), 3);
+    assert_eq!(config.deployments.len(), 1);
+    let reasons = config
+        .left_out
+        .iter()
+        .map(|left_out| left_out.reason())
+        .collect::<Vec<_>>();
+    assert_eq!(
+        reasons,
+        [
+            // The merged value stands in the mapping that it comes from.
+            "c.yaml:4:12: model_list[1].litellm_params.timeout: expected a number, found text",
+            // Nothing to point at: the nearest mapping around it.
+            "c.yaml:5:15: model_list[2].litellm_params.model: every deployment needs a model",
+        ]
+    );
+    let warnings = shown(&config.findings, Severity::Warning);
+    assert_eq!(warnings[0], "c.yaml:1:1: x-base: unknown setting");
+}
+
+#[test]
+fn merge_keys_merge_mappings_only() {
+    let message = "only a mapping, or a list of mappings, can be merged";
+    for bad in ["5", "[{a: 1}, 5]", "~"] {
+        assert_eq!(
+            errors(&format!("router_settings: {{<<: {bad}}}\n{ONE}")),
+            [format!("c.yaml:1:19: router_settings.<<: {message}")]
+        );
+    }
+}
+
+#[test]
+fn booleans_of_yaml_1_1() {
+    for (word, expected) in [
+        ("yes", true),
+        ("On", true),
+        ("TRUE", true),
+        ("true", true),
+        ("'yes'", true),
+        ("no", false),
+        ("OFF", false),
+        ("False", false),
+        ("'false'", false),
+    ] {
+        let found = deployment(&format!("model: o1, drop_params: {word}"));
+        assert_eq!(found.drop_params, Some(expected), "{word}");
+    }
+    assert_eq!(deployment("drop_params: , model: o1").drop_params, None);
+    for bad in ["1", "maybe", "y", "oN", "[yes]"] {
+        let reason = refusal(&format!("model: o1, drop_params: {bad}"));
+        assert!(reason.contains("expected true or false"), "{bad}: {reason}");
+    }
+    // Where text is expected, they stay text.
+    assert_eq!(deployment("model: o1, region_name: no").region_name, ["no"]);
+}
+
+#[test]
+fn a_mark_of_the_byte_order_and_line_ends_of_windows() {
+    let text = format!("\u{feff}{ONE}router_settings:\n  timeout: x\n").replace('\n', "\r\n");
+    assert_eq!(
+        errors(&text),
+        ["c.yaml:3:12: router_settings.timeout: expected a number, found text"]
+    );
+}

@@ -1,0 +1,110 @@
+//! No text makes the reader panic, and none makes it hang.
+
+mod common;
+
+use common::load;
+use proptest::prelude::*;
+
+/// Pieces that meet often in a configuration.
+fn piece() -> impl Strategy<Value = String> {
+    let words = [
+        "model_list",
+        "model_name",
+        "litellm_params",
+        "model",
+        "model_info",
+        "id",
+        "rpm",
+        "timeout",
+        "router_settings",
+        "litellm_settings",
+        "general_settings",
+        "environment_variables",
+        "fallbacks",
+        "default_fallbacks",
+        "model_group_alias",
+        "organization",
+        "extra_headers",
+        "os.environ/X",
+        "gpt-4o",
+        "azure/x",
+        "<<",
+        "yes",
+        "~",
+        "-1",
+        "1e400",
+        ".nan",
+        "''",
+        ": ",
+        ":\n  ",
+        "\n",
+        "\n- ",
+        "\n  - ",
+        "\n    ",
+        ", ",
+        "[",
+        "]",
+        "{",
+        "}",
+        "&a ",
+        "*a",
+        "!x ",
+        "!!str ",
+        "| ",
+        "> ",
+        "# ",
+        "\"",
+        "'",
+        "---\n",
+        "...\n",
+        "%TAG ! x\n",
+        "\t",
+        "? ",
+    ];
+    prop_oneof![
+        8 => proptest::sample::select(words.to_vec()).prop_map(str::to_owned),
+        1 => "\\PC{0,6}",
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn any_text(text in "\\PC*") {
+        let _ = load(&text, &[]);
+    }
+
+    #[test]
+    fn pieces_of_configurations(pieces in proptest::collection::vec(piece(), 0..40)) {
+        let _ = load(&pieces.concat(), &[("X", "x")]);
+    }
+
+    #[test]
+    fn broken_configurations(at in 0usize..1200, insert in piece(), cut in 0usize..4) {
+        let text = include_str!("configs/fallbacks.yaml");
+        let text = text.chars().collect::<Vec<_>>();
+        let start = at.min(text.len());
+        let end = (start + cut).min(text.len());
+        let broken = text[..start].iter().collect::<String>()
+            + &insert
+            + &text[end..].iter().collect::<String>();
+        let _ = load(&broken, &[]);
+    }
+}
+
+#[test]
+fn aliases_do_not_explode() {
+    let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for n in 1..30 {
+        let all = vec![format!("*a{}", n - 1); 9].join(", ");
+        text += &format!("a{n}: &a{n} [{all}]\n");
+    }
+    assert!(load(&text, &[]).is_err());
+
+    let mut text = "c0: &c0 [x]\n".to_owned();
+    for n in 1..20_000 {
+        text += &format!("c{n}: &c{n} [*c{}]\n", n - 1);
+    }
+    assert!(load(&text, &[]).is_err());
+}

@@ -1,0 +1,369 @@
+//! Rules about the settings sections.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{ONE, config, errors, load, shown, with_settings};
+use ziggurat_config::{Config, ErrorTypes, FallbackTable, ForwardClientHeaders, Severity};
+
+const fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+fn chains(table: &FallbackTable) -> Vec<(&str, Vec<&str>)> {
+    table
+        .iter()
+        .map(|(key, chain)| {
+            (
+                key.as_str(),
+                chain.iter().map(|t| t.model.as_str()).collect(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn r29_defaults() {
+    let config = with_settings("");
+    let settings = &config.settings;
+    assert_eq!((settings.num_retries, settings.max_fallbacks), (2, 5));
+    assert_eq!(settings.request_timeout, secs(6000));
+    assert_eq!((settings.timeout, settings.stream_timeout), (None, None));
+    assert_eq!(
+        (settings.num_retries_per_request, settings.retry_after),
+        (None, secs(0))
+    );
+    assert!(!settings.drop_params && !settings.use_proxy_env && !settings.enable_pre_call_checks);
+    assert_eq!(config.general.max_request_bytes, 50 * 1024 * 1024);
+    assert_eq!(config.general.error_types, ErrorTypes::LiteLlm);
+    assert_eq!(
+        config.general.forward_client_headers,
+        ForwardClientHeaders::Off
+    );
+    assert_eq!(config.general.master_key, None);
+    assert_eq!(config.findings, []);
+}
+
+#[test]
+fn r29_the_router_wins() {
+    let litellm = "litellm_settings: {num_retries: 7, max_fallbacks: 8, stream_timeout: 9, \
+                   num_retries_per_request: 4, allowed_fails: 2, cooldown_time: 6}\n";
+    let settings = with_settings(litellm).settings;
+    assert_eq!((settings.num_retries, settings.max_fallbacks), (7, 8));
+    assert_eq!(settings.num_retries_per_request, Some(4));
+    assert_eq!(settings.stream_timeout, Some(secs(9)), "R29c");
+    assert_eq!(
+        (settings.allowed_fails, settings.cooldown_time),
+        (Some(2), Some(secs(6))),
+        "R29g"
+    );
+    let router = "router_settings: {num_retries: 0, max_fallbacks: 0, stream_timeout: 1, \
+                  retry_after: 3}";
+    let settings = with_settings(&format!("{litellm}{router}")).settings;
+    assert_eq!((settings.num_retries, settings.max_fallbacks), (0, 0));
+    assert_eq!(
+        (settings.stream_timeout, settings.retry_after),
+        (Some(secs(1)), secs(3))
+    );
+}
+
+#[test]
+fn r29_the_environment_comes_before_the_default() {
+    let env = [
+        ("REQUEST_TIMEOUT", "30"),
+        ("ROUTER_MAX_FALLBACKS", "1"),
+        ("AIOHTTP_TRUST_ENV", "True"),
+        ("LITELLM_MASTER_KEY", "sk-m"),
+    ];
+    let config = load(ONE, &env).unwrap();
+    assert_eq!(
+        (
+            config.settings.request_timeout,
+            config.settings.max_fallbacks
+        ),
+        (secs(30), 1)
+    );
+    assert!(config.settings.use_proxy_env);
+    assert_eq!(config.general.master_key.unwrap().expose(), "sk-m");
+    let errors = load(ONE, &[("REQUEST_TIMEOUT", "soon")])
+        .unwrap_err()
+        .errors;
+    assert_eq!(
+        errors[0].to_string(),
+        "REQUEST_TIMEOUT: environment variable: expected a number, found text"
+    );
+}
+
+#[test]
+fn r94_r95_timeouts_of_one_answer() {
+    let of = |params: &str, settings: &str| {
+        let list = ONE.replace("gpt-4o", &format!("gpt-4o{params}"));
+        let config = config(&format!("{list}{settings}"));
+        config.settings.timeout_for(&config.deployments[0])
+    };
+    let both = "router_settings: {timeout: 9}\nlitellm_settings: {request_timeout: 4}";
+    assert_eq!(of("", ""), secs(6000));
+    assert_eq!(of("", "litellm_settings: {request_timeout: 4}"), secs(4));
+    assert_eq!(of("", "router_settings: {timeout: 9}"), secs(9));
+    assert_eq!(of("", both), secs(4));
+    assert_eq!(of(", request_timeout: 2", both), secs(2));
+    assert_eq!(of(", request_timeout: 2, timeout: 1", both), secs(1));
+    assert_eq!(
+        of(", timeout: 0", "router_settings: {timeout: ''}"),
+        secs(6000)
+    );
+}
+
+#[test]
+fn r96_timeouts_of_streams() {
+    let of = |params: &str, settings: &str| {
+        let list = ONE.replace("gpt-4o", &format!("gpt-4o{params}"));
+        let config = config(&format!("{list}{settings}"));
+        config.settings.stream_timeout_for(&config.deployments[0])
+    };
+    let litellm = "litellm_settings: {stream_timeout: 5}";
+    assert_eq!(of("", ""), secs(6000));
+    assert_eq!(of(", timeout: 1", ""), secs(1));
+    assert_eq!(of(", timeout: 1", litellm), secs(5));
+    assert_eq!(of(", timeout: 1, stream_timeout: 3", litellm), secs(3));
+    let both = format!("{litellm}\nrouter_settings: {{stream_timeout: 4}}");
+    assert_eq!(of(", timeout: 1", &both), secs(4));
+}
+
+#[test]
+fn all_mistakes_are_said_at_once() {
+    let text = format!(
+        "{ONE}router_settings:
+  num_retries: abc
+  timeout: -1
+  routing_strategy: fastest
+litellm_settings:
+  num_retries: 1.5
+  drop_params: maybe
+  allowed_fails: [1]
+general_settings: [x]
+environment_variables: 5
+"
+    );
+    assert_eq!(
+        errors(&text),
+        [
+            "c.yaml:11:24: environment_variables: expected a mapping, found a number",
+            "c.yaml:5:21: router_settings.routing_strategy: unknown strategy; known are \
+             simple-shuffle, least-busy, usage-based-routing, usage-based-routing-v2, \
+             latency-based-routing, cost-based-routing, provider-budget-routing",
+            "c.yaml:3:16: router_settings.num_retries: expected a number, found text",
+            "c.yaml:4:12: router_settings.timeout: must not be negative",
+            "c.yaml:7:16: litellm_settings.num_retries: expected a whole number up to 4294967295",
+            "c.yaml:8:16: litellm_settings.drop_params: expected true or false, found text",
+            "c.yaml:9:18: litellm_settings.allowed_fails: expected a number, found a list",
+            "c.yaml:10:19: general_settings: expected a mapping, found a list",
+        ]
+    );
+}
+
+#[test]
+fn r47b_other_strategies_are_not_active() {
+    let config = with_settings("router_settings: {routing_strategy: least-busy}");
+    let expected = "c.yaml:2:19: not active yet: router_settings.routing_strategy least-busy; \
+                    simple-shuffle is used";
+    assert_eq!(shown(&config.findings, Severity::NotActive), [expected]);
+    let config = with_settings("router_settings: {routing_strategy: simple-shuffle}");
+    assert_eq!(config.findings, []);
+}
+
+#[test]
+fn known_settings_without_effect_are_named() {
+    let config = with_settings(
+        "router_settings: {allowed_fails: 1, cooldown_time: 2, allowed_fails_policy: {x: 1}, \
+         disable_cooldowns: true, retry_policy: {x: 1}, redis_host: h, enable_pre_call_checks: true}
+litellm_settings: {cache: true, success_callback: [x], callbacks: [], set_verbose: false}
+general_settings: {background_health_checks: on, database_url: x, store_model_in_db: off}
+include: [x]
+",
+    );
+    let paths = config.findings.iter().map(|finding| {
+        assert_eq!(finding.severity, Severity::NotActive);
+        assert_eq!(finding.message, format!("not active yet: {}", finding.path));
+        finding.path.as_str()
+    });
+    assert_eq!(
+        paths.collect::<Vec<_>>(),
+        [
+            "include",
+            "router_settings.allowed_fails",
+            "router_settings.cooldown_time",
+            "router_settings.allowed_fails_policy",
+            "router_settings.disable_cooldowns",
+            "router_settings.retry_policy",
+            "router_settings.redis_host",
+            "router_settings.enable_pre_call_checks",
+            "litellm_settings.cache",
+            "litellm_settings.success_callback",
+            "general_settings.background_health_checks",
+            "general_settings.database_url",
+        ]
+    );
+}
+
+#[test]
+fn r1_r8_unknown_settings_are_warnings() {
+    let config = with_settings(
+        "router_setings: {}\nrouter_settings: {bogus_setting: 1, max_falbacks: 2}\n5: x\n",
+    );
+    assert_eq!(
+        shown(&config.findings, Severity::Warning),
+        [
+            "c.yaml:2:1: router_setings: unknown setting; did you mean `router_settings`?",
+            "c.yaml:4:1: 5: unknown setting",
+            "c.yaml:3:19: router_settings.bogus_setting: unknown setting",
+            "c.yaml:3:37: router_settings.max_falbacks: unknown setting; did you mean \
+             `max_fallbacks`?",
+        ]
+    );
+}
+
+#[test]
+fn general_settings() {
+    let config = with_settings(
+        "general_settings: {master_key: sk-1, compat_error_types: openai, \
+         max_request_size_mb: 0.5, forward_client_headers_to_llm_api: yes, \
+         dangerously_permit_weak_or_unset_master_key: true}",
+    );
+    assert_eq!(config.general.master_key.as_ref().unwrap().expose(), "sk-1");
+    assert_eq!(config.general.error_types, ErrorTypes::OpenAi);
+    assert_eq!(config.general.max_request_bytes, 512 * 1024);
+    assert_eq!(
+        config.general.forward_client_headers,
+        ForwardClientHeaders::Custom
+    );
+    assert_eq!(config.findings, []);
+    let listed = with_settings("general_settings: {forward_client_headers_to_llm_api: [X-One]}");
+    let expected = ForwardClientHeaders::Listed(vec!["x-one".to_owned()]);
+    assert_eq!(listed.general.forward_client_headers, expected);
+    for bad in [
+        "compat_error_types: mine",
+        "master_key: 5",
+        "forward_client_headers_to_llm_api: ['a b']",
+        "max_request_size_mb: big",
+    ] {
+        assert_eq!(
+            errors(&format!("{ONE}general_settings: {{{bad}}}")).len(),
+            1,
+            "{bad}"
+        );
+    }
+}
+
+const GROUPS: &str = "model_list:
+- {model_name: a, litellm_params: {model: o1}, model_info: {id: id-a}}
+- {model_name: b, litellm_params: {model: openai/own}}
+";
+
+fn groups(settings: &str) -> Config {
+    config(&format!("{GROUPS}{settings}"))
+}
+
+#[test]
+fn r30_fallback_tables() {
+    let config = groups(
+        "litellm_settings:
+  fallbacks: [{a: [b, {model: b, temperature: 0}]}]
+  context_window_fallbacks: [{a: [b]}, {b: [a]}]
+  content_policy_fallbacks: []
+  default_fallbacks: [b]
+",
+    );
+    let tables = &config.fallbacks;
+    assert_eq!(
+        chains(&tables.general),
+        [("a", vec!["b", "b"]), ("*", vec!["b"])]
+    ); // R30b
+    assert_eq!(
+        chains(&tables.context_window),
+        [("a", vec!["b"]), ("b", vec!["a"])]
+    );
+    assert_eq!(chains(&tables.content_policy), []);
+    let mapping = &tables.general[0].1[1]; // R85
+    assert_eq!(
+        serde_json::json!(mapping.parameters),
+        serde_json::json!({"temperature": 0})
+    );
+    assert_eq!(config.findings, []);
+}
+
+#[test]
+fn r29d_a_router_table_that_is_not_empty_wins() {
+    let litellm = "litellm_settings: {fallbacks: [{a: [b]}], default_fallbacks: [a]}\n";
+    let router = |table| groups(&format!("{litellm}router_settings: {{{table}}}")).fallbacks;
+    let found = router("fallbacks: []");
+    assert_eq!(chains(&found.general), [("a", vec!["b"]), ("*", vec!["a"])]);
+    let found = router("fallbacks: [{b: [a]}], default_fallbacks: [b]");
+    assert_eq!(chains(&found.general), [("b", vec!["a"]), ("*", vec!["b"])]);
+}
+
+#[test]
+fn r30_all_tables_are_checked_alike() {
+    for table in [
+        "fallbacks",
+        "context_window_fallbacks",
+        "content_policy_fallbacks",
+    ] {
+        for (bad, at) in [
+            ("[a]", "[0]"),
+            ("[{a: [b], b: [a]}]", "[0]"),
+            ("[{}]", "[0]"),
+            ("[{1: [b]}]", "[0]"),
+            ("{a: [b]}", ""),
+            ("[{a: b}]", "[0].a"),
+            ("[{a: [5]}]", "[0].a[0]"),
+            ("[{a: ['']}]", "[0].a[0]"),
+            ("[{a: [{temperature: 0}]}]", "[0].a[0]"),
+        ] {
+            let errors = errors(&format!("{GROUPS}litellm_settings: {{{table}: {bad}}}"));
+            assert_eq!(errors.len(), 1, "{bad}: {errors:?}");
+            let path = format!(": litellm_settings.{table}{at}: expected ");
+            assert!(errors[0].contains(&path), "{errors:?}");
+        }
+    }
+}
+
+#[test]
+fn r30_targets_that_lead_nowhere_are_warnings() {
+    let config = groups(
+        "litellm_settings: {fallbacks: [{a: [b, id-a, openai/own, other, gone]}]}
+router_settings: {model_group_alias: {other: a, empty: gone}}
+",
+    );
+    assert_eq!(
+        shown(&config.findings, Severity::Warning),
+        [
+            "c.yaml:4:65: litellm_settings.fallbacks[0].a[4]: no usable deployment is named `gone`",
+            "c.yaml:5:56: router_settings.model_group_alias.empty: no usable deployment is named \
+             `gone`",
+        ]
+    );
+}
+
+#[test]
+fn r33_aliases() {
+    let config = groups(
+        "router_settings: {model_group_alias: {x: a, y: {model: b, hidden: yes}, z: {model: b}}}",
+    );
+    let aliases = config
+        .aliases
+        .iter()
+        .map(|a| (a.name.as_str(), a.group.as_str(), a.hidden));
+    let expected = [("x", "a", false), ("y", "b", true), ("z", "b", false)];
+    assert_eq!(aliases.collect::<Vec<_>>(), expected);
+    for bad in [
+        "{x: 5}",
+        "{x: {hidden: true}}",
+        "{x: {model: b, hidden: 7}}",
+        "[x]",
+    ] {
+        let text = format!("{GROUPS}router_settings: {{model_group_alias: {bad}}}");
+        assert_eq!(errors(&text).len(), 1, "{bad}");
+    }
+}

@@ -1,0 +1,71 @@
+//! Which members of a request body are for the gateway, not for the upstream.
+
+/// What happens to a member of the request body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It goes upstream.
+    Forward,
+    /// It is read here and cut.
+    Read,
+    /// It is cut without effect; callers expect no more (bookkeeping fields).
+    Cut,
+    /// It is cut without effect, and the response says so.
+    Ignore,
+    /// The request is refused, for this reason.
+    Refuse(&'static str),
+}
+
+const REDIRECT: &str = "the upstream of a request cannot be chosen by the caller";
+const MOCK: &str = "test fields are not accepted";
+
+/// Says what happens to a member of this name.
+pub(super) fn fate(name: &str) -> Fate {
+    match name {
+        "model" | "messages" | "stream" => Fate::Forward,
+        "timeout"
+        | "request_timeout"
+        | "stream_timeout"
+        | "num_retries"
+        | "fallbacks"
+        | "context_window_fallbacks"
+        | "content_policy_fallbacks"
+        | "disable_fallbacks" => Fate::Read,
+        "metadata"
+        | "tags"
+        | "model_info"
+        | "fallback_depth"
+        | "rpm"
+        | "tpm"
+        | "weight"
+        | "order"
+        | "max_parallel_requests"
+        | "region_name"
+        | "specific_deployment"
+        | "mock_response" => Fate::Cut,
+        "api_key"
+        | "api_version"
+        | "cache"
+        | "caching"
+        | "cooldown_time"
+        | "drop_params"
+        | "enable_tag_filtering"
+        | "fastest_response"
+        | "include_fallback_errors"
+        | "keepalive_seconds"
+        | "max_fallbacks"
+        | "max_retries"
+        | "model_group_retry_policy"
+        | "priority"
+        | "retry_policy"
+        | "routing_strategy"
+        | "ttl" => Fate::Ignore,
+        "guardrails" => Fate::Refuse("guardrails are not supported"),
+        "allowed_model_region" => {
+            Fate::Refuse("regions cannot be restricted: region filtering is not active")
+        }
+        "api_base" | "base_url" => Fate::Refuse(REDIRECT),
+        _ if name.starts_with("mock_") => Fate::Refuse(MOCK),
+        _ if name.starts_with("litellm_") => Fate::Cut,
+        _ => Fate::Forward,
+    }
+}

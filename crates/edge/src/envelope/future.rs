@@ -1,0 +1,262 @@
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, request::Parts};
+use http_body::Body;
+use http_body_util::LengthLimitError;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+use ziggurat_core::{
+    BoxError, Failure, FailureKind, JsonBody, LlmRequest, ModelGroup, json::Document, overrides,
+};
+
+use super::{
+    Settings,
+    wishes::{self, Reading},
+};
+
+/// Names the members of the request that had no effect.
+const IGNORED: HeaderName = HeaderName::from_static("x-ziggurat-ignored");
+
+pin_project! {
+    /// The future of [`Envelope`](super::Envelope): reads the body, then calls the inner service.
+    pub struct ResponseFuture<S, B>
+    where
+        S: Service<Request<JsonBody>>,
+    {
+        #[pin]
+        state: State<S, B, S::Future>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<S, B, F> {
+        Reading {
+            service: S,
+            head: Option<Parts>,
+            #[pin]
+            body: B,
+            read: Read,
+            settings: Arc<Settings>,
+        },
+        Calling {
+            #[pin]
+            future: F,
+            ignored: Option<HeaderValue>,
+        },
+    }
+}
+
+impl<S, B> ResponseFuture<S, B>
+where
+    S: Service<Request<JsonBody>>,
+{
+    pub(super) fn new(service: S, req: Request<B>, settings: Arc<Settings>) -> Self {
+        let (head, body) = req.into_parts();
+        Self {
+            state: State::Reading {
+                service,
+                head: Some(head),
+                body,
+                read: Read::Nothing,
+                settings,
+            },
+        }
+    }
+}
+
+impl<S, B> std::fmt::Debug for ResponseFuture<S, B>
+where
+    S: Service<Request<JsonBody>>,
+{
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("envelope::ResponseFuture")
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S, B, R> Future for ResponseFuture<S, B>
+where
+    S: Service<Request<JsonBody>, Response = Response<R>>,
+    S::Error: Into<BoxError>,
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    type Output = Result<Response<R>, Failure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            let next = match state.as_mut().project() {
+                StateProj::Calling { future, ignored } => {
+                    let mut result = ready!(future.poll(cx)).map_err(Failure::wrap);
+                    if let (Ok(response), Some(names)) = (&mut result, ignored.take()) {
+                        response.headers_mut().insert(IGNORED, names);
+                    }
+                    return Poll::Ready(result);
+                }
+                StateProj::Reading {
+                    service,
+                    head,
+                    body,
+                    read,
+                    settings,
+                } => {
+                    let raw = ready!(read.poll(body, settings.limit, cx))?;
+                    let head = head.take().expect("polled after completion");
+                    let (request, ignored) = address(head, raw, settings)?;
+                    State::Calling {
+                        future: service.call(request),
+                        ignored,
+                    }
+                }
+            };
+            state.set(next);
+        }
+    }
+}
+
+/// What of a body was read so far. One frame, the usual case, is not copied.
+enum Read {
+    Nothing,
+    One(Bytes),
+    Many(BytesMut),
+}
+
+impl Read {
+    fn poll<B>(
+        &mut self,
+        mut body: Pin<&mut B>,
+        limit: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Bytes, Failure>>
+    where
+        B: Body,
+        B::Error: Into<BoxError>,
+    {
+        if body.size_hint().lower() > limit as u64 {
+            return Poll::Ready(Err(too_large(limit)));
+        }
+        while let Some(frame) = ready!(body.as_mut().poll_frame(cx)) {
+            let Ok(mut data) = frame
+                .map_err(|error| broken(error.into(), limit))?
+                .into_data()
+            else {
+                continue; // trailers
+            };
+            if data.remaining() > limit - self.len() {
+                return Poll::Ready(Err(too_large(limit)));
+            }
+            let data = data.copy_to_bytes(data.remaining());
+            *self = match std::mem::replace(self, Self::Nothing) {
+                Self::Nothing => Self::One(data),
+                Self::One(first) => {
+                    let expected = usize::try_from(body.size_hint().lower()).unwrap_or_default();
+                    let mut all = BytesMut::with_capacity(first.len() + data.len() + expected);
+                    all.extend_from_slice(&first);
+                    all.extend_from_slice(&data);
+                    Self::Many(all)
+                }
+                Self::Many(mut all) => {
+                    all.extend_from_slice(&data);
+                    Self::Many(all)
+                }
+            };
+        }
+        Poll::Ready(Ok(match std::mem::replace(self, Self::Nothing) {
+            Self::Nothing => Bytes::new(),
+            Self::One(bytes) => bytes,
+            Self::Many(all) => all.freeze(),
+        }))
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::One(bytes) => bytes.len(),
+            Self::Many(all) => all.len(),
+        }
+    }
+}
+
+/// Makes the request that the inner service sees, and names what it leaves out.
+fn address(
+    mut head: Parts,
+    raw: Bytes,
+    settings: &Settings,
+) -> Result<(Request<JsonBody>, Option<HeaderValue>), Failure> {
+    let document = Document::parse(raw).map_err(wishes::unreadable)?;
+    let caps = settings.overrides.then_some(settings.caps);
+    let Reading {
+        model,
+        stream,
+        wishes,
+        body,
+    } = wishes::read(&document, &head.headers, caps, settings.required)?;
+    let group = ModelGroup::new(model);
+    let extensions = &mut head.extensions;
+    extensions.insert(LlmRequest::new(group.clone(), stream, document));
+    extensions.insert(group);
+    wishes
+        .timeout
+        .map(|limit| extensions.insert(overrides::Timeout(limit)));
+    wishes
+        .stream_timeout
+        .map(|limit| extensions.insert(overrides::StreamTimeout(limit)));
+    wishes
+        .retries
+        .map(|retries| extensions.insert(overrides::MaxRetries(retries)));
+    wishes
+        .client_retries
+        .filter(|n| *n > 0)
+        .map(|n| extensions.insert(overrides::ClientRetries(n)));
+    wishes
+        .fallbacks
+        .map(|fallbacks| extensions.insert(fallbacks));
+    head.headers = forwarded(&mut head.headers, &settings.headers);
+    let ignored = (!wishes.ignored.is_empty()).then(|| wishes.ignored.join(", "));
+    if let Some(names) = &ignored {
+        tracing::debug!(target: "ziggurat::envelope", members = %names, "members of the request have no effect");
+    }
+    let ignored = ignored.and_then(|names| HeaderValue::try_from(names).ok());
+    Ok((Request::from_parts(head, body), ignored))
+}
+
+/// The headers that go on. The rest is dropped here, so that copies of the request stay cheap.
+fn forwarded(headers: &mut HeaderMap, names: &[HeaderName]) -> HeaderMap {
+    let mut kept = HeaderMap::new();
+    for name in names {
+        if headers.contains_key(name) {
+            headers
+                .get_all(name)
+                .iter()
+                .for_each(|value| _ = kept.append(name, value.clone()));
+        }
+    }
+    kept
+}
+
+fn broken(error: BoxError, limit: usize) -> Failure {
+    let mut at: Option<&(dyn std::error::Error + 'static)> = Some(&*error);
+    while let Some(cause) = at {
+        if cause.is::<LengthLimitError>() {
+            return too_large(limit);
+        }
+        at = cause.source();
+    }
+    Failure::new(FailureKind::BadRequest)
+        .with_param("request_body")
+        .with_message("the request body could not be read")
+        .with_source(error)
+}
+
+fn too_large(limit: usize) -> Failure {
+    Failure::new(FailureKind::PayloadTooLarge)
+        .with_message(format!("the request body is larger than {limit} bytes"))
+}

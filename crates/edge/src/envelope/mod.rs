@@ -1,0 +1,184 @@
+//! Reads a JSON request once, and says in extensions what it wants.
+
+mod fields;
+mod future;
+mod targets;
+mod wishes;
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{HeaderName, Request, Response};
+use http_body::Body;
+use tower_layer::Layer;
+use tower_service::Service;
+use ziggurat_core::{BoxError, Failure, JsonBody};
+
+use self::wishes::Caps;
+pub use self::{future::ResponseFuture, targets::target};
+
+/// The largest body that is read unless told otherwise: 50 MiB, room for a few images as data URLs.
+pub const DEFAULT_LIMIT: usize = 50 * 1024 * 1024;
+
+/// The most retries a request may ask for unless told otherwise.
+pub const DEFAULT_RETRIES_CAP: u32 = 100;
+
+/// The longest time limit a request may ask for unless told otherwise: a day.
+pub const DEFAULT_TIMEOUT_CAP: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Client headers that may matter to an upstream: tracing context, and the switches of the OpenAI and Anthropic APIs.
+pub const FORWARDED_HEADERS: [HeaderName; 5] = [
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("openai-beta"),
+    HeaderName::from_static("anthropic-beta"),
+    HeaderName::from_static("anthropic-version"),
+];
+
+/// Reads the JSON body of each request. See the [crate page](crate).
+#[derive(Clone, Debug)]
+pub struct EnvelopeLayer {
+    settings: Arc<Settings>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    limit: usize,
+    overrides: bool,
+    caps: Caps,
+    required: Option<&'static str>,
+    headers: Vec<HeaderName>,
+}
+
+impl EnvelopeLayer {
+    /// Reads bodies up to [`DEFAULT_LIMIT`] and takes no wishes from requests.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            settings: Arc::new(Settings {
+                limit: DEFAULT_LIMIT,
+                overrides: false,
+                caps: Caps {
+                    retries: DEFAULT_RETRIES_CAP,
+                    timeout: DEFAULT_TIMEOUT_CAP,
+                },
+                required: None,
+                headers: FORWARDED_HEADERS.into(),
+            }),
+        }
+    }
+
+    /// Sets the largest body that is read, in bytes.
+    #[must_use]
+    pub fn limit(mut self, bytes: usize) -> Self {
+        self.edit().limit = bytes;
+        self
+    }
+
+    /// Takes the wishes of requests: `timeout`, `num_retries`, `fallbacks` and their like. Off by default; the members are
+    /// cut from the body either way.
+    #[must_use]
+    pub fn accept_overrides(mut self, accept: bool) -> Self {
+        self.edit().overrides = accept;
+        self
+    }
+
+    /// Sets the most retries that a request may ask for; more is taken for this many.
+    #[must_use]
+    pub fn retries_cap(mut self, retries: u32) -> Self {
+        self.edit().caps.retries = retries;
+        self
+    }
+
+    /// Sets the longest time limit that a request may ask for; more is taken for this much.
+    #[must_use]
+    pub fn timeout_cap(mut self, limit: Duration) -> Self {
+        self.edit().caps.timeout = limit;
+        self
+    }
+
+    /// Refuses requests without this member, such as `messages`.
+    #[must_use]
+    pub fn require(mut self, name: &'static str) -> Self {
+        self.edit().required = Some(name);
+        self
+    }
+
+    /// Lets these client headers through, besides [`FORWARDED_HEADERS`]. All others are dropped.
+    #[must_use]
+    pub fn forward_headers(mut self, names: impl IntoIterator<Item = HeaderName>) -> Self {
+        self.edit().headers.extend(names);
+        self
+    }
+
+    fn edit(&mut self) -> &mut Settings {
+        Arc::make_mut(&mut self.settings)
+    }
+}
+
+impl Default for EnvelopeLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for EnvelopeLayer {
+    type Service = Envelope<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Envelope {
+            inner,
+            settings: self.settings.clone(),
+        }
+    }
+}
+
+/// Reads the JSON body of each request. See the [crate page](crate).
+#[derive(Clone, Debug)]
+pub struct Envelope<S> {
+    inner: S,
+    settings: Arc<Settings>,
+}
+
+impl<S> Envelope<S> {
+    /// Returns the inner service.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Returns the inner service.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Unwraps the inner service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for Envelope<S>
+where
+    S: Service<Request<JsonBody>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<R>;
+    type Error = Failure;
+    type Future = ResponseFuture<S, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        self.inner.poll_ready(cx).map_err(Failure::wrap)
+    }
+
+    fn call(&mut self, req: Request<B>) -> Self::Future {
+        // The instance that was made ready goes with the request; a fresh clone stays.
+        let fresh = self.inner.clone();
+        let ready = std::mem::replace(&mut self.inner, fresh);
+        ResponseFuture::new(ready, req, self.settings.clone())
+    }
+}

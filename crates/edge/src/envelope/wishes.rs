@@ -1,0 +1,317 @@
+//! Reads what a request wants: its model, and its wishes about retries, limits and fallbacks.
+
+use std::{borrow::Cow, time::Duration};
+
+use http::{HeaderMap, HeaderName};
+use ziggurat_core::{
+    Failure, FailureKind, JsonBody,
+    json::{Document, ParseError, Value},
+    overrides,
+};
+
+use super::{
+    fields::{Fate, fate},
+    targets,
+};
+
+const TIMEOUT: HeaderName = HeaderName::from_static("x-litellm-timeout");
+const STREAM_TIMEOUT: HeaderName = HeaderName::from_static("x-litellm-stream-timeout");
+const NUM_RETRIES: HeaderName = HeaderName::from_static("x-litellm-num-retries");
+/// How often the OpenAI SDKs have asked again already.
+const RETRY_COUNT: HeaderName = HeaderName::from_static("x-stainless-retry-count");
+
+/// Caps on what a request may ask for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caps {
+    pub(super) retries: u32,
+    pub(super) timeout: Duration,
+}
+
+/// What a request wants.
+#[derive(Debug, Default)]
+pub(super) struct Wishes {
+    pub(super) timeout: Option<Duration>,
+    pub(super) stream_timeout: Option<Duration>,
+    pub(super) retries: Option<u32>,
+    pub(super) client_retries: Option<u32>,
+    pub(super) fallbacks: Option<overrides::Fallbacks>,
+    /// Names of members that were cut without effect.
+    pub(super) ignored: Vec<&'static str>,
+}
+
+/// The parts of a request that matter for routing.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) model: String,
+    pub(super) stream: bool,
+    pub(super) wishes: Wishes,
+    pub(super) body: JsonBody,
+}
+
+/// Reads a body and the headers beside it. Wishes are taken if `caps` says how far; they are cut from the body anyway.
+pub(super) fn read(
+    document: &Document,
+    headers: &HeaderMap,
+    caps: Option<Caps>,
+    required: Option<&'static str>,
+) -> Result<Reading, Failure> {
+    // A name that occurs twice could mean one thing here and another at the upstream.
+    let counts = |name: &str| {
+        Some(name) == required || matches!(name, "model" | "stream") || fate(name) != Fate::Forward
+    };
+    if let Some(name) = document.duplicate(counts) {
+        return Err(invalid(&name, format!("`{name}` is given more than once")));
+    }
+    let model = model(document)?;
+    if let Some(name) = required.filter(|name| document.get(name).is_none_or(Value::is_null)) {
+        return Err(invalid(name, format!("`{name}` is missing")));
+    }
+    let stream = flag(document, "stream")?;
+    let mut body = JsonBody::new(document.clone());
+    let mut wishes = Wishes::default();
+    for (name, value) in document.members() {
+        match fate(&name) {
+            Fate::Forward => continue,
+            Fate::Refuse(_) if value.is_null() => {}
+            Fate::Refuse(reason) => return Err(refusal(&name, reason)),
+            Fate::Read if caps.is_some() => wishes.read_member(document, &name, value)?,
+            Fate::Read | Fate::Ignore if !value.is_null() => wishes.ignored.extend(known(&name)),
+            Fate::Read | Fate::Ignore | Fate::Cut => {}
+        }
+        body.remove(name.into_owned());
+    }
+    if let Some(caps) = caps {
+        wishes.read_headers(headers)?;
+        wishes.cap(caps);
+    }
+    Ok(Reading {
+        model,
+        stream,
+        wishes,
+        body,
+    })
+}
+
+impl Wishes {
+    fn read_member(
+        &mut self,
+        document: &Document,
+        name: &str,
+        value: Value<'_>,
+    ) -> Result<(), Failure> {
+        match name {
+            // `timeout` counts before its synonym, whatever the order.
+            "timeout" => self.timeout = seconds(name, value)?.or(self.timeout),
+            "request_timeout" => self.timeout = self.timeout.or(seconds(name, value)?),
+            "stream_timeout" => self.stream_timeout = seconds(name, value)?,
+            "num_retries" => self.retries = count(name, value)?,
+            "disable_fallbacks" => self.fallbacks().disabled = flag(document, name)?,
+            _ if value.is_null() => {}
+            "fallbacks" => {
+                let parsed = targets::parse(document.raw(), name, value)?;
+                let fallbacks = self.fallbacks();
+                (fallbacks.chain, fallbacks.general) = (parsed.chain, parsed.table);
+            }
+            "context_window_fallbacks" => {
+                let table = targets::parse(document.raw(), name, value)?.into_table();
+                self.fallbacks().context_window = Some(table);
+            }
+            "content_policy_fallbacks" => {
+                let table = targets::parse(document.raw(), name, value)?.into_table();
+                self.fallbacks().content_policy = Some(table);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Headers count before members of the body.
+    fn read_headers(&mut self, headers: &HeaderMap) -> Result<(), Failure> {
+        if let Some(text) = text(headers, &TIMEOUT)? {
+            self.timeout = to_seconds("timeout", text.trim().parse().ok())?.or(self.timeout);
+        }
+        if let Some(text) = text(headers, &STREAM_TIMEOUT)? {
+            self.stream_timeout =
+                to_seconds("stream_timeout", text.trim().parse().ok())?.or(self.stream_timeout);
+        }
+        if let Some(text) = text(headers, &NUM_RETRIES)? {
+            let retries = text
+                .trim()
+                .parse()
+                .map_err(|_| not_a_count("num_retries"))?;
+            self.retries = Some(retries);
+        }
+        // Written by SDKs, not by people: one that cannot be read is no reason to refuse.
+        self.client_retries = text(headers, &RETRY_COUNT)
+            .ok()
+            .flatten()
+            .and_then(|text| text.trim().parse().ok());
+        Ok(())
+    }
+
+    fn cap(&mut self, caps: Caps) {
+        let limit = |wish: &mut Option<Duration>| *wish = wish.map(|wish| wish.min(caps.timeout));
+        limit(&mut self.timeout);
+        limit(&mut self.stream_timeout);
+        self.retries = self.retries.map(|wish| wish.min(caps.retries));
+    }
+
+    fn fallbacks(&mut self) -> &mut overrides::Fallbacks {
+        self.fallbacks.get_or_insert_default()
+    }
+}
+
+fn model(document: &Document) -> Result<String, Failure> {
+    let Some(value) = document.get("model").filter(|value| !value.is_null()) else {
+        return Err(invalid("model", "`model` is missing"));
+    };
+    match value.as_str() {
+        Some(model) if !model.is_empty() => Ok(model.into_owned()),
+        Some(_) => Err(invalid("model", "`model` is empty")),
+        None => Err(wrong_type("model", "a string", value)),
+    }
+}
+
+/// Reads a flag; `null` and absence are `false`.
+fn flag(document: &Document, name: &str) -> Result<bool, Failure> {
+    match document.get(name) {
+        None => Ok(false),
+        Some(value) if value.is_null() => Ok(false),
+        Some(value) => value
+            .as_bool()
+            .ok_or_else(|| wrong_type(name, "a boolean", value)),
+    }
+}
+
+/// Reads a number of seconds; 0, `null` and `""` mean that there is none.
+pub(super) fn seconds(name: &str, value: Value<'_>) -> Result<Option<Duration>, Failure> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    let number = match value.as_str() {
+        Some(text) if text.trim().is_empty() => return Ok(None),
+        Some(text) => text.trim().parse().ok(),
+        None => value.as_f64(),
+    };
+    match number {
+        Some(number) => to_seconds(name, Some(number)),
+        None if value.as_str().is_some() => to_seconds(name, None),
+        None => Err(wrong_type(name, "a number of seconds", value)),
+    }
+}
+
+fn to_seconds(name: &str, number: Option<f64>) -> Result<Option<Duration>, Failure> {
+    match number {
+        Some(number) if number >= 0.0 => {
+            // Beyond what a duration holds it is as good as unlimited; the cap applies.
+            let limit = Duration::try_from_secs_f64(number).unwrap_or(Duration::MAX);
+            Ok((!limit.is_zero()).then_some(limit))
+        }
+        Some(number) if number < 0.0 => Err(invalid(name, format!("`{name}` is negative"))),
+        _ => Err(invalid(
+            name,
+            format!("`{name}` must be a number of seconds"),
+        )),
+    }
+}
+
+/// Reads a count; `null` means that there is none.
+pub(super) fn count(name: &str, value: Value<'_>) -> Result<Option<u32>, Failure> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    let count = match value.as_str() {
+        Some(text) => text.trim().parse().ok(),
+        // Python writes whole numbers as `2.0` now and then.
+        None => value
+            .as_f64()
+            .filter(|n| n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(n))
+            .map(|n| n as u32),
+    };
+    count.map(Some).ok_or_else(|| not_a_count(name))
+}
+
+fn not_a_count(name: &str) -> Failure {
+    invalid(
+        name,
+        format!("`{name}` must be a whole number of 0 or more"),
+    )
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Failure> {
+    let Some(value) = headers
+        .get(name)
+        .filter(|value| !value.as_bytes().trim_ascii().is_empty())
+    else {
+        return Ok(None);
+    };
+    value
+        .to_str()
+        .map(Some)
+        .map_err(|_| invalid(name.as_str(), format!("the header `{name}` is not text")))
+}
+
+/// The name of a member that may be named in a response: one of ours, never text of the caller.
+fn known(name: &str) -> Option<&'static str> {
+    const NAMES: [&str; 25] = [
+        "api_key",
+        "api_version",
+        "cache",
+        "caching",
+        "content_policy_fallbacks",
+        "context_window_fallbacks",
+        "cooldown_time",
+        "disable_fallbacks",
+        "drop_params",
+        "enable_tag_filtering",
+        "fallbacks",
+        "fastest_response",
+        "include_fallback_errors",
+        "keepalive_seconds",
+        "max_fallbacks",
+        "max_retries",
+        "model_group_retry_policy",
+        "num_retries",
+        "priority",
+        "request_timeout",
+        "retry_policy",
+        "routing_strategy",
+        "stream_timeout",
+        "timeout",
+        "ttl",
+    ];
+    NAMES.into_iter().find(|known| *known == name)
+}
+
+fn refusal(name: &str, reason: &'static str) -> Failure {
+    invalid(name, format!("`{name}` is refused: {reason}"))
+}
+
+/// A request that cannot be served because of one of its members.
+pub(super) fn invalid(name: &str, message: impl Into<Cow<'static, str>>) -> Failure {
+    Failure::new(FailureKind::BadRequest)
+        .with_param(name)
+        .with_message(message.into())
+}
+
+/// The same for a member of a wrong type.
+pub(super) fn wrong_type(name: &str, expected: &str, value: Value<'_>) -> Failure {
+    invalid(
+        name,
+        format!("`{name}` must be {expected}, not {}", value.type_name()),
+    )
+}
+
+/// A body that is no JSON object.
+pub(super) fn unreadable(error: ParseError) -> Failure {
+    let excerpt = error.excerpt().to_owned();
+    let failure = Failure::new(FailureKind::BadRequest)
+        .with_param("request_body")
+        .with_message(error.to_string());
+    let failure = if excerpt.is_empty() {
+        failure
+    } else {
+        failure.with_excerpt(excerpt)
+    };
+    failure.with_source(error)
+}

@@ -1,0 +1,145 @@
+//! Failures as OpenAI's error JSON.
+
+use bytes::Bytes;
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use ziggurat_core::{Failure, FailureKind};
+
+/// How errors name themselves to callers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorTypes {
+    /// As the LiteLLM proxy does: `code` is the status as text, messages begin with the name of an exception class, so
+    /// that checks written for it keep working.
+    #[default]
+    Litellm,
+    /// As the OpenAI API does.
+    OpenAi,
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    error: Error<'a>,
+}
+
+#[derive(Serialize)]
+struct Error<'a> {
+    message: String,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    param: Option<&'a str>,
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_specific_fields: Option<&'a RawValue>,
+}
+
+/// Writes a failure as `{"error": {…}}`.
+pub(super) fn json(failure: &Failure, types: ErrorTypes) -> Bytes {
+    let status = failure.status();
+    let fields = failure.upstream().and_then(|upstream| upstream.fields());
+    let error = Error {
+        message: message(failure, types),
+        kind: error_type(failure, types),
+        param: failure.param(),
+        code: match types {
+            ErrorTypes::Litellm => Some(status.as_str()),
+            ErrorTypes::OpenAi => openai_code(failure),
+        },
+        provider_specific_fields: fields.and_then(|fields| serde_json::from_slice(fields).ok()),
+    };
+    serde_json::to_vec(&Envelope { error })
+        .expect("strings and raw JSON serialise")
+        .into()
+}
+
+fn message(failure: &Failure, types: ErrorTypes) -> String {
+    let prefix = match types {
+        ErrorTypes::Litellm => class(failure),
+        ErrorTypes::OpenAi => "",
+    };
+    match (failure.upstream(), types) {
+        (Some(upstream), ErrorTypes::Litellm) => format!(
+            "{prefix}{}Exception - {}",
+            upstream.provider(),
+            upstream.message()
+        ),
+        (Some(upstream), ErrorTypes::OpenAi) => upstream.message().to_owned(),
+        (None, _) => match failure.excerpt() {
+            Some(excerpt) => format!("{prefix}{failure}, near `{excerpt}`"),
+            None => format!("{prefix}{failure}"),
+        },
+    }
+}
+
+/// The exception class that LiteLLM's messages begin with.
+fn class(failure: &Failure) -> &'static str {
+    match failure.kind() {
+        FailureKind::ContextWindow => {
+            "litellm.ContextWindowExceededError: litellm.BadRequestError: "
+        }
+        FailureKind::ContentPolicy => {
+            "litellm.BadRequestError: litellm.ContentPolicyViolationError: "
+        }
+        FailureKind::BadRequest | FailureKind::PayloadTooLarge | FailureKind::Conflict => {
+            "litellm.BadRequestError: "
+        }
+        FailureKind::Authentication => "litellm.AuthenticationError: ",
+        FailureKind::PaymentRequired => "litellm.PaymentRequiredError: ",
+        FailureKind::PermissionDenied => "litellm.PermissionDeniedError: ",
+        FailureKind::NotFound => "litellm.NotFoundError: ",
+        FailureKind::Timeout => "litellm.Timeout: ",
+        FailureKind::RateLimited | FailureKind::QuotaExceeded => "litellm.RateLimitError: ",
+        FailureKind::Connect | FailureKind::Disconnected => "litellm.APIConnectionError: ",
+        FailureKind::Server | FailureKind::InvalidResponse => match failure.status().as_u16() {
+            502 => "litellm.BadGatewayError: ",
+            503 => "litellm.ServiceUnavailableError: ",
+            500 => "litellm.InternalServerError: ",
+            _ => "litellm.APIError: ",
+        },
+        // Written by the proxy itself there, without a class.
+        _ => "",
+    }
+}
+
+fn error_type(failure: &Failure, types: ErrorTypes) -> &str {
+    let status = failure.status();
+    let upstream = failure
+        .upstream()
+        .and_then(|upstream| upstream.error_type());
+    match failure.kind() {
+        FailureKind::CoolingDown if types == ErrorTypes::Litellm => {
+            return "all_deployments_in_cooldown";
+        }
+        FailureKind::NoCandidate | FailureKind::CoolingDown => return "rate_limit_error",
+        FailureKind::Region => return "permission_error",
+        _ => {}
+    }
+    if matches!(
+        status,
+        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY
+    ) {
+        return upstream.unwrap_or("invalid_request_error");
+    }
+    match (types, status.as_u16()) {
+        (_, 401) => "authentication_error",
+        (_, 403) => "permission_error",
+        (ErrorTypes::Litellm, 429) => "throttling_error",
+        (ErrorTypes::Litellm, 500..) => "internal_server_error",
+        (ErrorTypes::OpenAi, 429) => "rate_limit_error",
+        (ErrorTypes::OpenAi, 408 | 504) => "timeout_error",
+        (ErrorTypes::OpenAi, 500..) => "server_error",
+        _ => "invalid_request_error",
+    }
+}
+
+fn openai_code(failure: &Failure) -> Option<&str> {
+    match failure.kind() {
+        FailureKind::ContextWindow => Some("context_length_exceeded"),
+        FailureKind::UnknownModel => Some("model_not_found"),
+        FailureKind::ContentPolicy => Some("content_policy_violation"),
+        FailureKind::RateLimited => Some("rate_limit_exceeded"),
+        FailureKind::QuotaExceeded => Some("insufficient_quota"),
+        _ => failure.upstream().and_then(|upstream| upstream.code()),
+    }
+}

@@ -1,0 +1,105 @@
+//! What a response says about the way it came to be.
+
+use std::time::Duration;
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
+};
+use ziggurat_core::{Attempt, Failure, ModelGroup, Served, Tried};
+
+const MODEL_ID: HeaderName = HeaderName::from_static("x-litellm-model-id");
+const MODEL_NAME: HeaderName = HeaderName::from_static("x-litellm-model-name");
+const API_BASE: HeaderName = HeaderName::from_static("x-litellm-model-api-base");
+const MODEL_GROUP: HeaderName = HeaderName::from_static("x-litellm-model-group");
+const RETRIES: HeaderName = HeaderName::from_static("x-litellm-attempted-retries");
+const FALLBACKS: HeaderName = HeaderName::from_static("x-litellm-attempted-fallbacks");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-litellm-total-attempts");
+const REASON: HeaderName = HeaderName::from_static("x-litellm-fallback-reason");
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Adds who answered, after how many retries and fallbacks.
+pub(super) fn describe<B>(response: &mut Response<B>, tried: &Tried, failed: Option<&Failure>) {
+    let served = response.extensions().get::<Served>().cloned();
+    let headers = response.headers_mut();
+    // A failed request answers with the failure of its first group, a served one with the group that served it.
+    let hops = tried.hops();
+    let hop = if failed.is_some() { 0 } else { hops };
+    let (retries, total, group, id) = tried.read(|attempts| {
+        let of_hop = || attempts.iter().filter(|attempt| attempt.hop == hop);
+        let last = of_hop().next_back();
+        let group = last.and_then(|attempt| attempt.group.clone());
+        let id = last.and_then(|attempt: &Attempt| attempt.deployment.clone());
+        (
+            of_hop().count().saturating_sub(1),
+            attempts.len(),
+            group,
+            id,
+        )
+    });
+    headers.insert(RETRIES, number(retries));
+    headers.insert(FALLBACKS, number(hops as usize));
+    headers.insert(ATTEMPTS, number(total));
+    if let Some(served) = &served {
+        headers.insert(MODEL_ID, served.id().clone());
+        headers.insert(MODEL_NAME, served.model().clone());
+        served
+            .api_base()
+            .map(|base| headers.insert(API_BASE, base.clone()));
+    } else if let Some(id) = failed.and_then(Failure::deployment).or(id.as_ref()) {
+        insert(headers, MODEL_ID, id.as_str());
+    }
+    if let Some(group) = group.as_ref().map(ModelGroup::as_str) {
+        insert(headers, MODEL_GROUP, group);
+    }
+    if let Some(reason) = tried.reason() {
+        headers.insert(REASON, HeaderValue::from_static(reason.as_str()));
+    }
+}
+
+/// Adds what proxies between here and the client should know of a stream.
+pub(super) fn stream(headers: &mut HeaderMap) {
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+}
+
+/// Adds what a client should know before it asks again: whether to do so at all, and when.
+///
+/// Everything that helps was tried here already. Only a known wait on a 429 or 503 is worth another request.
+pub(super) fn failed(headers: &mut HeaderMap, failure: &Failure) {
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(wait) = failure.retry_after() {
+        headers.insert(RETRY_AFTER, whole_seconds(wait));
+    }
+    let waits = matches!(
+        failure.status(),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+    );
+    let again = waits && failure.retry_after().is_some();
+    headers.insert(
+        SHOULD_RETRY,
+        HeaderValue::from_static(if again { "true" } else { "false" }),
+    );
+}
+
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    // A name that no header can carry is left out; it is in the body all the same.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+fn number(n: usize) -> HeaderValue {
+    // Nearly always one of these; they cost no allocation.
+    const SMALL: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    SMALL.get(n).map_or_else(
+        || HeaderValue::from(n),
+        |digit| HeaderValue::from_static(digit),
+    )
+}
+
+/// Rounds up: a client that comes back a moment early is refused again.
+fn whole_seconds(wait: Duration) -> HeaderValue {
+    HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
+}

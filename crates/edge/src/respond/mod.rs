@@ -1,0 +1,250 @@
+//! Turns failures into responses, and says in headers how a response came to be.
+
+mod body;
+mod errors;
+mod headers;
+
+use std::{
+    convert::Infallible,
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::{Request, Response, header::CONTENT_TYPE};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+use ziggurat_core::{BoxError, Failure, Tried};
+
+pub use self::{body::ResponseBody, errors::ErrorTypes};
+
+/// Writes failures as responses. See the [crate page](crate).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RespondLayer {
+    types: ErrorTypes,
+}
+
+impl RespondLayer {
+    /// Names errors as the LiteLLM proxy does.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets how errors name themselves.
+    #[must_use]
+    pub fn error_types(mut self, types: ErrorTypes) -> Self {
+        self.types = types;
+        self
+    }
+
+    /// Writes a failure as the response that this layer would give.
+    #[must_use]
+    pub fn response<B>(&self, failure: &Failure) -> Response<ResponseBody<B>> {
+        let mut response = Response::new(ResponseBody::written(errors::json(failure, self.types)));
+        *response.status_mut() = failure.status();
+        headers::failed(response.headers_mut(), failure);
+        response
+    }
+}
+
+impl<S> Layer<S> for RespondLayer {
+    type Service = Respond<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Respond {
+            inner,
+            layer: *self,
+            lost: None,
+        }
+    }
+}
+
+/// Writes failures as responses. See the [crate page](crate).
+#[derive(Debug)]
+pub struct Respond<S> {
+    inner: S,
+    layer: RespondLayer,
+    /// A failed `poll_ready`, kept for the next call, which is the first chance to answer.
+    lost: Option<Failure>,
+}
+
+impl<S: Clone> Clone for Respond<S> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            layer: self.layer,
+            lost: None,
+        }
+    }
+}
+
+impl<S> Respond<S> {
+    /// Returns the inner service.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Returns the inner service.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Unwraps the inner service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for Respond<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Error: Into<BoxError>,
+    R: Body,
+    R::Error: Into<BoxError>,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = Infallible;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        if self.lost.is_none() {
+            self.lost = ready!(self.inner.poll_ready(cx))
+                .map_err(Failure::wrap)
+                .err();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut req: Request<B>) -> Self::Future {
+        let tried = req
+            .extensions_mut()
+            .get_or_insert_default::<Tried>()
+            .clone();
+        let state = match self.lost.take() {
+            Some(failure) => State::Lost { failure },
+            None => State::Called {
+                future: self.inner.call(req),
+            },
+        };
+        ResponseFuture {
+            state,
+            tried,
+            layer: self.layer,
+        }
+    }
+}
+
+pin_project! {
+    /// The future of [`Respond`].
+    pub struct ResponseFuture<F> {
+        #[pin]
+        state: State<F>,
+        tried: Tried,
+        layer: RespondLayer,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<F> {
+        Called { #[pin] future: F },
+        Lost { failure: Failure },
+    }
+}
+
+impl<F> fmt::Debug for ResponseFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("respond::ResponseFuture")
+            .finish_non_exhaustive()
+    }
+}
+
+impl<F, R, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+    E: Into<BoxError>,
+    R: Body,
+    R::Error: Into<BoxError>,
+{
+    type Output = Result<Response<ResponseBody<R>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let result = match this.state.project() {
+            StateProj::Called { future } => ready!(future.poll(cx)).map_err(Failure::wrap),
+            StateProj::Lost { failure } => Err(failure.clone()),
+        };
+        Poll::Ready(Ok(this.layer.answer(result, this.tried)))
+    }
+}
+
+impl RespondLayer {
+    fn answer<R>(
+        self,
+        result: Result<Response<R>, Failure>,
+        tried: &Tried,
+    ) -> Response<ResponseBody<R>> {
+        let failure = match &result {
+            Ok(response) => response.extensions().get::<Failure>().cloned(),
+            Err(failure) => Some(failure.clone()),
+        };
+        let mut response = match (result, &failure) {
+            (Ok(response), None) => {
+                let events = is_event_stream(&response);
+                let mut response = response.map(|body| match events {
+                    true => ResponseBody::events(body, self.types),
+                    false => ResponseBody::inner(body),
+                });
+                if events {
+                    headers::stream(response.headers_mut());
+                }
+                response
+            }
+            // What the upstream said of itself in headers is kept; its body gives way to ours.
+            (Ok(response), Some(failure)) => {
+                let (mut head, _) = response.into_parts();
+                head.status = failure.status();
+                headers::failed(&mut head.headers, failure);
+                Response::from_parts(
+                    head,
+                    ResponseBody::written(errors::json(failure, self.types)),
+                )
+            }
+            (Err(_), Some(failure)) => self.response(failure),
+            (Err(failure), None) => self.response(&failure),
+        };
+        if let Some(failure) = &failure {
+            tracing::debug!(
+                target: "ziggurat::respond",
+                status = failure.status().as_u16(),
+                "error.type" = failure.kind().as_str(),
+                attempts = tried.attempts(),
+                "the request failed"
+            );
+        }
+        headers::describe(&mut response, tried, failure.as_ref());
+        response
+    }
+}
+
+fn is_event_stream<B>(response: &Response<B>) -> bool {
+    let content_type = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .map(http::HeaderValue::as_bytes);
+    let expected = b"text/event-stream";
+    content_type
+        .and_then(|value| value.get(..expected.len()))
+        .is_some_and(|value| value.eq_ignore_ascii_case(expected))
+}
+
+/// An error response in one piece, for services that answer without a gateway behind them.
+#[must_use]
+pub fn error_json(failure: &Failure, types: ErrorTypes) -> Bytes {
+    errors::json(failure, types)
+}
