@@ -1,6 +1,6 @@
 //! Where a request may go after a failure: targets, chains of them, and tables of chains.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -9,8 +9,8 @@ use crate::ModelGroup;
 /// Targets in the order in which they are asked.
 pub type Chain = Arc<[Target]>;
 
-/// A group to ask, with parameters of its own for that hop.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A group to ask, with parameters of its own for that hop. [`Debug`](fmt::Debug) shows the names of the parameters only.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Target {
     /// The group.
@@ -68,6 +68,19 @@ impl Target {
     pub fn with_max_retries(mut self, retries: u32) -> Self {
         self.max_retries = Some(retries);
         self
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.parameters.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Target")
+            .field("group", &self.group)
+            .field("parameters", &names)
+            .field("timeout", &self.timeout)
+            .field("stream_timeout", &self.stream_timeout)
+            .field("max_retries", &self.max_retries)
+            .finish()
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Put into the request by the edge, or by the user's own code; read by the layer of the same name.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -27,8 +27,17 @@ pub struct ClientRetries(pub u32);
 /// Members that take the place of those of the request body: name, and value as JSON.
 ///
 /// Put by the fallback layer for a hop with parameters of its own; read by the leaf and by whoever reads the body.
-#[derive(Clone, Debug, Default)]
+/// [`Debug`](fmt::Debug) shows the names only.
+#[derive(Clone, Default)]
 pub struct Parameters(pub Arc<[(Arc<str>, Bytes)]>);
+
+impl fmt::Debug for Parameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set()
+            .entries(self.0.iter().map(|(name, _)| name))
+            .finish()
+    }
+}
 
 /// Says that another group will be asked if this one fails, so that long waits are not worth it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -99,3 +99,14 @@ fn targets_with_other_parameters_are_other_targets() {
     assert_ne!(plain, mapped);
     assert_eq!(mapped, Target::from("a").with_parameter("n", "1"));
 }
+
+#[test]
+fn values_of_parameters_do_not_show() {
+    let target = Target::new("a").with_parameter("messages", "\"secret\"");
+    let parameters = ziggurat_core::overrides::Parameters(target.parameters.clone());
+    let shown = format!("{target:?} {parameters:?}");
+    assert!(
+        shown.contains("messages") && !shown.contains("secret"),
+        "{shown}"
+    );
+}

@@ -341,14 +341,23 @@ async fn client_headers_stay_behind() {
         ("openai-beta", "x"),
         ("x-mine", "1"),
         ("x-other", "2"),
+        ("x-api-key", "sk-secret"),
+        ("x-stainless-lang", "python"),
     ] {
         req.headers_mut().insert(name, value.parse().unwrap());
     }
+    let custom = req.clone();
     let forwarding = layer().forward_headers([http::HeaderName::from_static("x-mine")]);
     let (req, _) = send(forwarding, req).await.unwrap();
     let mut names: Vec<_> = req.headers().keys().map(http::HeaderName::as_str).collect();
     names.sort_unstable();
     assert_eq!(names, ["openai-beta", "traceparent", "x-mine"]);
+    let (req, _) = send(layer().forward_custom_headers(true), custom)
+        .await
+        .unwrap();
+    let mut names: Vec<_> = req.headers().keys().map(http::HeaderName::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["openai-beta", "traceparent", "x-mine", "x-other"]);
 }
 
 fn chunks(

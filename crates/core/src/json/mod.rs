@@ -221,8 +221,9 @@ pub fn string(text: &str) -> Bytes {
 
 /// Why a text is not a JSON object, and where.
 ///
-/// [`Display`](fmt::Display) gives the reason and the position; the text itself only comes out of [`Self::excerpt`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// [`Display`](fmt::Display) and [`Debug`] give the reason and the position; the text itself only comes out of
+/// [`Self::excerpt`].
+#[derive(Clone, PartialEq, Eq)]
 pub struct ParseError {
     reason: Box<str>,
     line: usize,
@@ -312,6 +313,12 @@ impl fmt::Display for ParseError {
             "invalid JSON at line {} column {}: {}",
             self.line, self.column, self.reason
         )
+    }
+}
+
+impl fmt::Debug for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -219,7 +219,7 @@ fn address(
     wishes
         .fallbacks
         .map(|fallbacks| extensions.insert(fallbacks));
-    head.headers = forwarded(&mut head.headers, &settings.headers);
+    head.headers = forwarded(&head.headers, settings);
     let ignored = (!wishes.ignored.is_empty()).then(|| wishes.ignored.join(", "));
     if let Some(names) = &ignored {
         tracing::debug!(target: "ziggurat::envelope", members = %names, "members of the request have no effect");
@@ -229,17 +229,23 @@ fn address(
 }
 
 /// The headers that go on. The rest is dropped here, so that copies of the request stay cheap.
-fn forwarded(headers: &mut HeaderMap, names: &[HeaderName]) -> HeaderMap {
+fn forwarded(headers: &HeaderMap, settings: &Settings) -> HeaderMap {
+    let goes = |name: &HeaderName| {
+        settings.headers.contains(name) || settings.custom_headers && is_custom(name.as_str())
+    };
     let mut kept = HeaderMap::new();
-    for name in names {
-        if headers.contains_key(name) {
-            headers
-                .get_all(name)
-                .iter()
-                .for_each(|value| _ = kept.append(name, value.clone()));
-        }
+    for (name, value) in headers.iter().filter(|(name, _)| goes(name)) {
+        kept.append(name, value.clone());
     }
     kept
+}
+
+fn is_custom(name: &str) -> bool {
+    let ours = ["x-litellm-", "x-stainless-"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+        || name == "x-api-key";
+    name.starts_with("x-") && !ours
 }
 
 fn broken(error: BoxError, limit: usize) -> Failure {

@@ -51,6 +51,7 @@ pub(crate) struct Settings {
     caps: Caps,
     required: Option<&'static str>,
     headers: Vec<HeaderName>,
+    custom_headers: bool,
 }
 
 impl EnvelopeLayer {
@@ -67,6 +68,7 @@ impl EnvelopeLayer {
                 },
                 required: None,
                 headers: FORWARDED_HEADERS.into(),
+                custom_headers: false,
             }),
         }
     }
@@ -111,6 +113,14 @@ impl EnvelopeLayer {
     #[must_use]
     pub fn forward_headers(mut self, names: impl IntoIterator<Item = HeaderName>) -> Self {
         self.edit().headers.extend(names);
+        self
+    }
+
+    /// Lets all client headers through that begin with `x-`, but for those of SDKs and of the gateway itself
+    /// (`x-stainless-`, `x-litellm-`) and for `x-api-key`. Off by default.
+    #[must_use]
+    pub fn forward_custom_headers(mut self, forward: bool) -> Self {
+        self.edit().custom_headers = forward;
         self
     }
 

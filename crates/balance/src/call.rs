@@ -1,0 +1,126 @@
+use http::{Request, Response};
+use tower_service::Service;
+use tracing::{Instrument, Span, instrument::Instrumented};
+use ziggurat_core::{Attempt, Classify, DeploymentId, Failure, ModelGroup, Outcome, Tried, judge};
+
+use crate::{TARGET, endpoint::Declared, ranking::Class};
+
+/// What is kept of a call while it runs.
+pub(crate) struct Call {
+    deployment: DeploymentId,
+    /// The ledger of the request and the number of this attempt in it, if the request has one.
+    entry: Option<(Tried, usize)>,
+}
+
+impl Call {
+    /// Calls the service of the chosen endpoint; `others` are those that the request could have gone to as well.
+    pub(crate) fn begin<'a, S, B>(
+        mut service: S,
+        chosen: &Declared,
+        others: impl Iterator<Item = &'a Declared>,
+        mut request: Request<B>,
+    ) -> (Self, Instrumented<S::Future>)
+    where
+        S: Service<Request<B>>,
+    {
+        let extensions = request.extensions();
+        let group = extensions.get::<ModelGroup>();
+        let tried = extensions.get::<Tried>();
+        tracing::debug!(
+            target: TARGET,
+            deployment = chosen.id.as_str(),
+            model_group = group.map(ModelGroup::as_str),
+            class = class(tried, chosen).as_str(),
+            "deployment chosen"
+        );
+        let entry = tried.map(|tried| (tried.clone(), enter(tried, chosen, others, group)));
+        let span = tracing::debug_span!(
+            target: TARGET,
+            "ziggurat.attempt",
+            attempt = entry.as_ref().map(|(_, number)| number),
+            deployment = chosen.id.as_str(),
+            model_group = group.map(ModelGroup::as_str),
+        );
+        request.extensions_mut().insert(chosen.id.clone());
+        let future = span.in_scope(|| service.call(request)).instrument(span);
+        let deployment = chosen.id.clone();
+        (Self { deployment, entry }, future)
+    }
+
+    /// Says who answered, or who failed, and writes the outcome into the ledger.
+    pub(crate) fn end<C: Classify, R>(
+        &self,
+        span: &Span,
+        classify: &C,
+        result: Result<Response<R>, Failure>,
+    ) -> Result<Response<R>, Failure> {
+        let result = match result {
+            Ok(response) => Ok(self.sign(response)),
+            Err(failure) => Err(self.name(failure)),
+        };
+        let failure = judge(classify, &result);
+        if let Some(failure) = &failure {
+            tracing::debug!(
+                target: TARGET,
+                parent: span,
+                deployment = self.deployment.as_str(),
+                error.type = failure.kind().as_str(),
+                "attempt failed"
+            );
+        }
+        if let Some((tried, number)) = &self.entry {
+            tried.end(*number, Outcome::of(&result, failure.as_ref()));
+        }
+        result
+    }
+
+    fn sign<R>(&self, mut response: Response<R>) -> Response<R> {
+        let extensions = response.extensions_mut();
+        // A balance further down knows better which of its deployments answered.
+        extensions.get_or_insert_with(|| self.deployment.clone());
+        // Taken out, so that the failure is not shared and need not be copied to be changed.
+        if let Some(failure) = extensions.remove::<Failure>() {
+            extensions.insert(self.name(failure));
+        }
+        response
+    }
+
+    fn name(&self, failure: Failure) -> Failure {
+        match failure.deployment() {
+            Some(_) => failure,
+            None => failure.with_deployment(self.deployment.clone()),
+        }
+    }
+}
+
+fn class(tried: Option<&Tried>, chosen: &Declared) -> Class {
+    tried.map_or(Class::Untried, |tried| {
+        tried.read(|attempts| Class::of(chosen, attempts))
+    })
+}
+
+/// Writes the beginning of an attempt into the ledger and returns its number.
+fn enter<'a>(
+    tried: &Tried,
+    chosen: &Declared,
+    others: impl Iterator<Item = &'a Declared>,
+    group: Option<&ModelGroup>,
+) -> usize {
+    let mut attempt = Attempt::start();
+    attempt.deployment = Some(chosen.id.clone());
+    attempt.group = group.cloned();
+    attempt.origin.clone_from(&chosen.origin);
+    attempt.max_retries = chosen.max_retries;
+    tried.read(|attempts| {
+        for other in others {
+            let class = Class::of(other, attempts);
+            if matches!(class, Class::Untried | Class::Limited) {
+                attempt.untried += 1;
+            }
+            if class == Class::Untried && !chosen.shares_origin(other) {
+                attempt.untried_elsewhere += 1;
+            }
+        }
+    });
+    tried.begin(attempt)
+}

@@ -1,0 +1,194 @@
+//! The choice against a simple model, for arbitrary groups and histories.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+mod support;
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use proptest::prelude::*;
+use support::{Leaf, Readiness, failed, name, request};
+use tokio_test::task::spawn;
+use tower::ServiceExt;
+use ziggurat_balance::{Balance, Candidate, Endpoint, Pick, Shuffle};
+use ziggurat_core::{FailureKind, Rejection};
+
+#[derive(Clone, Debug)]
+struct Member {
+    weight: Option<u8>,
+    origin: Option<u8>,
+    admits: bool,
+    readiness: Readiness,
+}
+
+/// A failed attempt: the member, and the seconds it asked to wait. One second passes after each.
+type Visit = (usize, Option<u8>);
+
+/// Best first, as in the crate's page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Untried,
+    Limited,
+    Tried(usize),
+}
+
+fn rank(members: &[Member], history: &[Visit], index: usize) -> Rank {
+    let now = history.len();
+    if let Some(last) = history.iter().rposition(|(at, _)| *at == index) {
+        return Rank::Tried(last);
+    }
+    let limited = history.iter().enumerate().any(|(start, (at, wait))| {
+        let origin = members[*at].origin;
+        let running = wait.is_some_and(|wait| start + usize::from(wait) > now);
+        origin.is_some() && origin == members[index].origin && running
+    });
+    if limited {
+        Rank::Limited
+    } else {
+        Rank::Untried
+    }
+}
+
+/// Shuffles, and writes down what it was offered.
+#[derive(Clone, Debug)]
+struct Watched {
+    shuffle: Shuffle,
+    offered: Arc<Mutex<Vec<Vec<usize>>>>,
+}
+
+impl Pick for Watched {
+    fn pick(&self, candidates: &[Candidate<'_>]) -> usize {
+        let offered = candidates.iter().map(Candidate::index).collect();
+        self.offered.lock().unwrap().push(offered);
+        self.shuffle.pick(candidates)
+    }
+}
+
+fn member() -> impl Strategy<Value = Member> {
+    let readiness = prop_oneof![
+        5 => Just(Readiness::Ready),
+        3 => Just(Readiness::Pending),
+        1 => Just(Readiness::Broken),
+    ];
+    let weight = prop::option::of(0..3_u8);
+    (
+        weight,
+        prop::option::of(0..3_u8),
+        prop::bool::weighted(0.8),
+        readiness,
+    )
+        .prop_map(|(weight, origin, admits, readiness)| Member {
+            weight,
+            origin,
+            admits,
+            readiness,
+        })
+}
+
+fn group() -> impl Strategy<Value = (Vec<Member>, Vec<Visit>)> {
+    // Beyond 16 members the list of candidates is kept elsewhere.
+    let size = prop_oneof![4 => 1..6_usize, 1 => 14..40_usize];
+    size.prop_flat_map(|size| {
+        let visit = (0..size, prop::option::of(0..6_u8));
+        (
+            prop::collection::vec(member(), size),
+            prop::collection::vec(visit, 0..6),
+        )
+    })
+}
+
+fn endpoint((index, member): (usize, &Member)) -> Endpoint<Leaf> {
+    let mut leaf = Leaf::new().with(member.readiness);
+    if !member.admits {
+        leaf = leaf.rejecting(Rejection::new(FailureKind::Region));
+    }
+    let mut endpoint = Endpoint::new(index.to_string(), leaf);
+    if let Some(weight) = member.weight {
+        endpoint = endpoint.weight(f64::from(weight));
+    }
+    if let Some(origin) = member.origin {
+        endpoint = endpoint.origin(origin.to_string());
+    }
+    endpoint
+}
+
+async fn check(members: Vec<Member>, history: Vec<Visit>, seed: u64) {
+    let (tried, request) = request();
+    for (at, wait) in &history {
+        let origin = members[*at].origin.map(|origin| origin.to_string());
+        let wait = wait.map(|wait| Duration::from_secs(wait.into()));
+        failed(&tried, &at.to_string(), origin.as_deref(), wait);
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    let policy = Watched {
+        shuffle: Shuffle::seeded(seed),
+        offered: Arc::default(),
+    };
+    let balance = Balance::with_policy(members.iter().enumerate().map(endpoint), policy.clone());
+    let mut call = spawn(balance.oneshot(request));
+    let polled = call.poll();
+
+    let rank = |index: usize| rank(&members, &history, index);
+    let all = |wanted: &dyn Fn(&Member) -> bool| -> Vec<usize> {
+        let admitted = members.iter().enumerate().filter(|(_, m)| m.admits);
+        admitted
+            .filter(|(_, m)| wanted(m))
+            .map(|(n, _)| n)
+            .collect()
+    };
+    for offered in policy.offered.lock().unwrap().iter() {
+        assert!(offered.len() > 1 && offered.is_sorted());
+        assert!(offered.iter().all(|n| members[*n].admits));
+        assert!(offered.iter().all(|n| rank(*n) == rank(offered[0])));
+    }
+    let ready = all(&|m| m.readiness == Readiness::Ready);
+    let pending = all(&|m| m.readiness == Readiness::Pending);
+    let Some(best) = ready.iter().map(|n| rank(*n)).min() else {
+        match polled {
+            std::task::Poll::Pending => assert!(!pending.is_empty()),
+            std::task::Poll::Ready(result) => {
+                assert!(pending.is_empty());
+                let refused = all(&|_| true).is_empty();
+                let kind = if refused {
+                    FailureKind::Region
+                } else {
+                    FailureKind::Other
+                };
+                assert_eq!(result.unwrap_err().kind(), kind);
+            }
+        }
+        return;
+    };
+    let std::task::Poll::Ready(Ok(response)) = polled else {
+        panic!("{polled:?} though {ready:?} are ready");
+    };
+    let chosen: usize = name(&response).parse().unwrap();
+    assert!(ready.contains(&chosen));
+    assert_eq!(rank(chosen), best);
+
+    if all(&|m| m.readiness == Readiness::Broken).is_empty() {
+        let others = all(&|_| true).into_iter().filter(|n| *n != chosen);
+        let untried: Vec<_> = others.filter(|n| rank(*n) <= Rank::Limited).collect();
+        let home = members[chosen].origin;
+        let elsewhere = untried.iter().filter(|n| {
+            rank(**n) == Rank::Untried && (home.is_none() || members[**n].origin != home)
+        });
+        let expected = (untried.len(), elsewhere.count());
+        let written = tried.read(|attempts| {
+            let attempt = attempts.last().unwrap();
+            (attempt.untried, attempt.untried_elsewhere)
+        });
+        assert_eq!(written, expected);
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_choice_is_one_of_the_best((members, history) in group(), seed: u64) {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(check(members, history, seed));
+    }
+}

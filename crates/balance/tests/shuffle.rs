@@ -1,0 +1,171 @@
+//! The default policy: how often each endpoint is chosen.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+mod support;
+
+use http::Request;
+use support::{Leaf, ask, endpoint, rejecting};
+use ziggurat_balance::{Balance, Endpoint, Shuffle};
+
+const ROUNDS: usize = 20_000;
+
+/// Sends requests and returns how many each endpoint got, in order.
+async fn counts(endpoints: Vec<Endpoint<Leaf>>, rounds: usize) -> Vec<usize> {
+    let names: Vec<_> = endpoints.iter().map(|e| e.id().to_string()).collect();
+    let balance = Balance::with_policy(endpoints, Shuffle::seeded(7));
+    let mut counts = vec![0; names.len()];
+    for _ in 0..rounds {
+        let answered = ask(&balance, Request::new(())).await;
+        counts[names.iter().position(|name| *name == answered).unwrap()] += 1;
+    }
+    counts
+}
+
+/// Checks the counts against the chances, within five standard deviations.
+async fn assert_chances(endpoints: Vec<Endpoint<Leaf>>, chances: &[f64]) {
+    let counts = counts(endpoints, ROUNDS).await;
+    for (count, chance) in counts.iter().zip(chances) {
+        let expected = ROUNDS as f64 * chance;
+        let sigma = (expected * (1.0 - chance)).sqrt();
+        let off = (*count as f64 - expected).abs();
+        assert!(off <= 5.0 * sigma, "{counts:?} for chances of {chances:?}");
+    }
+}
+
+#[tokio::test]
+async fn r39_weights_share_out_the_requests() {
+    let endpoints = vec![endpoint("a").weight(9.0), endpoint("b").weight(1.0)];
+    assert_chances(endpoints, &[0.9, 0.1]).await;
+}
+
+#[tokio::test]
+async fn r39_weight_goes_before_rpm_before_tpm() {
+    let both = vec![
+        endpoint("a").weight(1.0).rpm(900.0).tpm(900.0),
+        endpoint("b").weight(3.0).rpm(100.0).tpm(100.0),
+    ];
+    assert_chances(both, &[0.25, 0.75]).await;
+    let rpm = vec![
+        endpoint("a").rpm(900.0).tpm(1.0),
+        endpoint("b").rpm(100.0).tpm(9.0),
+    ];
+    assert_chances(rpm, &[0.9, 0.1]).await;
+    let tpm = vec![endpoint("a").tpm(100.0), endpoint("b").tpm(700.0)];
+    assert_chances(tpm, &[0.125, 0.875]).await;
+}
+
+#[tokio::test]
+async fn r39_a_metric_without_a_value_above_zero_is_passed_over() {
+    let endpoints = vec![
+        endpoint("a").weight(0.0).rpm(1.0),
+        endpoint("b").weight(0.0).rpm(4.0),
+    ];
+    assert_chances(endpoints, &[0.2, 0.8]).await;
+}
+
+#[tokio::test]
+async fn r39_without_any_metric_all_are_equal() {
+    let endpoints = ["a", "b", "c", "d", "e"].map(endpoint).into();
+    assert_chances(endpoints, &[0.2; 5]).await;
+}
+
+#[tokio::test]
+async fn r40_a_missing_value_takes_the_mean() {
+    let documented = vec![
+        endpoint("a").rpm(6.0),
+        endpoint("b").rpm(1440.0),
+        endpoint("c"),
+    ];
+    let total = 6.0 + 1440.0 + 723.0;
+    assert_chances(documented, &[6.0 / total, 1440.0 / total, 723.0 / total]).await;
+    let half = vec![endpoint("a").weight(1.0), endpoint("b")];
+    assert_chances(half, &[0.5, 0.5]).await;
+}
+
+#[tokio::test]
+async fn r40_zero_is_never_chosen_beside_others() {
+    let endpoints = vec![
+        endpoint("a"),
+        endpoint("b").weight(4.0),
+        endpoint("c").weight(0.0),
+    ];
+    let got = counts(endpoints, ROUNDS).await;
+    assert_eq!(got[2], 0);
+    let endpoints = vec![
+        endpoint("a").weight(0.0),
+        endpoint("b").weight(4.0),
+        endpoint("c"),
+    ];
+    // The mean of zero and four is two.
+    assert_chances(endpoints, &[0.0, 4.0 / 6.0, 2.0 / 6.0]).await;
+}
+
+#[tokio::test]
+async fn r40_zero_is_chosen_if_it_is_alone() {
+    assert_eq!(counts(vec![endpoint("a").weight(0.0)], 10).await, [10]);
+    let others_refuse = vec![rejecting("a").weight(5.0), endpoint("b").weight(0.0)];
+    assert_eq!(counts(others_refuse, 10).await, [0, 10]);
+}
+
+#[tokio::test]
+async fn r41_fractions_and_huge_numbers_are_weights_too() {
+    let fractions = vec![endpoint("a").weight(0.3), endpoint("b").weight(0.1)];
+    assert_chances(fractions, &[0.75, 0.25]).await;
+    let huge = vec![
+        endpoint("a").weight(f64::MAX),
+        endpoint("b").weight(f64::MAX),
+        endpoint("c"),
+    ];
+    assert_chances(huge, &[1.0 / 3.0; 3]).await;
+    let tiny = vec![
+        endpoint("a").weight(f64::MIN_POSITIVE),
+        endpoint("b").weight(3.0 * f64::MIN_POSITIVE),
+    ];
+    assert_chances(tiny, &[0.25, 0.75]).await;
+}
+
+#[tokio::test]
+async fn numbers_out_of_range_count_as_not_declared() {
+    for wrong in [-1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let endpoints = vec![
+            endpoint("a").weight(wrong).rpm(wrong).tpm(wrong),
+            endpoint("b").tpm(3.0),
+            endpoint("c").tpm(9.0),
+        ];
+        assert_chances(endpoints, &[6.0 / 18.0, 3.0 / 18.0, 9.0 / 18.0]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_endpoints_are_chosen_evenly() {
+    let endpoints = (0..100).map(|n| endpoint(&n.to_string())).collect();
+    assert_chances(endpoints, &[0.01; 100]).await;
+}
+
+async fn sequence(policy: Shuffle) -> Vec<String> {
+    let endpoints = ["a", "b", "c", "d"].map(endpoint);
+    let balance = Balance::with_policy(endpoints, policy);
+    let mut names = Vec::new();
+    for _ in 0..50 {
+        names.push(ask(&balance, Request::new(())).await);
+    }
+    names
+}
+
+#[tokio::test]
+async fn r41_a_seed_fixes_the_choices() {
+    let once = sequence(Shuffle::seeded(3)).await;
+    assert_eq!(once, sequence(Shuffle::seeded(3)).await);
+    assert_ne!(once, sequence(Shuffle::seeded(4)).await);
+    assert_ne!(
+        sequence(Shuffle::new()).await,
+        sequence(Shuffle::new()).await
+    );
+}
+
+#[tokio::test]
+async fn clones_go_on_where_the_others_left_off() {
+    let policy = Shuffle::seeded(3);
+    let first = sequence(policy.clone()).await;
+    assert_ne!(first, sequence(policy).await);
+}

@@ -1,0 +1,99 @@
+use std::sync::Arc;
+
+use tower_layer::Layer;
+use ziggurat_core::{ByStatus, FailureKind, fallbacks::Table};
+
+use crate::{policy::Policy, service::Fallback};
+
+/// Asks other model groups after a failure. See the [crate page](crate).
+#[derive(Clone, Debug)]
+pub struct FallbackLayer<C = ByStatus> {
+    policy: Policy,
+    classify: C,
+}
+
+impl FallbackLayer {
+    /// Asks the chains of `general` after a failure of any kind but a refusal of content.
+    #[must_use]
+    pub fn new(general: Table) -> Self {
+        Self {
+            policy: Policy::new(general),
+            classify: ByStatus,
+        }
+    }
+}
+
+impl<C> FallbackLayer<C> {
+    /// Sets the chains for prompts that do not fit the context window.
+    ///
+    /// A group without a chain there uses the general one.
+    #[must_use]
+    pub fn context_window(mut self, table: Table) -> Self {
+        self.policy.context_window = Some(table);
+        self
+    }
+
+    /// Sets the chains for content that a provider refused.
+    ///
+    /// A group without a chain there has no fallback after a refusal.
+    #[must_use]
+    pub fn content_policy(mut self, table: Table) -> Self {
+        self.policy.content_policy = Some(table);
+        self
+    }
+
+    /// Lets the general chains take content that a provider refused, as long as there is no content-policy table, an
+    /// empty one included. Default: false.
+    #[must_use]
+    pub fn allow_generic_fallback_on_refusal(mut self, allow: bool) -> Self {
+        self.policy.generic_on_refusal = allow;
+        self
+    }
+
+    /// Limits the hops of a request, all chains taken together. 0 means no fallback. Default: 5, as in LiteLLM.
+    #[must_use]
+    pub fn max_fallbacks(mut self, hops: u32) -> Self {
+        self.policy.max_fallbacks = hops;
+        self
+    }
+
+    /// Starts no further hop once the request has made this many attempts, as [`Tried`](ziggurat_core::Tried) counts
+    /// them. Default: no limit.
+    ///
+    /// Attempts are written by the retry layer and by balance: without either below, none are counted.
+    #[must_use]
+    pub fn max_attempts_per_request(mut self, attempts: usize) -> Self {
+        self.policy.max_attempts = attempts;
+        self
+    }
+
+    /// Sets which kinds of failure are followed by another group. Default: all.
+    ///
+    /// A failure of any other kind ends the walk, in the first group as in a later one. For example
+    /// `|kind| kind != FailureKind::BadRequest` keeps requests that are wrong in themselves from going round.
+    #[must_use]
+    pub fn fallback_on(
+        mut self,
+        follow: impl Fn(FailureKind) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.policy.follow = Some(Arc::new(follow));
+        self
+    }
+
+    /// Sets what tells successes from failures. It sees the heads of responses, and is cloned for each request.
+    #[must_use]
+    pub fn classify<D>(self, classify: D) -> FallbackLayer<D> {
+        FallbackLayer {
+            policy: self.policy,
+            classify,
+        }
+    }
+}
+
+impl<S, C: Clone> Layer<S> for FallbackLayer<C> {
+    type Service = Fallback<S, C>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Fallback::new(inner, Arc::new(self.policy.clone()), self.classify.clone())
+    }
+}

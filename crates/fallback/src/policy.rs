@@ -1,0 +1,141 @@
+use std::{fmt, sync::Arc};
+
+use ziggurat_core::{
+    FailureKind,
+    fallbacks::{Chain, Table, Target},
+    overrides::Fallbacks,
+};
+
+/// The default number of hops per request, LiteLLM's `max_fallbacks`.
+const MAX_FALLBACKS: u32 = 5;
+
+/// The kinds that a retry may cure. `FallbackAhead` cuts retries short, so it needs all of them to be followed.
+const TRANSIENT: [FailureKind; 5] = [
+    FailureKind::RateLimited,
+    FailureKind::Timeout,
+    FailureKind::Server,
+    FailureKind::Connect,
+    FailureKind::Disconnected,
+];
+
+type Follow = Arc<dyn Fn(FailureKind) -> bool + Send + Sync>;
+
+/// What a layer was told.
+#[derive(Clone)]
+pub(crate) struct Policy {
+    pub(crate) general: Table,
+    pub(crate) context_window: Option<Table>,
+    pub(crate) content_policy: Option<Table>,
+    pub(crate) max_fallbacks: u32,
+    pub(crate) max_attempts: usize,
+    pub(crate) generic_on_refusal: bool,
+    pub(crate) follow: Option<Follow>,
+}
+
+impl Policy {
+    pub(crate) fn new(general: Table) -> Self {
+        Self {
+            general,
+            context_window: None,
+            content_policy: None,
+            max_fallbacks: MAX_FALLBACKS,
+            max_attempts: usize::MAX,
+            generic_on_refusal: false,
+            follow: None,
+        }
+    }
+
+    /// Says whether a failure of this kind leads to another group at all.
+    pub(crate) fn follows(&self, kind: FailureKind) -> bool {
+        self.follow.as_ref().is_none_or(|follow| follow(kind))
+    }
+
+    pub(crate) fn follows_transient(&self) -> bool {
+        TRANSIENT.into_iter().all(|kind| self.follows(kind))
+    }
+}
+
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policy")
+            .field("general", &self.general)
+            .field("context_window", &self.context_window)
+            .field("content_policy", &self.content_policy)
+            .field("max_fallbacks", &self.max_fallbacks)
+            .field("max_attempts", &self.max_attempts)
+            .field("generic_on_refusal", &self.generic_on_refusal)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The chains in force for one request: its own, else the configured ones.
+pub(crate) struct Chains {
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) wishes: Option<Fallbacks>,
+}
+
+impl Chains {
+    /// Returns the chain for a group that failed with `kind`.
+    pub(crate) fn of(&self, group: &str, kind: FailureKind) -> Option<&Chain> {
+        if let Some(chain) = self.single() {
+            return Some(chain);
+        }
+        match kind {
+            FailureKind::ContextWindow => self
+                .context_window()
+                .and_then(|table| table.get(group))
+                .or_else(|| self.general().get(group)),
+            FailureKind::ContentPolicy => match self.content_policy() {
+                Some(table) => table.get(group),
+                None if self.policy.generic_on_refusal => self.general().get(group),
+                None => None,
+            },
+            _ => self.general().get(group),
+        }
+    }
+
+    /// Says whether some failure of a target leads to another one.
+    pub(crate) fn lead_away_from(&self, target: &Target) -> bool {
+        // Every other kind is treated like `Server`.
+        [
+            FailureKind::Server,
+            FailureKind::ContextWindow,
+            FailureKind::ContentPolicy,
+        ]
+        .into_iter()
+        .filter_map(|kind| self.of(target.group.as_str(), kind))
+        .any(|chain| chain.iter().any(|other| other != target))
+    }
+
+    /// The request's own list, which serves every kind of failure in every group.
+    pub(crate) fn single(&self) -> Option<&Chain> {
+        self.wishes.as_ref()?.chain.as_ref()
+    }
+
+    /// Says whether any chain may take a request that a provider refused.
+    pub(crate) fn all_outlast_refusal(&self) -> bool {
+        self.single().is_some()
+            || (self.policy.generic_on_refusal && self.content_policy().is_none())
+    }
+
+    fn general(&self) -> &Table {
+        self.wishes
+            .as_ref()
+            .and_then(|wishes| wishes.general.as_ref())
+            .unwrap_or(&self.policy.general)
+    }
+
+    fn context_window(&self) -> Option<&Table> {
+        self.wishes
+            .as_ref()
+            .and_then(|wishes| wishes.context_window.as_ref())
+            .or(self.policy.context_window.as_ref())
+    }
+
+    fn content_policy(&self) -> Option<&Table> {
+        self.wishes
+            .as_ref()
+            .and_then(|wishes| wishes.content_policy.as_ref())
+            .or(self.policy.content_policy.as_ref())
+    }
+}

@@ -1,0 +1,81 @@
+use std::{
+    mem,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use tower_service::Service;
+use ziggurat_core::{BoxError, ByStatus, Classify, Failure, overrides::FallbackAhead};
+
+use crate::{
+    future::{Hops, ResponseFuture},
+    policy::Policy,
+    walk::Walk,
+};
+
+/// Asks other model groups after a failure. See the [crate page](crate).
+#[derive(Clone, Debug)]
+pub struct Fallback<S, C = ByStatus> {
+    inner: S,
+    policy: Arc<Policy>,
+    classify: C,
+}
+
+impl<S, C> Fallback<S, C> {
+    pub(crate) fn new(inner: S, policy: Arc<Policy>, classify: C) -> Self {
+        Self {
+            inner,
+            policy,
+            classify,
+        }
+    }
+
+    /// Returns the wrapped service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Returns the wrapped service.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Unwraps the service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, C, B, R> Service<Request<B>> for Fallback<S, C>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    C: Classify + Clone,
+    B: Clone,
+{
+    type Response = Response<R>;
+    type Error = Failure;
+    type Future = ResponseFuture<S, B, R, C>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        self.inner.poll_ready(cx).map_err(Failure::wrap)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let Some(walk) = Walk::begin(&self.policy, request.extensions_mut()) else {
+            return ResponseFuture::direct(self.inner.call(request));
+        };
+        let spare = request.clone();
+        if walk.leads_on() {
+            request.extensions_mut().insert(FallbackAhead);
+        }
+        let fresh = self.inner.clone();
+        let mut service = mem::replace(&mut self.inner, fresh);
+        let future = service.call(request);
+        ResponseFuture::chained(
+            future,
+            Hops::new(service, spare, walk, self.classify.clone()),
+        )
+    }
+}

@@ -1,0 +1,306 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
+};
+use ziggurat_core::json;
+
+use crate::{
+    ConfigError, Face, OpenAi,
+    messages::Rewrites,
+    reasoning::{Series, Unsupported},
+    reserved::is_reserved,
+    template::Template,
+    url::Base,
+};
+
+const OPENAI: &str = "https://api.openai.com/v1";
+const AZURE_VERSION: &str = "2025-02-01-preview";
+/// Shorter ones are placeholders (`none`, `x`), and would be found in ordinary words.
+const SHORTEST_SECRET: usize = 8;
+
+const AGENT: &str = concat!("ziggurat/", env!("CARGO_PKG_VERSION"));
+
+/// Describes a deployment; see [`OpenAi::builder`]. Empty texts count as not set.
+#[must_use]
+pub struct Builder {
+    face: Face,
+    model: String,
+    base_model: Option<String>,
+    api_base: Option<String>,
+    api_key: Option<String>,
+    api_version: Option<String>,
+    azure_ad_token: Option<String>,
+    organization: Option<String>,
+    headers: Vec<(String, String)>,
+    defaults: Vec<(Box<str>, Bytes)>,
+    unsupported: Unsupported,
+    environment: Box<dyn Fn(&str) -> Option<String>>,
+}
+
+impl Builder {
+    pub(crate) fn new(face: Face, model: impl Into<String>) -> Self {
+        Self {
+            face,
+            model: model.into(),
+            base_model: None,
+            api_base: None,
+            api_key: None,
+            api_version: None,
+            azure_ad_token: None,
+            organization: None,
+            headers: Vec::new(),
+            defaults: Vec::new(),
+            unsupported: Unsupported::default(),
+            environment: Box::new(|_| None),
+        }
+    }
+
+    /// Names the model that an Azure deployment runs, where its own name does not tell.
+    pub fn base_model(mut self, model: impl Into<String>) -> Self {
+        self.base_model = Some(model.into());
+        self
+    }
+
+    /// Sets the base URL.
+    pub fn api_base(mut self, url: impl Into<String>) -> Self {
+        self.api_base = Some(url.into());
+        self
+    }
+
+    /// Sets the key.
+    pub fn api_key(mut self, key: impl Into<String>) -> Self {
+        self.api_key = Some(key.into());
+        self
+    }
+
+    /// Sets Azure's `api-version`. Default: `AZURE_API_VERSION`, else `2025-02-01-preview`.
+    pub fn api_version(mut self, version: impl Into<String>) -> Self {
+        self.api_version = Some(version.into());
+        self
+    }
+
+    /// Sets a Microsoft Entra token, used if there is no key.
+    pub fn azure_ad_token(mut self, token: impl Into<String>) -> Self {
+        self.azure_ad_token = Some(token.into());
+        self
+    }
+
+    /// Sets OpenAI's organization.
+    pub fn organization(mut self, organization: impl Into<String>) -> Self {
+        self.organization = Some(organization.into());
+        self
+    }
+
+    /// Adds a header to each request; it takes the place of one of the dialect's own.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Adds a member to the body of each request that does not have it; `value` is JSON. `tools` are put before those of
+    /// the request. Names of LiteLLM's own settings are ignored.
+    pub fn default_parameter(mut self, name: impl Into<Box<str>>, value: impl Into<Bytes>) -> Self {
+        self.defaults.push((name.into(), value.into()));
+        self
+    }
+
+    /// Leaves out parameters that the model does not take, instead of refusing the request.
+    pub fn drop_params(mut self, drop: bool) -> Self {
+        self.unsupported.drop = drop;
+        self
+    }
+
+    /// Sends these parameters even if the model is thought not to take them.
+    pub fn allowed_params(mut self, names: impl IntoIterator<Item = impl Into<Box<str>>>) -> Self {
+        self.unsupported
+            .allowed
+            .extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Looks defaults of keys and URLs up in an environment. Without it there are none.
+    pub fn environment(mut self, lookup: impl Fn(&str) -> Option<String> + 'static) -> Self {
+        self.environment = Box::new(lookup);
+        self
+    }
+
+    /// Makes the dialect.
+    ///
+    /// A missing key is no error here: each call then fails with 401 before anything is sent.
+    ///
+    /// # Errors
+    ///
+    /// The setting at fault.
+    pub fn build(self) -> Result<OpenAi, ConfigError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        let api_base = self.base_url()?;
+        let base = Base::parse(&api_base)?;
+        let strict = base.host() == "api.openai.com";
+        let model = self.upstream_model().to_owned();
+        let key = self.credential();
+        let (uri, bearer) = match self.face {
+            Face::OpenAi => (base.compatible()?, true),
+            Face::HuggingFace => (base.huggingface()?, true),
+            Face::Azure => {
+                let version = self
+                    .setting(&self.api_version, &["AZURE_API_VERSION"])
+                    .unwrap_or_else(|| AZURE_VERSION.to_owned());
+                let azure = base.azure(&model, version.trim())?;
+                (azure.uri, azure.v1)
+            }
+        };
+        let needs_key = key.is_none() && (strict || self.face == Face::Azure);
+        let mut secrets = Vec::new();
+        if let Some(Credential { text, is_token }) = key {
+            let (name, value) = match bearer || is_token {
+                true => (AUTHORIZATION, format!("Bearer {text}")),
+                false => (HeaderName::from_static("api-key"), text.clone()),
+            };
+            headers.insert(name, secret("api_key", &value)?);
+            secrets.push(text);
+        }
+        if self.face == Face::OpenAi
+            && let Some(organization) = self.setting(&self.organization, &["OPENAI_ORGANIZATION"])
+        {
+            let value = value("organization", &organization)?;
+            headers.insert("openai-organization", value);
+        }
+        for (name, text) in &self.headers {
+            let name = HeaderName::try_from(name)
+                .map_err(|_| ConfigError::new("extra_headers", "not a header name"))?;
+            // Often a key as well.
+            headers.insert(name, secret("extra_headers", text)?);
+            secrets.push(text.strip_prefix("Bearer ").unwrap_or(text).to_owned());
+        }
+        secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
+        let has_key = [AUTHORIZATION.as_str(), "api-key"]
+            .iter()
+            .any(|name| headers.contains_key(*name));
+        let facts = self.base_model.as_deref().unwrap_or(&self.model);
+        let template = Template {
+            face: self.face,
+            uri,
+            headers,
+            key_missing: needs_key && !has_key,
+            secrets: secrets.into_iter().map(Into::into).collect(),
+            model_json: json::string(&model),
+            series: Series::of(facts),
+            rewrites: Rewrites::of(facts, strict),
+            api_base: api_base.split(['?', '#']).next().unwrap_or_default().into(),
+            model: model.into(),
+            defaults: self.defaults()?,
+            unsupported: self.unsupported,
+        };
+        Ok(OpenAi::new(Arc::new(template)))
+    }
+
+    fn base_url(&self) -> Result<String, ConfigError> {
+        let names = self.face.env_defaults("api_base");
+        let default = (self.face == Face::OpenAi).then_some(OPENAI);
+        let base = self.setting(&self.api_base, names);
+        base.or_else(|| default.map(str::to_owned)).ok_or_else(|| {
+            let names = names.join(" or ");
+            ConfigError::new("api_base", format!("missing; set it, or {names}"))
+        })
+    }
+
+    /// What was set comes before the environment, a key before a token.
+    fn credential(&self) -> Option<Credential> {
+        let key = |text| Credential {
+            text,
+            is_token: false,
+        };
+        let token = |text| Credential {
+            text,
+            is_token: true,
+        };
+        let names = self.face.env_defaults("api_key");
+        if self.face != Face::Azure {
+            return self.setting(&self.api_key, names).map(key);
+        }
+        let set = filled(&self.api_key).map(key);
+        let set = set.or_else(|| filled(&self.azure_ad_token).map(token));
+        set.or_else(|| self.variable(names).map(key))
+            .or_else(|| self.variable(&["AZURE_AD_TOKEN"]).map(token))
+    }
+
+    /// The model as the upstream knows it: prefixes that only select rules are cut.
+    fn upstream_model(&self) -> &str {
+        let model = &*self.model;
+        if self.face != Face::Azure {
+            return model;
+        }
+        let prefixes = ["o_series/", "gpt5_series/"];
+        let bare = prefixes
+            .iter()
+            .find_map(|prefix| model.strip_prefix(prefix));
+        bare.unwrap_or(model)
+    }
+
+    /// The defaults that are for the provider, `extra_body` taken apart.
+    fn defaults(&self) -> Result<Vec<(Box<str>, Bytes)>, ConfigError> {
+        let mut defaults: Vec<(Box<str>, Bytes)> = Vec::new();
+        for (name, value) in &self.defaults {
+            if &**name == "extra_body" {
+                let body = json::Document::parse(value.clone())
+                    .map_err(|_| ConfigError::new("extra_body", "not a mapping"))?;
+                let members = body.members().map(|(name, value)| {
+                    (
+                        name.into_owned().into(),
+                        Bytes::copy_from_slice(value.as_bytes()),
+                    )
+                });
+                defaults.extend(members);
+            } else if !is_reserved(name) {
+                defaults.push((name.clone(), value.clone()));
+            }
+        }
+        Ok(defaults)
+    }
+
+    fn setting(&self, set: &Option<String>, names: &[&str]) -> Option<String> {
+        filled(set).or_else(|| self.variable(names))
+    }
+
+    fn variable(&self, names: &[&str]) -> Option<String> {
+        names
+            .iter()
+            .find_map(|name| filled(&(self.environment)(name)))
+    }
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder")
+            .field("face", &self.face)
+            .field("model", &self.model)
+            .finish_non_exhaustive()
+    }
+}
+
+struct Credential {
+    text: String,
+    is_token: bool,
+}
+
+fn filled(text: &Option<String>) -> Option<String> {
+    let text = text.as_deref()?.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn value(setting: &'static str, text: &str) -> Result<HeaderValue, ConfigError> {
+    HeaderValue::from_str(text).map_err(|_| ConfigError::new(setting, "not a header value"))
+}
+
+fn secret(setting: &'static str, text: &str) -> Result<HeaderValue, ConfigError> {
+    let mut value = value(setting, text)?;
+    value.set_sensitive(true);
+    Ok(value)
+}

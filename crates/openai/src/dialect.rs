@@ -1,0 +1,152 @@
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use http::{Method, Request};
+use serde::Deserialize;
+use ziggurat_core::{Failure, JsonBody, json};
+use ziggurat_provider::{Call, Dialect, Outgoing};
+
+use crate::{Builder, exchange::Chat, template::Template};
+
+/// Whose variant of the format is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Face {
+    /// OpenAI, or any compatible server at an `api_base`.
+    OpenAi,
+    /// Azure OpenAI.
+    Azure,
+    /// Hugging Face's text-generation-inference, or whatever speaks like it, at an `api_base`.
+    HuggingFace,
+}
+
+/// The dialect of one deployment of OpenAI's family. See the [crate page](crate).
+///
+/// Cloning counts a reference.
+#[derive(Clone)]
+pub struct OpenAi {
+    template: Arc<Template>,
+}
+
+// === impl Face ===
+
+impl Face {
+    /// Returns the environment variables that stand in for a setting (`api_key`, `api_base`) that is not given, the
+    /// first that is set counts.
+    #[must_use]
+    pub fn env_defaults(self, setting: &str) -> &'static [&'static str] {
+        match (self, setting) {
+            (Self::OpenAi, "api_key") => &["OPENAI_API_KEY"],
+            (Self::OpenAi, "api_base") => &["OPENAI_BASE_URL", "OPENAI_API_BASE"],
+            (Self::Azure, "api_key") => &["AZURE_OPENAI_API_KEY", "AZURE_API_KEY"],
+            (Self::Azure, "api_base") => &["AZURE_API_BASE"],
+            (Self::HuggingFace, "api_key") => &["HF_TOKEN", "HUGGINGFACE_API_KEY"],
+            (Self::HuggingFace, "api_base") => &["HF_API_BASE", "HUGGINGFACE_API_BASE"],
+            _ => &[],
+        }
+    }
+
+    /// The name in messages for clients.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::OpenAi => "OpenAI",
+            Self::Azure => "Azure",
+            Self::HuggingFace => "Huggingface",
+        }
+    }
+
+    /// The name that OpenTelemetry has for the provider.
+    fn otel(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Azure => "azure.ai.openai",
+            Self::HuggingFace => "huggingface",
+        }
+    }
+}
+
+// === impl OpenAi ===
+
+impl OpenAi {
+    /// Starts to describe a deployment: whose variant it speaks, and the model as the upstream knows it (on Azure the
+    /// deployment's name, after `o_series/` or `gpt5_series/` if it is such a model and does not show it).
+    pub fn builder(face: Face, model: impl Into<String>) -> Builder {
+        Builder::new(face, model)
+    }
+
+    pub(crate) fn new(template: Arc<Template>) -> Self {
+        Self { template }
+    }
+
+    /// Returns the base URL in use, without its query.
+    #[must_use]
+    pub fn api_base(&self) -> &str {
+        &self.template.api_base
+    }
+
+    /// Says whether the deployment lacks a key that it needs; each call then fails.
+    #[must_use]
+    pub fn is_key_missing(&self) -> bool {
+        self.template.key_missing
+    }
+}
+
+impl Dialect for OpenAi {
+    fn provider(&self) -> &'static str {
+        self.template.face.otel()
+    }
+
+    fn prepare(&self, call: Call<'_>) -> Result<Outgoing, Failure> {
+        let template = &self.template;
+        if template.key_missing {
+            return Err(template.missing_key());
+        }
+        let body = template.body(call)?;
+        let stream = call.stream();
+        let chat = Chat::new(
+            template.clone(),
+            call.public_model().map(json::string),
+            stream,
+            stream && asks_for_usage(&body),
+        );
+        let mut request = Request::new(body.print());
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = template.uri.clone();
+        *request.headers_mut() = template.headers.clone();
+        call.forward(request.headers_mut());
+        Ok(Outgoing {
+            request,
+            exchange: Box::new(chat),
+        })
+    }
+}
+
+impl fmt::Debug for OpenAi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenAi")
+            .field("face", &self.template.face)
+            .field("model", &self.template.model)
+            .field("api_base", &self.template.api_base)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether the client wants the chunk that tells the usage.
+fn asks_for_usage(body: &JsonBody) -> bool {
+    #[derive(Deserialize)]
+    struct Options {
+        include_usage: Option<bool>,
+    }
+    let Some(options) = body.get("stream_options") else {
+        return false;
+    };
+    let options: Result<Options, _> = serde_json::from_slice(options);
+    options.is_ok_and(|options| options.include_usage == Some(true))
+}
+
+/// Returns an id as OpenAI makes them, as JSON, for servers that give none.
+pub(crate) fn generated_id() -> Bytes {
+    let random: String = std::iter::repeat_with(fastrand::alphanumeric)
+        .take(29)
+        .collect();
+    format!("\"chatcmpl-{random}\"").into()
+}

@@ -1,0 +1,189 @@
+//! Reading the answer to one call.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{StatusCode, response::Parts};
+use memchr::memmem;
+use ziggurat_core::{
+    Failure, FailureKind, JsonBody,
+    json::{Document, Printed},
+};
+use ziggurat_provider::{Answer, Exchange, Streamed};
+
+use crate::{
+    Face,
+    dialect::generated_id,
+    failure::{REDACTED, Wire},
+    finish,
+    spans::{Edits, Members, elements},
+    stream::Events,
+    template::Template,
+};
+
+/// One chat completion.
+pub(crate) struct Chat {
+    template: Arc<Template>,
+    /// The name that answers bear, as JSON.
+    model: Option<Bytes>,
+    stream: bool,
+    include_usage: bool,
+    events: Option<Box<Events>>,
+}
+
+impl Chat {
+    pub(crate) fn new(
+        template: Arc<Template>,
+        model: Option<Bytes>,
+        stream: bool,
+        include_usage: bool,
+    ) -> Self {
+        Self {
+            template,
+            model,
+            stream,
+            include_usage,
+            events: None,
+        }
+    }
+
+    fn events(&mut self) -> &mut Events {
+        let Self {
+            template,
+            model,
+            include_usage,
+            events,
+            ..
+        } = self;
+        events.get_or_insert_with(|| {
+            Box::new(Events::new(template.clone(), model.clone(), *include_usage))
+        })
+    }
+}
+
+impl Exchange for Chat {
+    fn announced(&self, head: &Parts) -> Result<Answer, Failure> {
+        Answer::of(&head.headers, self.stream).map_err(|failure| self.template.invalid(failure))
+    }
+
+    fn refused(&mut self, head: &Parts, body: &mut Bytes) -> Failure {
+        let template = &self.template;
+        let failure = Wire::of(body).refused(
+            template.face.label(),
+            head.status,
+            &head.headers,
+            &template.secrets,
+        );
+        for secret in &template.secrets {
+            if memmem::find(body, secret.as_bytes()).is_some() {
+                let text = String::from_utf8_lossy(body).replace(&**secret, REDACTED);
+                *body = text.into();
+            }
+        }
+        failure
+    }
+
+    fn plain(&mut self, body: Bytes) -> Result<Printed, Failure> {
+        let template = &self.template;
+        let invalid = |message: &str| {
+            let failure = Failure::new(FailureKind::InvalidResponse).with_message(message);
+            Err(template.invalid(failure))
+        };
+        let Ok(document) = Document::parse(body) else {
+            return invalid("the upstream's answer is not a JSON object");
+        };
+        if document.get("error").is_some_and(|error| !error.is_null()) {
+            let wire = Wire::of(document.raw());
+            return Err(wire.in_band(template.face.label(), &template.secrets));
+        }
+        let Some(choices) = document.get("choices") else {
+            return invalid("the upstream's answer has no choices");
+        };
+        let choices = needs_repair(choices.as_bytes())
+            .then(|| repair(choices.text()))
+            .flatten();
+        let without_id = document
+            .get("id")
+            .is_none_or(|id| matches!(id.as_bytes(), b"\"\"" | b"null"));
+        let mut answer = JsonBody::new(document);
+        if let Some(model) = &self.model
+            && answer.get("model") != Some(&model[..])
+        {
+            answer.set("model", model.clone());
+        }
+        if without_id {
+            answer.set("id", generated_id());
+        }
+        if let Some(choices) = choices {
+            answer.set("choices", choices);
+        }
+        Ok(answer.print())
+    }
+
+    fn chunk(&mut self, data: Bytes) -> Streamed {
+        self.events().chunk(data)
+    }
+
+    fn end(&mut self, broken: Option<Failure>) -> Streamed {
+        self.events().end(broken)
+    }
+}
+
+impl Template {
+    /// Gives an unreadable answer the status that clients of the provider know it under.
+    pub(crate) fn invalid(&self, failure: Failure) -> Failure {
+        match self.face {
+            Face::OpenAi | Face::Azure => failure.with_status(StatusCode::INTERNAL_SERVER_ERROR),
+            Face::HuggingFace => failure,
+        }
+    }
+}
+
+/// A cheap look for what [`repair`] mends.
+fn needs_repair(choices: &[u8]) -> bool {
+    values_after(choices, b"\"finish_reason\"").any(|value| {
+        let known = [
+            "\"stop\"",
+            "\"length\"",
+            "\"tool_calls\"",
+            "\"content_filter\"",
+            "null",
+        ];
+        !known
+            .iter()
+            .any(|known| value.starts_with(known.as_bytes()))
+    }) || values_after(choices, b"\"arguments\"").any(|value| value.starts_with(b"{"))
+}
+
+/// What stands after a key and its colon.
+fn values_after<'a>(text: &'a [u8], key: &'static [u8]) -> impl Iterator<Item = &'a [u8]> {
+    memmem::find_iter(text, key).filter_map(move |at| {
+        let rest = text[at + key.len()..].trim_ascii_start();
+        Some(rest.strip_prefix(b":")?.trim_ascii_start())
+    })
+}
+
+/// Gives finish reasons OpenAI's names, and arguments of tools that are objects the form of text.
+fn repair(choices: &str) -> Option<Bytes> {
+    let mut edits = Edits::new(choices);
+    for choice in elements(choices)? {
+        let choice = Members::of(choice)?;
+        if let Some(reason) = choice.get("finish_reason")
+            && let Ok(native) = serde_json::from_str::<String>(reason)
+            && let Some(openai) = finish::openai(&native)
+        {
+            edits.replace(reason, format!("\"{openai}\""));
+        }
+        let message = choice.get("message").and_then(Members::of);
+        let calls = message.and_then(|message| message.get("tool_calls"));
+        for call in calls.and_then(elements).unwrap_or_default() {
+            let function = Members::of(call)?.get("function").and_then(Members::of);
+            if let Some(arguments) = function.and_then(|function| function.get("arguments"))
+                && arguments.starts_with('{')
+            {
+                edits.replace(arguments, serde_json::Value::from(arguments).to_string());
+            }
+        }
+    }
+    edits.finish()
+}

@@ -1,0 +1,436 @@
+//! Passing a stream of chunks on.
+//!
+//! Chunks of one stream differ in little but their `delta`. What lies before and after it is remembered, so that a chunk
+//! that differs in nothing else is passed on after two comparisons. Any other chunk is read.
+
+use std::{ops::Range, sync::Arc, sync::LazyLock};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use memchr::{memchr, memmem::Finder};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use ziggurat_core::{Failure, FailureKind, json::Document};
+use ziggurat_provider::{
+    Streamed,
+    sse::{DONE, DONE_EVENT, Event, Splitter},
+};
+
+use crate::{dialect::generated_id, failure::Wire, finish, template::Template};
+
+/// The events of a stream.
+pub(crate) struct Events {
+    splitter: Splitter,
+    reader: Reader,
+}
+
+/// What is known of a stream while it is read.
+struct Reader {
+    template: Arc<Template>,
+    /// The name that chunks bear, as JSON.
+    model: Option<Bytes>,
+    /// Whether the client wants the chunk that tells the usage.
+    include_usage: bool,
+    /// The id of a stream that has none.
+    id: Option<Bytes>,
+    memo: Option<Memo>,
+    /// Which choices have begun, which have ended; one bit each.
+    started: u128,
+    finished: u128,
+    calls_tools: bool,
+    /// The members that a chunk of our own takes from the others: `id`, `created` and `model`.
+    head: Vec<u8>,
+}
+
+/// A chunk without its delta: as it came, and as it goes on.
+struct Memo {
+    before: Vec<u8>,
+    after: Vec<u8>,
+    before_out: Vec<u8>,
+    after_out: Vec<u8>,
+    /// Whether all that matters but the finish reason lies before the delta.
+    loose: bool,
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(borrow)]
+    index: Option<&'a RawValue>,
+    #[serde(borrow)]
+    delta: Option<&'a RawValue>,
+    #[serde(borrow)]
+    finish_reason: Option<&'a RawValue>,
+}
+
+/// What an event means for its stream; `None` that it goes on.
+type End = Option<Result<(), Failure>>;
+
+// === impl Events ===
+
+impl Events {
+    pub(crate) fn new(template: Arc<Template>, model: Option<Bytes>, include_usage: bool) -> Self {
+        let reader = Reader {
+            template,
+            model,
+            include_usage,
+            id: None,
+            memo: None,
+            started: 0,
+            finished: 0,
+            calls_tools: false,
+            head: Vec::new(),
+        };
+        Self {
+            splitter: Splitter::new(),
+            reader,
+        }
+    }
+
+    pub(crate) fn chunk(&mut self, data: Bytes) -> Streamed {
+        // Names of groups are seldom much longer than those of models.
+        const SLACK: usize = 64;
+        let mut out = BytesMut::with_capacity(data.len() + SLACK);
+        self.splitter.push(data);
+        let end = loop {
+            match self.splitter.next_event() {
+                Ok(Some(event)) => {
+                    if let Some(end) = self.reader.event(event, &mut out) {
+                        break Some(end);
+                    }
+                }
+                Ok(None) => break None,
+                Err(too_long) => {
+                    let failure = Failure::new(FailureKind::InvalidResponse).with_source(too_long);
+                    break Some(Err(failure));
+                }
+            }
+        };
+        let data = out.freeze();
+        Streamed { data, end }
+    }
+
+    pub(crate) fn end(&mut self, broken: Option<Failure>) -> Streamed {
+        let mut out = BytesMut::new();
+        // The last event may lack its blank line; half of one says nothing.
+        let last = self.splitter.rest().filter(|_| broken.is_none());
+        let end = last.and_then(|event| {
+            let end = self.reader.event(event, &mut out);
+            if !out.is_empty() && !out.ends_with(b"\n\n") {
+                out.put_slice(b"\n\n");
+            }
+            end
+        });
+        let end = end.unwrap_or_else(|| self.reader.end(broken, &mut out));
+        let data = out.freeze();
+        Streamed {
+            data,
+            end: Some(end),
+        }
+    }
+}
+
+// === impl Reader ===
+
+impl Reader {
+    fn event(&mut self, event: Event<'_>, out: &mut BytesMut) -> End {
+        if let Some(memo) = &self.memo
+            && let Some(delta) = memo.pass(event.raw(), out)
+        {
+            self.calls_tools |= delta.starts_with(br#"{"tool_calls""#);
+            return None;
+        }
+        let Some(data) = event.data().filter(|data| !data.is_empty()) else {
+            out.put_slice(event.raw());
+            return None;
+        };
+        if data.trim_ascii() == DONE {
+            return Some(self.done(out));
+        }
+        match data {
+            std::borrow::Cow::Borrowed(data) => self.read(event, data, out),
+            // Line breaks between the tokens of JSON are but spaces.
+            std::borrow::Cow::Owned(data) => {
+                let line = data
+                    .iter()
+                    .map(|&b| if b == b'\n' { b' ' } else { b })
+                    .collect::<Vec<_>>();
+                let raw = [b"data: ", &line[..], b"\n\n"].concat();
+                let mut splitter = Splitter::with_max(usize::MAX);
+                splitter.push(raw.into());
+                match splitter.next_event() {
+                    Ok(Some(event)) => self.event(event, out),
+                    _ => None,
+                }
+            }
+        }
+    }
+
+    /// Reads a chunk and passes it on. `data` is a part of the event.
+    fn read(&mut self, event: Event<'_>, data: &[u8], out: &mut BytesMut) -> End {
+        let template = &self.template;
+        let invalid = || {
+            let failure = Failure::new(FailureKind::InvalidResponse)
+                .with_message("the upstream's stream has an unreadable event");
+            Some(Err(template.invalid(failure)))
+        };
+        let is_error = event.name() == Some(b"error");
+        let document = match Document::parse(Bytes::copy_from_slice(data)) {
+            Ok(document) => document,
+            Err(_) if !is_error => return invalid(),
+            Err(_) => {
+                let wire = Wire::of(data);
+                return Some(Err(wire.in_band(template.face.label(), &template.secrets)));
+            }
+        };
+        if is_error || document.get("error").is_some_and(|error| !error.is_null()) {
+            let wire = Wire::of(data);
+            return Some(Err(wire.in_band(template.face.label(), &template.secrets)));
+        }
+        let choices = match document.get("choices") {
+            Some(choices) => match choices.decode::<Vec<Choice<'_>>>() {
+                Ok(choices) => choices,
+                Err(_) => return invalid(),
+            },
+            None => {
+                out.put_slice(event.raw());
+                return None;
+            }
+        };
+        let has_usage = document.get("usage").is_some_and(|usage| !usage.is_null());
+        if choices.is_empty() && !(has_usage && self.include_usage) {
+            return None;
+        }
+        let at = offset(event.raw(), data);
+        let edits = self.edits(&document, &choices, at);
+        splice(event.raw(), 0..event.raw().len(), &edits, out);
+        self.note(&document, &choices);
+        if let [choice] = &choices[..]
+            && !is_finished(choice)
+            && !has_usage
+            && let Some(delta) = choice.delta
+        {
+            let position = |part: &str| offset(document.raw(), part.as_bytes()) + at;
+            let start = position(delta.get());
+            let delta = start..start + delta.get().len();
+            let index = choice
+                .index
+                .is_some_and(|index| position(index.get()) < start);
+            let named = |name| {
+                document
+                    .get(name)
+                    .is_none_or(|value| position(value.text()) < start)
+            };
+            let loose = index && named("model") && named("id");
+            self.memo = Some(Memo::of(event.raw(), delta, &edits, loose));
+        }
+        None
+    }
+
+    /// What is changed in a chunk: the model's name, an id that is missing, finish reasons with names of their own.
+    fn edits(
+        &mut self,
+        document: &Document,
+        choices: &[Choice<'_>],
+        at: usize,
+    ) -> Vec<(Range<usize>, Bytes)> {
+        let mut edits = Vec::new();
+        let mut replace = |part: &[u8], with: Bytes| {
+            let start = at + offset(document.raw(), part);
+            edits.push((start..start + part.len(), with));
+        };
+        if let Some(name) = &self.model
+            && let Some(model) = document.get("model")
+            && model.as_bytes() != &name[..]
+        {
+            replace(model.as_bytes(), name.clone());
+        }
+        if let Some(id) = document.get("id")
+            && id.as_bytes() == b"\"\""
+        {
+            replace(
+                id.as_bytes(),
+                self.id.get_or_insert_with(generated_id).clone(),
+            );
+        }
+        for choice in choices {
+            if let Some(reason) = choice.finish_reason
+                && let Ok(native) = serde_json::from_str::<String>(reason.get())
+                && let Some(openai) = finish::openai(&native)
+            {
+                replace(reason.get().as_bytes(), format!("\"{openai}\"").into());
+            }
+        }
+        edits.sort_by_key(|(range, _)| range.start);
+        edits
+    }
+
+    /// Notes which choices began and ended.
+    fn note(&mut self, document: &Document, choices: &[Choice<'_>]) {
+        for choice in choices {
+            let index = choice
+                .index
+                .and_then(|index| index.get().parse::<u32>().ok());
+            let bit = 1 << index.unwrap_or(0).min(u128::BITS - 1);
+            self.started |= bit;
+            if is_finished(choice) {
+                self.finished |= bit;
+            }
+            let delta = choice.delta.map_or("", RawValue::get);
+            self.calls_tools |= delta.contains("\"tool_calls\"");
+        }
+        if !self.head.is_empty() {
+            return;
+        }
+        for name in ["id", "created", "model"] {
+            let Some(value) = document.get(name) else {
+                continue;
+            };
+            let value = match (name, &self.model, &self.id) {
+                ("model", Some(model), _) => model,
+                ("id", _, Some(id)) => id,
+                _ => value.as_bytes(),
+            };
+            self.head
+                .extend([b"\"", name.as_bytes(), b"\":", value, b","].concat());
+        }
+    }
+
+    /// Ends a stream whose upstream says that it is complete.
+    fn done(&mut self, out: &mut BytesMut) -> Result<(), Failure> {
+        if self.started == 0 {
+            return Err(Failure::new(FailureKind::Disconnected)
+                .with_message("the upstream's stream ended before its first chunk"));
+        }
+        let reason: &[u8] = if self.calls_tools {
+            b"tool_calls"
+        } else {
+            b"stop"
+        };
+        for index in 0..u128::BITS {
+            if (self.started & !self.finished) >> index & 1 == 1 {
+                out.put_slice(b"data: {");
+                out.put_slice(&self.head);
+                out.put_slice(br#""object":"chat.completion.chunk","choices":[{"index":"#);
+                out.put_slice(index.to_string().as_bytes());
+                out.put_slice(br#","delta":{},"finish_reason":""#);
+                out.put_slice(reason);
+                out.put_slice(b"\"}]}\n\n");
+            }
+        }
+        out.put_slice(DONE_EVENT);
+        Ok(())
+    }
+
+    /// Ends a stream whose upstream has gone without a word.
+    fn end(&mut self, broken: Option<Failure>, out: &mut BytesMut) -> Result<(), Failure> {
+        if self.started != 0 && self.started == self.finished {
+            return self.done(out);
+        }
+        Err(broken.unwrap_or_else(|| Failure::new(FailureKind::Disconnected)))
+    }
+}
+
+// === impl Memo ===
+
+struct Needles {
+    finish_reason: Finder<'static>,
+    delta: Finder<'static>,
+    error: Finder<'static>,
+}
+
+static NEEDLES: LazyLock<Needles> = LazyLock::new(|| Needles {
+    finish_reason: Finder::new(r#""finish_reason""#),
+    delta: Finder::new(r#""delta""#),
+    error: Finder::new(r#""error""#),
+});
+
+impl Memo {
+    fn of(raw: &[u8], delta: Range<usize>, edits: &[(Range<usize>, Bytes)], loose: bool) -> Self {
+        let part = |range: Range<usize>| {
+            let mut out = BytesMut::with_capacity(range.len());
+            splice(raw, range, edits, &mut out);
+            out.to_vec()
+        };
+        Self {
+            before: raw[..delta.start].to_vec(),
+            after: raw[delta.end..].to_vec(),
+            before_out: part(0..delta.start),
+            after_out: part(delta.end..raw.len()),
+            loose,
+        }
+    }
+
+    /// Passes a chunk on that differs only in its delta, or in what follows it and does not matter; returns the delta,
+    /// and perhaps what follows. `None` if the chunk has to be read.
+    fn pass<'a>(&self, raw: &'a [u8], out: &mut BytesMut) -> Option<&'a [u8]> {
+        let rest = raw.strip_prefix(&self.before[..])?;
+        if let Some(delta) = rest.strip_suffix(&self.after[..])
+            && is_one_value(delta)
+        {
+            for part in [&self.before_out[..], delta, &self.after_out[..]] {
+                out.put_slice(part);
+            }
+            return Some(delta);
+        }
+        if !self.loose || !goes_on(rest) {
+            return None;
+        }
+        out.put_slice(&self.before_out);
+        out.put_slice(rest);
+        Some(rest)
+    }
+}
+
+/// Whether what stands where a delta did is one: no other member has slipped in before what follows.
+///
+/// A key of JSON is the only place where quoted text is not escaped, so it cannot be mistaken for content.
+fn is_one_value(delta: &[u8]) -> bool {
+    let Some(text) = delta.strip_prefix(br#"{"content":""#) else {
+        return delta.starts_with(b"{") && !has_member_after(delta);
+    };
+    match memchr(b'"', text) {
+        Some(at) if at + 2 == text.len() && text.ends_with(b"\"}") => true,
+        _ => !has_member_after(delta),
+    }
+}
+
+fn has_member_after(delta: &[u8]) -> bool {
+    NEEDLES.finish_reason.find(delta).is_some()
+}
+
+/// Whether the rest of a chunk, from its delta on, shows that the only choice goes on and that nothing is wrong.
+fn goes_on(rest: &[u8]) -> bool {
+    let mut reasons = NEEDLES.finish_reason.find_iter(rest);
+    let (Some(at), None) = (reasons.next(), reasons.next()) else {
+        return false;
+    };
+    let value = rest[at + NEEDLES.finish_reason.needle().len()..].trim_ascii_start();
+    let value = value.strip_prefix(b":").map(<[u8]>::trim_ascii_start);
+    value.is_some_and(|value| value.starts_with(b"null"))
+        && NEEDLES.delta.find(rest).is_none()
+        && NEEDLES.error.find(rest).is_none()
+}
+
+fn is_finished(choice: &Choice<'_>) -> bool {
+    // Some servers send an empty reason while a choice goes on.
+    choice
+        .finish_reason
+        .is_some_and(|reason| reason.get() != "\"\"")
+}
+
+/// Where a part of a text starts.
+fn offset(text: &[u8], part: &[u8]) -> usize {
+    part.as_ptr() as usize - text.as_ptr() as usize
+}
+
+/// Copies a range of a text, with what is to be replaced in it replaced.
+fn splice(text: &[u8], range: Range<usize>, edits: &[(Range<usize>, Bytes)], out: &mut BytesMut) {
+    let mut at = range.start;
+    for (replaced, with) in edits {
+        if replaced.start >= range.start && replaced.end <= range.end {
+            out.put_slice(&text[at..replaced.start]);
+            out.put_slice(with);
+            at = replaced.end;
+        }
+    }
+    out.put_slice(&text[at..range.end]);
+}

@@ -1,0 +1,184 @@
+//! The body of an answer.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use tokio::time::{Sleep, sleep};
+use tracing::Span;
+use ziggurat_core::{DeploymentId, Failure, json::Printed};
+
+use crate::{Exchange, decode::Upstream, transport};
+
+/// How long a stream that is complete is read on, so that its connection can be used again. A well-behaved upstream ends
+/// its answer at once.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// The body of an answer: a document, or a stream that is passed on as it comes. Dropping a stream that has not ended
+/// closes the upstream's connection.
+pub struct ProviderBody {
+    kind: Kind,
+}
+
+enum Kind {
+    Full(Printed),
+    Stream(Box<Stream>),
+}
+
+struct Stream {
+    state: State,
+    exchange: Box<dyn Exchange>,
+    deployment: DeploymentId,
+    span: Span,
+}
+
+enum State {
+    /// More comes.
+    Open(Upstream),
+    /// The client has all; what is left of the upstream's answer does not matter.
+    Complete(Upstream, Option<Pin<Box<Sleep>>>),
+    /// The client gets the failure next.
+    Failed(Failure),
+    Over,
+}
+
+// === impl ProviderBody ===
+
+impl ProviderBody {
+    pub(crate) fn full(text: Printed) -> Self {
+        Self {
+            kind: Kind::Full(text),
+        }
+    }
+
+    pub(crate) fn stream(
+        body: Upstream,
+        exchange: Box<dyn Exchange>,
+        deployment: DeploymentId,
+        span: Span,
+    ) -> Self {
+        let stream = Stream {
+            state: State::Open(body),
+            exchange,
+            deployment,
+            span,
+        };
+        Self {
+            kind: Kind::Stream(Box::new(stream)),
+        }
+    }
+}
+
+impl Body for ProviderBody {
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        match &mut self.get_mut().kind {
+            Kind::Full(text) => Pin::new(text)
+                .poll_frame(cx)
+                .map_err(|never| match never {}),
+            Kind::Stream(stream) => stream.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Full(text) => text.is_end_stream(),
+            Kind::Stream(stream) => matches!(stream.state, State::Over),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Full(text) => text.size_hint(),
+            Kind::Stream(_) => SizeHint::default(),
+        }
+    }
+}
+
+impl fmt::Debug for ProviderBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            Kind::Full(_) => "full",
+            Kind::Stream(_) => "stream",
+        };
+        f.debug_struct("ProviderBody")
+            .field("kind", &kind)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Stream ===
+
+impl Stream {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        loop {
+            match std::mem::replace(&mut self.state, State::Over) {
+                State::Open(mut body) => {
+                    let streamed = match Pin::new(&mut body).poll_frame(cx) {
+                        Poll::Ready(Some(Ok(frame))) => {
+                            let data = frame.into_data().unwrap_or_default(); // no trailers
+                            let streamed = self.exchange.chunk(data);
+                            self.state = State::Open(body);
+                            streamed
+                        }
+                        Poll::Ready(Some(Err(error))) => {
+                            self.exchange.end(Some(transport::broken(error)))
+                        }
+                        Poll::Ready(None) => self.exchange.end(None),
+                        Poll::Pending => {
+                            self.state = State::Open(body);
+                            return Poll::Pending;
+                        }
+                    };
+                    if let Some(end) = streamed.end {
+                        self.end(end);
+                    }
+                    if !streamed.data.is_empty() {
+                        return Poll::Ready(Some(Ok(Frame::data(streamed.data))));
+                    }
+                }
+                State::Complete(mut body, linger) => match Pin::new(&mut body).poll_frame(cx) {
+                    Poll::Ready(Some(Ok(_))) => self.state = State::Complete(body, linger),
+                    Poll::Ready(Some(Err(_)) | None) => {}
+                    Poll::Pending => {
+                        let mut linger = linger.unwrap_or_else(|| Box::pin(sleep(LINGER)));
+                        if linger.as_mut().poll(cx).is_pending() {
+                            self.state = State::Complete(body, Some(linger));
+                            return Poll::Pending;
+                        }
+                    }
+                },
+                State::Failed(failure) => return Poll::Ready(Some(Err(failure))),
+                State::Over => return Poll::Ready(None),
+            }
+        }
+    }
+
+    /// Notes how the stream ended. The upstream is let go at once unless it only has to finish.
+    fn end(&mut self, end: Result<(), Failure>) {
+        self.state = match (end, std::mem::replace(&mut self.state, State::Over)) {
+            (Ok(()), State::Open(body)) => State::Complete(body, None),
+            (Ok(()), _) => State::Over,
+            (Err(failure), _) => {
+                let kind = failure.kind().as_str();
+                self.span.record("error.type", kind);
+                let deployment = &self.deployment;
+                tracing::debug!(
+                    target: "ziggurat.provider", parent: &self.span, %deployment, error.r#type = kind,
+                    "the upstream's stream failed"
+                );
+                State::Failed(failure.with_deployment(deployment.clone()))
+            }
+        };
+    }
+}

@@ -1,0 +1,147 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use http::{header::PROXY_AUTHORIZATION, uri::Scheme};
+use hyper_util::{
+    client::{
+        legacy::{Client, ResponseFuture},
+        proxy::matcher::Matcher,
+    },
+    rt::{TokioExecutor, TokioTimer},
+};
+use ziggurat_core::json::Printed;
+
+use crate::connect::Connector;
+
+/// An HTTP client with its connection pool. Clones share the pool: one client serves all deployments.
+///
+/// HTTP/1.1 and HTTP/2 (negotiated by TLS), rustls with the roots of Mozilla, TCP_NODELAY. A connection that is dropped
+/// while an answer is still coming is closed; one whose answer was read to its end goes back to the pool.
+#[derive(Clone)]
+pub struct HttpClient {
+    inner: Client<Connector, Printed>,
+    proxies: Option<Arc<Matcher>>,
+}
+
+/// Options of an [`HttpClient`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct HttpClientBuilder {
+    pub(crate) http2: bool,
+    pub(crate) connect_timeout: Duration,
+    environment_proxy: bool,
+    idle_timeout: Duration,
+    max_idle: usize,
+}
+
+// === impl HttpClient ===
+
+impl HttpClient {
+    /// Creates a client with the defaults of [`HttpClientBuilder`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Starts with the defaults.
+    pub fn builder() -> HttpClientBuilder {
+        HttpClientBuilder::default()
+    }
+
+    pub(crate) fn request(&self, mut request: http::Request<Printed>) -> ResponseFuture {
+        if let Some(proxies) = &self.proxies
+            && request.uri().scheme() == Some(&Scheme::HTTP)
+            && let Some(proxy) = proxies.intercept(request.uri())
+            && let Some(auth) = proxy.basic_auth()
+        {
+            // A tunnel is asked for with the header, a plain request carries it.
+            let headers = request.headers_mut();
+            headers.insert(PROXY_AUTHORIZATION, auth.clone());
+        }
+        self.inner.request(request)
+    }
+}
+
+impl Default for HttpClient {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpClient").finish_non_exhaustive()
+    }
+}
+
+// === impl HttpClientBuilder ===
+
+impl HttpClientBuilder {
+    /// Offers HTTP/2 to upstreams that speak TLS. Default: yes.
+    ///
+    /// All calls to one host then share one connection, and queue once it carries as many streams as the upstream allows
+    /// (often 100). Switch it off for upstreams where that matters.
+    pub fn http2(mut self, http2: bool) -> Self {
+        self.http2 = http2;
+        self
+    }
+
+    /// Limits the time to make a connection: name lookup, TCP and TLS together. Default: 10 s, which leaves room for two
+    /// lost SYN packets (1 s and 3 s).
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Closes a connection that was idle for so long. Default: 60 s, less than the keep-alive of common upstreams.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+
+    /// Keeps so many idle connections per host. Default: 256.
+    pub fn max_idle_per_host(mut self, connections: usize) -> Self {
+        self.max_idle = connections;
+        self
+    }
+
+    /// Uses the proxies that `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` name, as curl does. Default: no.
+    ///
+    /// Proxies are spoken to over plain HTTP; a proxy of another scheme fails each connection.
+    pub fn environment_proxy(mut self, honoured: bool) -> Self {
+        self.environment_proxy = honoured;
+        self
+    }
+
+    /// Makes the client. No connection is made before the first request.
+    #[must_use]
+    pub fn build(&self) -> HttpClient {
+        // Long enough to cost nothing, short enough to notice a dead peer before a user does.
+        const PING: Duration = Duration::from_secs(20);
+        const PONG: Duration = Duration::from_secs(10);
+        let proxies = self
+            .environment_proxy
+            .then(|| Arc::new(Matcher::from_env()));
+        let inner = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(self.idle_timeout)
+            .pool_max_idle_per_host(self.max_idle)
+            .http2_adaptive_window(true)
+            .http2_keep_alive_interval(PING)
+            .http2_keep_alive_timeout(PONG)
+            .build(Connector::new(self, proxies.clone()));
+        HttpClient { inner, proxies }
+    }
+}
+
+impl Default for HttpClientBuilder {
+    fn default() -> Self {
+        Self {
+            http2: true,
+            connect_timeout: Duration::from_secs(10),
+            environment_proxy: false,
+            idle_timeout: Duration::from_secs(60),
+            max_idle: 256,
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Reading a body whole, within a limit.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Bytes, BytesMut};
+use http_body::Body;
+use ziggurat_core::BoxError;
+
+use crate::decode::Upstream;
+
+/// Reads a body to its end. One frame is not copied.
+pub(crate) struct Collect {
+    body: Upstream,
+    limit: usize,
+    first: Bytes,
+    all: BytesMut,
+}
+
+/// Why a body was not read to its end.
+pub(crate) enum Incomplete {
+    TooLarge,
+    Broken(BoxError),
+}
+
+impl Collect {
+    pub(crate) fn new(body: Upstream, limit: usize) -> Self {
+        Self {
+            body,
+            limit,
+            first: Bytes::new(),
+            all: BytesMut::new(),
+        }
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Incomplete>> {
+        while let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+            let frame = frame.map_err(Incomplete::Broken)?;
+            if let Ok(data) = frame.into_data() {
+                self.push(data)?;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Returns what was read so far.
+    pub(crate) fn take(&mut self) -> Bytes {
+        if self.all.is_empty() {
+            std::mem::take(&mut self.first)
+        } else {
+            self.all.split().freeze()
+        }
+    }
+
+    fn push(&mut self, data: Bytes) -> Result<(), Incomplete> {
+        let read = self.first.len().max(self.all.len());
+        if data.len() > self.limit - read {
+            return Err(Incomplete::TooLarge);
+        }
+        if read == 0 {
+            self.first = data;
+            return Ok(());
+        }
+        if self.all.is_empty() {
+            let more = self.body.size_hint().lower().min(self.limit as u64) as usize;
+            self.all.reserve(read + data.len() + more);
+            self.all.extend_from_slice(&std::mem::take(&mut self.first));
+        }
+        self.all.extend_from_slice(&data);
+        Ok(())
+    }
+}

@@ -1,0 +1,126 @@
+//! The upstream's body as it was before the upstream encoded it.
+//!
+//! Upstreams are asked not to encode. One that does so anyway is decoded here, which costs a box and is no fast path.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Response, header::CONTENT_ENCODING, response::Parts};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use ziggurat_core::{BoxError, Failure, FailureKind};
+
+/// A body of an upstream.
+pub(crate) enum Upstream {
+    Identity(Incoming),
+    #[cfg(feature = "decompression")]
+    Decoded(Pin<Box<decompression::Decoded>>),
+}
+
+impl Upstream {
+    /// Takes a response apart.
+    ///
+    /// # Errors
+    ///
+    /// Its body is encoded in a way that is not understood.
+    pub(crate) fn of(response: Response<Incoming>) -> Result<(Parts, Self), (Parts, Failure)> {
+        let Some(encoding) = response.headers().get(CONTENT_ENCODING) else {
+            let (head, body) = response.into_parts();
+            return Ok((head, Self::Identity(body)));
+        };
+        let encoding = encoding.as_bytes().to_ascii_lowercase();
+        match &encoding[..] {
+            b"" | b"identity" => {
+                let (head, body) = response.into_parts();
+                Ok((head, Self::Identity(body)))
+            }
+            #[cfg(feature = "decompression")]
+            b"gzip" | b"deflate" | b"br" | b"zstd" => {
+                let (head, body) = decompression::decode(response).into_parts();
+                Ok((head, Self::Decoded(Box::pin(body))))
+            }
+            _ => {
+                let failure = Failure::new(FailureKind::InvalidResponse)
+                    .with_message("the upstream's answer is encoded in an unknown way");
+                Err((response.into_parts().0, failure))
+            }
+        }
+    }
+}
+
+impl Body for Upstream {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self.get_mut() {
+            Self::Identity(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            #[cfg(feature = "decompression")]
+            Self::Decoded(body) => body.as_mut().poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Identity(body) => body.is_end_stream(),
+            #[cfg(feature = "decompression")]
+            Self::Decoded(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Identity(body) => body.size_hint(),
+            #[cfg(feature = "decompression")]
+            Self::Decoded(body) => body.size_hint(),
+        }
+    }
+}
+
+#[cfg(feature = "decompression")]
+mod decompression {
+    use std::{
+        convert::Infallible,
+        future::{Future, Ready, ready},
+        pin::pin,
+        task::{Context, Poll, Waker},
+    };
+
+    use http::{Request, Response};
+    use hyper::body::Incoming;
+    use tower_http::decompression::{Decompression, DecompressionBody};
+    use tower_service::Service;
+
+    pub(super) type Decoded = DecompressionBody<Incoming>;
+
+    /// A service that has its answer ready: the decoder comes as a layer only.
+    struct Answered(Option<Response<Incoming>>);
+
+    impl Service<Request<()>> for Answered {
+        type Response = Response<Incoming>;
+        type Error = Infallible;
+        type Future = Ready<Result<Response<Incoming>, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<()>) -> Self::Future {
+            ready(Ok(self.0.take().expect("called once")))
+        }
+    }
+
+    pub(super) fn decode(response: Response<Incoming>) -> Response<Decoded> {
+        let decoding = Decompression::new(Answered(Some(response))).call(Request::new(()));
+        match pin!(decoding).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(decoded)) => decoded,
+            Poll::Pending => unreachable!("the answer is ready"),
+        }
+    }
+}

@@ -1,0 +1,229 @@
+use std::fmt;
+
+use bytes::Bytes;
+use http::{
+    Extensions, HeaderMap, HeaderName, HeaderValue, Request, header::CONTENT_TYPE, response::Parts,
+};
+use ziggurat_core::{
+    Failure, FailureKind, JsonBody, LlmRequest, ModelGroup, Tried, json::Printed,
+    overrides::Parameters,
+};
+
+/// How a provider is spoken to: one value per deployment.
+///
+/// It is asked once per call, and must not block. A dialect whose credentials expire keeps them in a shared cell which a
+/// task refreshes, or reads them from a request extension that a layer above puts there.
+pub trait Dialect: fmt::Debug + Send + Sync + 'static {
+    /// Returns the provider's name, as OpenTelemetry's `gen_ai.provider.name` has it.
+    fn provider(&self) -> &'static str;
+
+    /// Makes the request for the upstream.
+    ///
+    /// # Errors
+    ///
+    /// The call cannot be made; nothing is sent.
+    fn prepare(&self, call: Call<'_>) -> Result<Outgoing, Failure>;
+}
+
+/// One call: the other half of a [`Dialect`], which reads the answer.
+///
+/// Either [`refused`](Self::refused) is called once, or [`plain`](Self::plain) once, or [`chunk`](Self::chunk) for each
+/// piece of a stream and [`end`](Self::end) at most once after them.
+pub trait Exchange: Send + 'static {
+    /// Says what the head of a successful answer announces.
+    ///
+    /// # Errors
+    ///
+    /// It is no answer to the call.
+    fn announced(&self, head: &Parts) -> Result<Answer, Failure>;
+
+    /// Makes a failure of an error answer. Cuts out of the body what must not be shown, such as an echoed key.
+    fn refused(&mut self, head: &Parts, body: &mut Bytes) -> Failure;
+
+    /// Makes the client's answer of a whole one.
+    ///
+    /// # Errors
+    ///
+    /// It is no answer, or an error in its place.
+    fn plain(&mut self, body: Bytes) -> Result<Printed, Failure>;
+
+    /// Makes the client's events of the next piece of a stream.
+    fn chunk(&mut self, data: Bytes) -> Streamed;
+
+    /// Ends a stream of which no more comes; `broken` says why, if the upstream did not end it itself.
+    ///
+    /// The result always has an [`end`](Streamed::end).
+    fn end(&mut self, broken: Option<Failure>) -> Streamed;
+}
+
+/// What an upstream announces to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// One document, to be read whole.
+    Plain,
+    /// A stream of events.
+    Stream,
+}
+
+/// What the client gets of a stream's next piece.
+#[derive(Debug, Default)]
+pub struct Streamed {
+    /// The bytes for the client; may be empty.
+    pub data: Bytes,
+    /// Set once the stream is over: complete, or failed after `data`.
+    pub end: Option<Result<(), Failure>>,
+}
+
+/// A request for an upstream, and who reads the answer to it.
+pub struct Outgoing {
+    /// The request, its URI absolute.
+    pub request: Request<Printed>,
+    /// The reader.
+    pub exchange: Box<dyn Exchange>,
+}
+
+/// A client's request, as a dialect sees it.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    request: &'a Request<JsonBody>,
+    forward: &'a [HeaderName],
+    custom: bool,
+}
+
+// === impl Answer ===
+
+impl Answer {
+    /// Reads the announcement of an upstream that answers with JSON or with server-sent events.
+    ///
+    /// JSON in place of a stream is an answer (some servers do not stream everything), a stream in place of JSON is
+    /// none. An HTML page never is.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidResponse`](FailureKind::InvalidResponse).
+    pub fn of(headers: &HeaderMap, stream: bool) -> Result<Self, Failure> {
+        let invalid =
+            |message: &str| Err(Failure::new(FailureKind::InvalidResponse).with_message(message));
+        let content_type = headers
+            .get(CONTENT_TYPE)
+            .map_or(&[][..], HeaderValue::as_bytes);
+        let is = |media: &[u8]| {
+            content_type.len() >= media.len()
+                && content_type[..media.len()].eq_ignore_ascii_case(media)
+        };
+        match stream {
+            _ if is(b"text/html") => invalid("the upstream answered with a web page"),
+            true if is(b"application/json") => Ok(Self::Plain),
+            true => Ok(Self::Stream),
+            false if is(b"text/event-stream") => {
+                invalid("the upstream answered with a stream that was not asked for")
+            }
+            false => Ok(Self::Plain),
+        }
+    }
+}
+
+// === impl Outgoing ===
+
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing")
+            .field("method", self.request.method())
+            .field("host", &self.request.uri().host())
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Call ===
+
+impl<'a> Call<'a> {
+    /// Describes a call; of the request's headers only those in `forward` may go upstream.
+    #[must_use]
+    pub fn new(request: &'a Request<JsonBody>, forward: &'a [HeaderName]) -> Self {
+        Self {
+            request,
+            forward,
+            custom: false,
+        }
+    }
+
+    /// Lets all headers of the request that begin with `x-` go upstream as well.
+    #[must_use]
+    pub fn with_custom_headers(mut self, custom: bool) -> Self {
+        self.custom = custom;
+        self
+    }
+
+    /// Returns the body.
+    #[must_use]
+    pub fn body(self) -> &'a JsonBody {
+        self.request.body()
+    }
+
+    /// Returns the request's extensions.
+    #[must_use]
+    pub fn extensions(self) -> &'a Extensions {
+        self.request.extensions()
+    }
+
+    /// Returns the members that take the place of those of the body.
+    pub fn parameters(self) -> impl Iterator<Item = (&'a str, &'a Bytes)> {
+        let parameters = self.extensions().get::<Parameters>();
+        let parameters = parameters.map_or(&[][..], |parameters| &parameters.0);
+        parameters.iter().map(|(name, value)| (&**name, value))
+    }
+
+    /// Says whether the client wants a stream: as the edge read it, else as the body says.
+    #[must_use]
+    pub fn stream(self) -> bool {
+        match self.extensions().get::<LlmRequest>() {
+            Some(request) => request.stream(),
+            None => self.body().get("stream") == Some(b"true"),
+        }
+    }
+
+    /// Returns the name that answers bear: the model that the client asked for, or the group that a fallback led to.
+    /// Without either, answers keep the upstream's name.
+    #[must_use]
+    pub fn public_model(self) -> Option<&'a str> {
+        let group = self
+            .extensions()
+            .get::<ModelGroup>()
+            .map(ModelGroup::as_str);
+        let asked = self.extensions().get::<LlmRequest>().map(LlmRequest::model);
+        let as_asked = self
+            .extensions()
+            .get::<Tried>()
+            .is_some_and(|tried| tried.hops() == 0);
+        match as_asked {
+            true => asked.or(group),
+            false => group.or(asked),
+        }
+    }
+
+    /// Copies the headers that may go upstream, unless `headers` has them already.
+    pub fn forward(self, headers: &mut HeaderMap) {
+        let from = self.request.headers();
+        if from.is_empty() {
+            return;
+        }
+        let goes = |name: &HeaderName| {
+            self.forward.contains(name) || self.custom && name.as_str().starts_with("x-")
+        };
+        for name in from.keys().filter(|name| goes(name)) {
+            if let Some(value) = from.get(name)
+                && !headers.contains_key(name)
+            {
+                headers.insert(name, value.clone());
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("body", self.body())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,264 @@
+//! The future of a call.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, response::Parts, uri::Authority};
+use hyper::body::Incoming;
+use hyper_util::client::legacy;
+use tracing::Span;
+use ziggurat_core::{Failure, FailureKind, json::Printed};
+
+use crate::{
+    Answer, Exchange, ProviderBody,
+    collect::{Collect, Incomplete},
+    decode::Upstream,
+    headers,
+    service::Deployment,
+    transport,
+};
+
+/// Most of an error answer that is read; nobody needs more to know what is wrong.
+const MAX_ERROR: usize = 1024 * 1024;
+
+/// The future of a call of a [`ProviderService`](crate::ProviderService). Dropping it gives the call up and closes its
+/// connection.
+pub struct ResponseFuture {
+    state: State,
+    deployment: Arc<Deployment>,
+    span: Span,
+}
+
+enum State {
+    Refused(Failure),
+    Sending {
+        response: legacy::ResponseFuture,
+        exchange: Box<dyn Exchange>,
+        host: Option<Authority>,
+    },
+    Collecting(Box<Collecting>),
+    Done,
+}
+
+/// An answer that is being read whole.
+struct Collecting {
+    head: Parts,
+    body: Collect,
+    exchange: Box<dyn Exchange>,
+}
+
+impl ResponseFuture {
+    pub(crate) fn new(
+        deployment: Arc<Deployment>,
+        response: legacy::ResponseFuture,
+        exchange: Box<dyn Exchange>,
+        host: Option<Authority>,
+        span: Span,
+    ) -> Self {
+        let state = State::Sending {
+            response,
+            exchange,
+            host,
+        };
+        Self {
+            state,
+            deployment,
+            span,
+        }
+    }
+
+    pub(crate) fn refused(deployment: Arc<Deployment>, failure: Failure, span: Span) -> Self {
+        Self {
+            state: State::Refused(failure),
+            deployment,
+            span,
+        }
+    }
+
+    /// Goes on from the head of the answer: a response, or the state in which its body is read.
+    fn head(
+        &self,
+        response: Response<Incoming>,
+        exchange: Box<dyn Exchange>,
+    ) -> Result<Response<ProviderBody>, Box<Collecting>> {
+        self.span
+            .record("http.response.status_code", response.status().as_u16());
+        let (head, body) = match Upstream::of(response) {
+            Ok(parts) => parts,
+            Err((head, failure)) => return Ok(self.failed(head, Bytes::new(), failure)),
+        };
+        let limit = match head.status.is_success() {
+            true => match exchange.announced(&head) {
+                Ok(Answer::Plain) => self.deployment.max_answer,
+                Ok(Answer::Stream) => return Ok(self.stream(head, body, exchange)),
+                Err(failure) => return Ok(self.failed(head, Bytes::new(), failure)),
+            },
+            false => MAX_ERROR,
+        };
+        let body = Collect::new(body, limit);
+        Err(Box::new(Collecting {
+            head,
+            body,
+            exchange,
+        }))
+    }
+
+    /// Makes the response of an answer whose body was read, as far as it could be.
+    fn body(
+        &self,
+        collecting: Collecting,
+        read: Result<(), Incomplete>,
+    ) -> Result<Response<ProviderBody>, Failure> {
+        let Collecting {
+            head,
+            mut body,
+            mut exchange,
+        } = collecting;
+        let mut text = body.take();
+        if head.status.is_redirection() {
+            let failure = Failure::new(FailureKind::InvalidResponse)
+                .with_message("the upstream redirects to another address");
+            return Ok(self.failed(head, text, failure));
+        }
+        if !head.status.is_success() {
+            // What was read of an error tells enough, even if the rest did not come.
+            let failure = exchange.refused(&head, &mut text);
+            return Ok(self.failed(head, text, failure));
+        }
+        match read {
+            Ok(()) => Ok(match exchange.plain(text.clone()) {
+                Ok(answer) => self.plain(head, answer),
+                Err(failure) => self.failed(head, text, failure),
+            }),
+            Err(Incomplete::TooLarge) => {
+                let failure = Failure::new(FailureKind::InvalidResponse)
+                    .with_message("the upstream's answer is larger than allowed");
+                Ok(self.failed(head, Bytes::new(), failure))
+            }
+            Err(Incomplete::Broken(error)) => Err(self.attribute(transport::broken(error))),
+        }
+    }
+
+    fn plain(&self, head: Parts, answer: Printed) -> Response<ProviderBody> {
+        const JSON: HeaderValue = HeaderValue::from_static("application/json");
+        let headers = headers::for_client(head.headers, Some(JSON));
+        self.response(head.status, headers, ProviderBody::full(answer))
+    }
+
+    fn stream(
+        &self,
+        head: Parts,
+        body: Upstream,
+        exchange: Box<dyn Exchange>,
+    ) -> Response<ProviderBody> {
+        const SSE: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
+        let headers = headers::for_client(head.headers, Some(SSE));
+        let deployment = self.deployment.served.deployment().clone();
+        let body = ProviderBody::stream(body, exchange, deployment, self.span.clone());
+        self.response(head.status, headers, body)
+    }
+
+    /// Makes the response of an answer that is a failure. A status that does not say so gives way to the failure's.
+    fn failed(&self, head: Parts, text: Bytes, failure: Failure) -> Response<ProviderBody> {
+        let failure = self.attribute(failure);
+        let is_error = head.status.is_client_error() || head.status.is_server_error();
+        let status = if is_error {
+            head.status
+        } else {
+            failure.status()
+        };
+        let kept = headers::of_failure(&head.headers);
+        let mut headers = headers::for_client(head.headers, None);
+        for (name, value) in kept {
+            if let Some(value) = value {
+                headers.insert(name, value);
+            }
+        }
+        let mut response = self.response(status, headers, ProviderBody::full(text.into()));
+        response.extensions_mut().insert(failure);
+        response
+    }
+
+    fn response(
+        &self,
+        status: StatusCode,
+        headers: http::HeaderMap,
+        body: ProviderBody,
+    ) -> Response<ProviderBody> {
+        let served = &self.deployment.served;
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        response
+            .extensions_mut()
+            .insert(served.deployment().clone());
+        response.extensions_mut().insert(served.clone());
+        response
+    }
+
+    /// Notes a failure in the span and names the deployment in it.
+    fn attribute(&self, failure: Failure) -> Failure {
+        let kind = failure.kind().as_str();
+        self.span.record("error.type", kind);
+        let deployment = self.deployment.served.deployment();
+        tracing::debug!(target: "ziggurat.provider", %deployment, error.r#type = kind, "the upstream failed");
+        failure.with_deployment(deployment.clone())
+    }
+}
+
+impl Future for ResponseFuture {
+    type Output = Result<Response<ProviderBody>, Failure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let span = this.span.clone();
+        let _entered = span.enter();
+        loop {
+            match std::mem::replace(&mut this.state, State::Done) {
+                State::Sending {
+                    mut response,
+                    exchange,
+                    host,
+                } => match Pin::new(&mut response).poll(cx) {
+                    Poll::Ready(Ok(response)) => match this.head(response, exchange) {
+                        Ok(response) => return Poll::Ready(Ok(response)),
+                        Err(collecting) => this.state = State::Collecting(collecting),
+                    },
+                    Poll::Ready(Err(error)) => {
+                        let failure = transport::failed(error, host.as_ref());
+                        return Poll::Ready(Err(this.attribute(failure)));
+                    }
+                    Poll::Pending => {
+                        this.state = State::Sending {
+                            response,
+                            exchange,
+                            host,
+                        };
+                        return Poll::Pending;
+                    }
+                },
+                State::Collecting(mut collecting) => match collecting.body.poll(cx) {
+                    Poll::Ready(read) => return Poll::Ready(this.body(*collecting, read)),
+                    Poll::Pending => {
+                        this.state = State::Collecting(collecting);
+                        return Poll::Pending;
+                    }
+                },
+                State::Refused(failure) => return Poll::Ready(Err(failure)),
+                State::Done => panic!("polled after it was ready"),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ResponseFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

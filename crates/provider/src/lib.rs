@@ -1,0 +1,22 @@
+#![doc = include_str!("../README.md")]
+
+mod body;
+mod client;
+mod collect;
+mod connect;
+mod decode;
+mod dialect;
+mod future;
+mod headers;
+mod service;
+mod span;
+pub mod sse;
+mod transport;
+
+pub use self::{
+    body::ProviderBody,
+    client::{HttpClient, HttpClientBuilder},
+    dialect::{Answer, Call, Dialect, Exchange, Outgoing, Streamed},
+    future::ResponseFuture,
+    service::ProviderService,
+};

@@ -1,0 +1,118 @@
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{HeaderName, Request, Response};
+use tower_service::Service;
+use tracing::Span;
+use ziggurat_core::{Failure, JsonBody, Served};
+
+use crate::{Call, Dialect, HttpClient, ProviderBody, ResponseFuture, headers, span};
+
+/// Largest plain answer that is read, unless said otherwise: 100 MiB, room for several images in base64.
+const MAX_ANSWER: usize = 100 * 1024 * 1024;
+
+/// Calls one deployment of a provider. See the [crate page](crate).
+///
+/// Cloning counts a reference.
+#[derive(Clone)]
+pub struct ProviderService {
+    inner: Arc<Deployment>,
+}
+
+/// What all calls of a deployment share.
+#[derive(Clone)]
+pub(crate) struct Deployment {
+    client: HttpClient,
+    dialect: Arc<dyn Dialect>,
+    forward: Vec<HeaderName>,
+    forward_custom: bool,
+    pub(crate) served: Served,
+    pub(crate) max_answer: usize,
+}
+
+impl ProviderService {
+    /// Calls the deployment that `served` describes, in `dialect`.
+    #[must_use]
+    pub fn new(client: HttpClient, dialect: Arc<dyn Dialect>, served: Served) -> Self {
+        let inner = Arc::new(Deployment {
+            client,
+            dialect,
+            forward: headers::FORWARDED.to_vec(),
+            forward_custom: false,
+            served,
+            max_answer: MAX_ANSWER,
+        });
+        Self { inner }
+    }
+
+    /// Sends these headers of clients upstream too. Default: `traceparent`, `tracestate`, `openai-beta`,
+    /// `anthropic-beta` and `anthropic-version`; no others.
+    #[must_use]
+    pub fn forward_headers(mut self, names: impl IntoIterator<Item = HeaderName>) -> Self {
+        Arc::make_mut(&mut self.inner).forward.extend(names);
+        self
+    }
+
+    /// Sends all headers of clients upstream that begin with `x-`, as far as the layers above have left them in the
+    /// request. Default: no.
+    #[must_use]
+    pub fn forward_custom_headers(mut self, forward: bool) -> Self {
+        Arc::make_mut(&mut self.inner).forward_custom = forward;
+        self
+    }
+
+    /// Limits the size of plain answers; a larger one is a failure. Default: 100 MiB.
+    #[must_use]
+    pub fn max_answer_bytes(mut self, bytes: usize) -> Self {
+        Arc::make_mut(&mut self.inner).max_answer = bytes;
+        self
+    }
+
+    /// Says who answers the calls.
+    #[must_use]
+    pub fn served(&self) -> &Served {
+        &self.inner.served
+    }
+}
+
+impl Service<Request<JsonBody>> for ProviderService {
+    type Response = Response<ProviderBody>;
+    type Error = Failure;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<JsonBody>) -> ResponseFuture {
+        let deployment = &self.inner;
+        let call =
+            Call::new(&request, &deployment.forward).with_custom_headers(deployment.forward_custom);
+        match deployment.dialect.prepare(call) {
+            Ok(outgoing) => {
+                let model = deployment.served.model().to_str().unwrap_or_default();
+                let uri = outgoing.request.uri();
+                let span = span::open(deployment.dialect.provider(), model, uri);
+                let host = uri.authority().cloned();
+                let sending = span.in_scope(|| deployment.client.request(outgoing.request));
+                ResponseFuture::new(deployment.clone(), sending, outgoing.exchange, host, span)
+            }
+            Err(failure) => {
+                let failure = failure.with_deployment(deployment.served.deployment().clone());
+                ResponseFuture::refused(deployment.clone(), failure, Span::none())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ProviderService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProviderService")
+            .field("deployment", self.inner.served.deployment())
+            .field("dialect", &self.inner.dialect)
+            .finish_non_exhaustive()
+    }
+}

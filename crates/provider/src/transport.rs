@@ -1,0 +1,41 @@
+//! Failures of the connection itself, as failures that say no more than they must.
+
+use std::error::Error as StdError;
+
+use http::uri::Authority;
+use hyper_util::client::legacy;
+use ziggurat_core::{BoxError, Failure, FailureKind};
+
+/// Makes a failure of a request to which no answer came.
+pub(crate) fn failed(error: legacy::Error, host: Option<&Authority>) -> Failure {
+    if !error.is_connect() {
+        return broken(error.into());
+    }
+    let failure = Failure::new(FailureKind::Connect).with_source(error);
+    match host {
+        // Without the user and password that the authority of a URL may hold.
+        Some(host) => {
+            let port = host
+                .port()
+                .map(|port| format!(":{port}"))
+                .unwrap_or_default();
+            failure.with_message(format!("connecting to {}{port} failed", host.host()))
+        }
+        None => failure,
+    }
+}
+
+/// Makes a failure of an answer that ended before its end, or was none.
+pub(crate) fn broken(error: BoxError) -> Failure {
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(&*error);
+    let mut kind = FailureKind::Disconnected;
+    while let Some(at) = cause {
+        if let Some(error) = at.downcast_ref::<hyper::Error>()
+            && error.is_parse()
+        {
+            kind = FailureKind::InvalidResponse;
+        }
+        cause = at.source();
+    }
+    Failure::new(kind).with_source(error)
+}

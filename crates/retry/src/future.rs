@@ -1,0 +1,165 @@
+//! The future of a call with retries.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep};
+use tower_service::Service;
+use ziggurat_core::{BoxError, ByStatus, Classify, Failure, judge};
+
+use crate::{policy::Policy, progress::Progress};
+
+const KEPT: &str = "only what was kept is sent again";
+
+pin_project! {
+    /// The future of [`Retry`](crate::Retry).
+    ///
+    /// Dropping it drops the running call or the wait, and the kept copy of the request.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<S, B, C = ByStatus>
+    where
+        S: Service<http::Request<B>>,
+    {
+        policy: Arc<Policy<C>>,
+        progress: Progress,
+        again: Option<Again<S, B>>,
+        #[pin]
+        state: State<S::Future>,
+    }
+}
+
+/// What another attempt needs; there is none if no other attempt may follow.
+pub(crate) struct Again<S, B> {
+    service: S,
+    request: http::Request<B>,
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<F> {
+        Calling { #[pin] call: F },
+        Waiting { #[pin] sleep: Sleep },
+        Readying,
+    }
+}
+
+// === impl ResponseFuture ===
+
+impl<S, B, C> ResponseFuture<S, B, C>
+where
+    S: Service<http::Request<B>>,
+{
+    pub(crate) fn new(
+        policy: Arc<Policy<C>>,
+        progress: Progress,
+        again: Option<Again<S, B>>,
+        call: S::Future,
+    ) -> Self {
+        Self {
+            policy,
+            progress,
+            again,
+            state: State::Calling { call },
+        }
+    }
+}
+
+impl<S, B, R, C> Future for ResponseFuture<S, B, C>
+where
+    S: Service<http::Request<B>, Response = http::Response<R>>,
+    S::Error: Into<BoxError>,
+    B: Clone,
+    C: Classify,
+{
+    type Output = Result<http::Response<R>, Failure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            let next = match this.state.as_mut().project() {
+                StateProj::Calling { call } => {
+                    let result = ready!(call.poll(cx)).map_err(Failure::wrap);
+                    let failure = judge(&this.policy.classify, &result);
+                    this.progress.finish(&result, failure.as_ref());
+                    let wait =
+                        failure.and_then(|failure| this.progress.decide(this.policy, &failure));
+                    // Setting the next state drops the finished call and what it holds; the response goes here.
+                    match wait {
+                        Some(wait) if this.again.is_some() => State::pause(wait),
+                        _ => return Poll::Ready(result),
+                    }
+                }
+                StateProj::Waiting { sleep } => {
+                    ready!(sleep.poll(cx));
+                    State::Readying
+                }
+                StateProj::Readying => {
+                    let service = &mut this.again.as_mut().expect(KEPT).service;
+                    ready!(service.poll_ready(cx)).map_err(Failure::wrap)?;
+                    this.progress.retry();
+                    let keep = this.progress.may_follow(this.policy);
+                    let call = Again::call(this.again, keep);
+                    State::Calling { call }
+                }
+            };
+            this.state.set(next);
+        }
+    }
+}
+
+impl<S, B, C> fmt::Debug for ResponseFuture<S, B, C>
+where
+    S: Service<http::Request<B>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture")
+            .field("progress", &self.progress)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Again ===
+
+impl<S, B> Again<S, B> {
+    pub(crate) fn new(service: S, request: http::Request<B>) -> Self {
+        Self { service, request }
+    }
+}
+
+impl<S, B> Again<S, B>
+where
+    S: Service<http::Request<B>>,
+    B: Clone,
+{
+    /// Calls the service, which is ready. The request is copied only if it is to be kept.
+    fn call(again: &mut Option<Self>, keep: bool) -> S::Future {
+        let Self {
+            mut service,
+            request,
+        } = again.take().expect(KEPT);
+        if !keep {
+            return service.call(request);
+        }
+        let call = service.call(request.clone());
+        *again = Some(Self::new(service, request));
+        call
+    }
+}
+
+// === impl State ===
+
+impl<F> State<F> {
+    fn pause(wait: Duration) -> Self {
+        if wait.is_zero() {
+            return Self::Readying;
+        }
+        Self::Waiting { sleep: sleep(wait) }
+    }
+}

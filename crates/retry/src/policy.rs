@@ -1,0 +1,90 @@
+use std::time::Duration;
+
+use ziggurat_core::{ByStatus, Failure, FailureKind};
+
+use crate::backoff::Backoff;
+
+/// The settings of a layer, shared by all its services.
+#[derive(Clone, Debug)]
+pub(crate) struct Policy<C> {
+    pub(crate) classify: C,
+    pub(crate) max_retries: u32,
+    pub(crate) max_attempts_per_request: Option<usize>,
+    pub(crate) max_wait: Duration,
+    pub(crate) backoff: Backoff,
+}
+
+/// Whom a failure leaves to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// No one of this group: all would answer alike.
+    None,
+    /// Deployments that were not tried yet: the same one would answer as before.
+    Untried,
+    /// All, the same one included.
+    Any,
+}
+
+/// LiteLLM's longest `Retry-After` that is waited for.
+const MAX_WAIT: Duration = Duration::from_secs(60);
+
+impl Policy<ByStatus> {
+    pub(crate) fn new(max_retries: u32) -> Self {
+        Self {
+            classify: ByStatus,
+            max_retries,
+            max_attempts_per_request: None,
+            max_wait: MAX_WAIT,
+            backoff: Backoff::default(),
+        }
+    }
+}
+
+impl<C> Policy<C> {
+    pub(crate) fn with_classify<D>(self, classify: D) -> Policy<D> {
+        Policy {
+            classify,
+            max_retries: self.max_retries,
+            max_attempts_per_request: self.max_attempts_per_request,
+            max_wait: self.max_wait,
+            backoff: self.backoff,
+        }
+    }
+}
+
+impl Scope {
+    /// What the kind of a failure says, corrected by the upstream's own word where it gave one.
+    pub(crate) fn of(failure: &Failure) -> Self {
+        let kind = failure.kind();
+        match (Self::of_kind(kind), failure.should_retry()) {
+            (scope, None) => scope,
+            (Self::Any | Self::Untried, Some(false)) => Self::Untried,
+            (Self::None, Some(false)) => Self::None,
+            // What was refused here, or for what it says, is refused again whatever the upstream's headers hope.
+            (scope, Some(true)) if kind.is_local() || is_about_content(kind) => scope,
+            (_, Some(true)) => Self::Any,
+        }
+    }
+
+    fn of_kind(kind: FailureKind) -> Self {
+        match kind {
+            kind if kind.is_local() || is_about_content(kind) => Self::None,
+            FailureKind::BadRequest
+            | FailureKind::PayloadTooLarge
+            | FailureKind::PaymentRequired => Self::None,
+            // Another deployment may have another key, account or model.
+            FailureKind::Authentication
+            | FailureKind::PermissionDenied
+            | FailureKind::NotFound
+            | FailureKind::QuotaExceeded => Self::Untried,
+            _ => Self::Any,
+        }
+    }
+}
+
+fn is_about_content(kind: FailureKind) -> bool {
+    matches!(
+        kind,
+        FailureKind::ContextWindow | FailureKind::ContentPolicy
+    )
+}

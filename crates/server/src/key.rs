@@ -1,0 +1,105 @@
+use std::{fmt, sync::Arc};
+
+use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
+use subtle::ConstantTimeEq;
+
+/// Where clients put their key: OpenAI's, LiteLLM's, Azure's and Anthropic's header.
+pub(crate) static KEY_HEADERS: [HeaderName; 4] = [
+    AUTHORIZATION,
+    HeaderName::from_static("x-litellm-api-key"),
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-api-key"),
+];
+
+/// The key that callers must show. It never shows itself.
+#[derive(Clone)]
+pub struct MasterKey(Arc<str>);
+
+impl MasterKey {
+    /// Wraps a key.
+    pub fn new(key: impl Into<Arc<str>>) -> Self {
+        Self(key.into())
+    }
+
+    /// Says whether a request shows the key, in any of the headers, with or without `Bearer`.
+    ///
+    /// The comparison takes the same time wherever two keys of one length differ.
+    pub(crate) fn is_shown(&self, headers: &HeaderMap) -> bool {
+        let shown = KEY_HEADERS
+            .iter()
+            .flat_map(|name| headers.get_all(name))
+            .map(|value| bare(value.as_bytes()));
+        // All are compared, so that the time does not tell which header was right.
+        shown.fold(false, |found, key| {
+            found | bool::from(key.ct_eq(self.0.as_bytes()))
+        })
+    }
+}
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MasterKey(..)")
+    }
+}
+
+fn bare(value: &[u8]) -> &[u8] {
+    const BEARER: &[u8] = b"bearer ";
+    match value.get(..BEARER.len()) {
+        Some(scheme) if scheme.eq_ignore_ascii_case(BEARER) => value[BEARER.len()..].trim_ascii(),
+        _ => value.trim_ascii(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(name: &'static str, value: &'static str) -> bool {
+        let headers = HeaderMap::from_iter([(
+            HeaderName::from_static(name),
+            http::HeaderValue::from_static(value),
+        )]);
+        MasterKey::new("sk-1234").is_shown(&headers)
+    }
+
+    #[test]
+    fn each_header_carries_the_key() {
+        for name in ["authorization", "x-litellm-api-key", "api-key", "x-api-key"] {
+            assert!(shown(name, "sk-1234"), "{name}");
+            assert!(shown(name, "Bearer sk-1234"), "{name}");
+            assert!(shown(name, "bearer  sk-1234 "), "{name}");
+            for wrong in [
+                "",
+                "Bearer",
+                "Bearer ",
+                "sk-123",
+                "sk-12345",
+                "sk-1235",
+                "Basic sk-1234",
+            ] {
+                assert!(!shown(name, wrong), "{name}: {wrong}");
+            }
+        }
+        assert!(!shown("x-key", "sk-1234"));
+        assert!(!MasterKey::new("sk-1234").is_shown(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_wrong_key_beside_the_right_one_does_no_harm() {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            AUTHORIZATION,
+            http::HeaderValue::from_static("Bearer other"),
+        );
+        headers.insert(
+            "x-litellm-api-key",
+            http::HeaderValue::from_static("sk-1234"),
+        );
+        assert!(MasterKey::new("sk-1234").is_shown(&headers));
+    }
+
+    #[test]
+    fn debug_output_hides_the_key() {
+        assert_eq!(format!("{:?}", MasterKey::new("sk-1234")), "MasterKey(..)");
+    }
+}

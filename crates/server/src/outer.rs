@@ -1,0 +1,153 @@
+//! What stands around every path: ids, tracing, panics, size.
+
+use std::{any::Any, convert::Infallible, fmt::Write as _, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http_body::Body;
+use http_body_util::{Either, Full};
+use tower::{BoxError, Service, ServiceBuilder};
+use tower_http::{
+    body::Limited,
+    catch_panic::{CatchPanicLayer, ResponseForPanic},
+    limit::RequestBodyLimitLayer,
+    request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
+    sensitive_headers::SetSensitiveRequestHeadersLayer,
+    trace::TraceLayer,
+};
+use tracing::Span;
+use ziggurat::{
+    core::{Failure, FailureKind},
+    edge::{ErrorTypes, respond::error_json},
+};
+
+use crate::key::KEY_HEADERS;
+
+/// The header that carries the id of a call: taken from the client, or made here.
+pub const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
+
+/// Puts tower-http's layers around a service: from the outside sensitive headers, call ids, tracing, panics, body limit.
+///
+/// Bodies over `limit` bytes are answered with 413, a panic with 500, both as `error_types` says.
+pub fn outer<S, B, R>(
+    inner: S,
+    limit: usize,
+    error_types: ErrorTypes,
+) -> impl Service<
+    Request<B>,
+    Response = Response<impl Body<Data = Bytes, Error = BoxError> + Send + 'static>,
+    Error = Infallible,
+    Future: Send,
+> + Clone
++ Send
++ 'static
+where
+    S: Service<Request<Limited<B>>, Response = Response<R>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+    B: Body + Send + 'static,
+    R: Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    ServiceBuilder::new()
+        .layer(SetSensitiveRequestHeadersLayer::new(KEY_HEADERS.clone()))
+        .layer(SetRequestIdLayer::new(CALL_ID, CallId))
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(span::<B>)
+                .on_request(())
+                .on_response(answered)
+                .on_body_chunk(())
+                .on_eos(())
+                .on_failure(()),
+        )
+        .layer(PropagateRequestIdLayer::new(CALL_ID))
+        .layer(CatchPanicLayer::custom(OnPanic { error_types }))
+        .map_response(move |response| sized(response, limit, error_types))
+        .layer(RequestBodyLimitLayer::new(limit))
+        .service(inner)
+}
+
+/// Makes call ids: random UUIDs of version 4.
+#[derive(Clone, Copy, Debug)]
+struct CallId;
+
+impl MakeRequestId for CallId {
+    fn make_request_id<B>(&mut self, _: &Request<B>) -> Option<RequestId> {
+        // Ids need to be unique, not secret: no entropy of the system is spent on them.
+        let bits = fastrand::u128(..) & !(0xf << 76) & !(0b11 << 62) | 4 << 76 | 0b10 << 62;
+        let mut id = String::with_capacity(36);
+        for (shift, digits) in [(96, 8), (80, 4), (64, 4), (48, 4), (0, 12)] {
+            let dash = if id.is_empty() { "" } else { "-" };
+            let part = bits >> shift & ((1 << (4 * digits)) - 1);
+            write!(id, "{dash}{part:0digits$x}").expect("strings take all that is written");
+        }
+        HeaderValue::try_from(id).ok().map(RequestId::new)
+    }
+}
+
+fn span<B>(req: &Request<B>) -> Span {
+    // The path only: a query may hold a key.
+    tracing::debug_span!(
+        "ziggurat.request",
+        http.request.method = %req.method(),
+        url.path = req.uri().path(),
+        call_id = req.headers().get(CALL_ID).and_then(|id| id.to_str().ok()),
+    )
+}
+
+fn answered<R>(response: &Response<R>, latency: Duration, _: &Span) {
+    tracing::debug!(
+        target: "ziggurat::server",
+        latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX),
+        http.response.status_code = response.status().as_u16(),
+        "answered"
+    );
+}
+
+/// Gives the limit's own refusal, a line of text, the form of all other errors.
+fn sized<R>(
+    response: Response<R>,
+    limit: usize,
+    error_types: ErrorTypes,
+) -> Response<Either<R, Full<Bytes>>> {
+    let is_json = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value == "application/json");
+    if response.status() != StatusCode::PAYLOAD_TOO_LARGE || is_json {
+        return response.map(Either::Left);
+    }
+    let failure = Failure::new(FailureKind::PayloadTooLarge)
+        .with_message(format!("the request body is larger than {limit} bytes"));
+    error(&failure, error_types).map(Either::Right)
+}
+
+#[derive(Clone, Copy, Debug)]
+struct OnPanic {
+    error_types: ErrorTypes,
+}
+
+impl ResponseForPanic for OnPanic {
+    type ResponseBody = Full<Bytes>;
+
+    fn response_for_panic(&mut self, _: Box<dyn Any + Send + 'static>) -> Response<Full<Bytes>> {
+        // What a panic says may quote a request; where it happened is in the panic hook's own line.
+        tracing::error!(target: "ziggurat::server", "a request panicked");
+        error(
+            &Failure::new(FailureKind::Other).with_message("internal error"),
+            self.error_types,
+        )
+    }
+}
+
+fn error(failure: &Failure, error_types: ErrorTypes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(error_json(failure, error_types)));
+    *response.status_mut() = failure.status();
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+
+mod body;
+pub mod contract;
+mod future;
+mod guard;
+mod probe;
+mod service;
+pub mod wire;
+
+pub use ziggurat_mock as mock;
+
+pub use self::{
+    body::{ScriptedBody, ScriptedError},
+    future::AnswerFuture,
+    guard::{Guard, Guards},
+    probe::{StrictProbe, Tally},
+    service::ScriptedService,
+};

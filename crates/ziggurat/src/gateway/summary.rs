@@ -1,0 +1,121 @@
+//! What a gateway serves, for people and listings. No keys.
+
+use std::fmt;
+
+use ziggurat_config::{Config, Finding, LeftOut};
+
+/// What a gateway serves.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Summary {
+    /// The groups, in the order of the configuration.
+    pub groups: Vec<GroupSummary>,
+    /// Other names of groups: the name, the group, and whether it is kept out of listings.
+    pub aliases: Vec<(String, String, bool)>,
+    /// Deployments that cannot serve.
+    pub left_out: Vec<LeftOut>,
+    /// Warnings about the configuration.
+    pub findings: Vec<Finding>,
+}
+
+/// A group and its deployments.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct GroupSummary {
+    /// The model name that clients use.
+    pub name: String,
+    /// Its deployments: id, model as configured, and base URL if one is configured.
+    pub deployments: Vec<(String, String, Option<String>)>,
+}
+
+impl Summary {
+    pub(super) fn of(config: &Config) -> Self {
+        let mut groups: Vec<GroupSummary> = Vec::new();
+        for deployment in &config.deployments {
+            let api_base = deployment.api_base.as_deref().map(shown);
+            let line = (
+                deployment.id.clone(),
+                deployment.litellm_model.clone(),
+                api_base,
+            );
+            match groups
+                .iter_mut()
+                .find(|group| group.name == deployment.model_name)
+            {
+                Some(group) => group.deployments.push(line),
+                None => groups.push(GroupSummary {
+                    name: deployment.model_name.clone(),
+                    deployments: vec![line],
+                }),
+            }
+        }
+        let aliases = config
+            .aliases
+            .iter()
+            .map(|alias| (alias.name.clone(), alias.group.clone(), alias.hidden));
+        Self {
+            groups,
+            aliases: aliases.collect(),
+            left_out: config.left_out.clone(),
+            findings: config.findings.clone(),
+        }
+    }
+
+    /// Returns the names that clients may use and that are listed: groups, then visible aliases.
+    pub fn models(&self) -> impl Iterator<Item = &str> {
+        let known = |group: &str| self.groups.iter().any(|known| known.name == group);
+        let aliases = self
+            .aliases
+            .iter()
+            .filter(move |(_, group, hidden)| !hidden && known(group));
+        self.groups
+            .iter()
+            .map(|group| group.name.as_str())
+            .chain(aliases.map(|(name, ..)| name.as_str()))
+    }
+
+    /// Returns the number of deployments that serve.
+    #[must_use]
+    pub fn deployments(&self) -> usize {
+        self.groups
+            .iter()
+            .map(|group| group.deployments.len())
+            .sum()
+    }
+}
+
+/// One line per group and deployment, then what was left out.
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for group in &self.groups {
+            writeln!(f, "  {}", group.name)?;
+            for (id, model, api_base) in &group.deployments {
+                write!(f, "    {model}")?;
+                if let Some(api_base) = api_base {
+                    write!(f, "  {api_base}")?;
+                }
+                writeln!(f, "  ({})", id.get(..12).unwrap_or(id))?;
+            }
+        }
+        for (alias, group, _) in &self.aliases {
+            writeln!(f, "  {alias} = {group}")?;
+        }
+        for left_out in &self.left_out {
+            writeln!(f, "  left out: {left_out}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A base URL without what may hold a secret: user, password and query.
+pub(super) fn shown(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let host = authority.rsplit('@').next().unwrap_or_default();
+            format!("{scheme}://{host}{path}")
+        }
+        None => url.to_owned(),
+    }
+}

@@ -1,0 +1,29 @@
+#![doc = include_str!("../README.md")]
+
+#[cfg(feature = "config")]
+pub mod gateway;
+
+#[cfg(feature = "balance")]
+pub use ziggurat_balance as balance;
+#[cfg(feature = "config")]
+pub use ziggurat_config as config;
+pub use ziggurat_core as core;
+#[cfg(feature = "edge")]
+pub use ziggurat_edge as edge;
+#[cfg(feature = "fallback")]
+pub use ziggurat_fallback as fallback;
+#[cfg(feature = "config")]
+pub use ziggurat_models as models;
+#[cfg(feature = "openai")]
+pub use ziggurat_openai as openai;
+#[cfg(feature = "provider")]
+pub use ziggurat_provider as provider;
+#[cfg(feature = "retry")]
+pub use ziggurat_retry as retry;
+#[cfg(feature = "router")]
+pub use ziggurat_router as router;
+#[cfg(feature = "timeout")]
+pub use ziggurat_timeout as timeout;
+
+#[cfg(feature = "config")]
+pub use self::gateway::Gateway;

@@ -1,0 +1,110 @@
+//! A drop-in for the LiteLLM proxy: reads its YAML, serves a gateway built from ziggurat's layers.
+
+mod demo;
+mod signals;
+
+use std::{error::Error, path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::Parser;
+use tokio::runtime;
+use tracing_subscriber::{filter::Targets, prelude::*};
+use ziggurat::Gateway;
+use ziggurat_server::{DEFAULT_PORT, Options, Server};
+
+/// Balances, retries, falls back and times out over deployments of LLMs, as a LiteLLM YAML file says.
+#[derive(Debug, Parser)]
+#[command(name = "ziggurat-proxy", version)]
+struct Args {
+    /// The configuration; without one a demo runs, with scripted upstreams on this machine.
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// The address to listen on [default: 127.0.0.1, or 0.0.0.0 with a master key].
+    #[arg(long)]
+    host: Option<String>,
+
+    /// The port to listen on.
+    #[arg(long, default_value_t = DEFAULT_PORT)]
+    port: u16,
+
+    /// Seconds that running requests may go on after Ctrl-C or SIGTERM.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
+    drain_timeout: Duration,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    log();
+    let outcome = start().and_then(|runtime| runtime.block_on(run(args)));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            let mut cause = error.source();
+            while let Some(source) = cause {
+                eprintln!("  because: {source}");
+                cause = source.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Logs to standard error what `RUST_LOG` asks for (`debug`, `ziggurat=debug,warn`); by default `info`.
+fn log() {
+    let wanted = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
+    let targets: Targets = wanted.parse().unwrap_or_else(|error| {
+        eprintln!("warning: RUST_LOG is not understood ({error}); logging `info`");
+        Targets::new().with_default(tracing_subscriber::filter::LevelFilter::INFO)
+    });
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_writer(std::io::stderr);
+    tracing_subscriber::registry()
+        .with(lines.with_filter(targets))
+        .init();
+}
+
+/// On a single core the simpler scheduler does less work per request.
+fn start() -> Result<runtime::Runtime, Box<dyn Error>> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut builder = if cores == 1 {
+        runtime::Builder::new_current_thread()
+    } else {
+        runtime::Builder::new_multi_thread()
+    };
+    Ok(builder.enable_all().build()?)
+}
+
+async fn run(args: Args) -> Result<(), Box<dyn Error>> {
+    let shutdown = signals::shutdown()?;
+    let demo = if args.config.is_none() {
+        Some(demo::Demo::start().await?)
+    } else {
+        None
+    };
+    let config = match (&args.config, &demo) {
+        (Some(file), _) => load().from_path(file)?,
+        (None, Some(demo)) => demo.config()?,
+        (None, None) => unreachable!("without a file there is a demo"),
+    };
+    let mut options = Options::default();
+    (options.host, options.port, options.drain) = (args.host, args.port, args.drain_timeout);
+    let server = Server::bind(&config, &options).await?;
+    eprint!("{server}");
+    if demo.is_some() {
+        eprint!("{}", demo::hint(server.address()));
+    }
+    Ok(server.run(shutdown).await?)
+}
+
+fn load() -> ziggurat::config::Loader {
+    Gateway::loader(|name| std::env::var(name).ok())
+}

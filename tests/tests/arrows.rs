@@ -1,0 +1,124 @@
+//! The arrows between our crates: who may depend on whom.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+/// What each crate may depend on among our own. Development dependencies may point anywhere.
+const ARROWS: [(&str, &[&str]); 18] = [
+    ("ziggurat-core", &[]),
+    ("ziggurat-balance", &["ziggurat-core"]),
+    ("ziggurat-edge", &["ziggurat-core"]),
+    ("ziggurat-fallback", &["ziggurat-core"]),
+    ("ziggurat-retry", &["ziggurat-core"]),
+    ("ziggurat-router", &["ziggurat-core"]),
+    ("ziggurat-timeout", &["ziggurat-core"]),
+    ("ziggurat-provider", &["ziggurat-core"]),
+    ("ziggurat-models", &[]),
+    (
+        "ziggurat-openai",
+        &["ziggurat-core", "ziggurat-models", "ziggurat-provider"],
+    ),
+    ("ziggurat-config", &["ziggurat-models"]),
+    ("ziggurat-mock", &[]),
+    ("ziggurat-testing", &["ziggurat-core", "ziggurat-mock"]),
+    (
+        "ziggurat",
+        &[
+            "ziggurat-balance",
+            "ziggurat-config",
+            "ziggurat-core",
+            "ziggurat-edge",
+            "ziggurat-fallback",
+            "ziggurat-models",
+            "ziggurat-openai",
+            "ziggurat-provider",
+            "ziggurat-retry",
+            "ziggurat-router",
+            "ziggurat-timeout",
+        ],
+    ),
+    ("ziggurat-server", &["ziggurat"]),
+    (
+        "ziggurat-proxy",
+        &["ziggurat", "ziggurat-mock", "ziggurat-server"],
+    ),
+    ("ziggurat-examples", &[]),
+    ("ziggurat-tests", &[]),
+];
+
+fn arrows() -> BTreeMap<String, BTreeSet<String>> {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    let metadata = MetadataCommand::new()
+        .manifest_path(manifest)
+        .no_deps()
+        .exec()
+        .unwrap();
+    let ours: BTreeSet<_> = metadata
+        .packages
+        .iter()
+        .map(|package| package.name.to_string())
+        .collect();
+    let arrows = |package: &cargo_metadata::Package| {
+        let normal = package
+            .dependencies
+            .iter()
+            .filter(|d| d.kind != DependencyKind::Development);
+        normal
+            .map(|d| d.name.clone())
+            .filter(|name| ours.contains(name))
+            .collect()
+    };
+    metadata
+        .packages
+        .iter()
+        .map(|package| (package.name.to_string(), arrows(package)))
+        .collect()
+}
+
+#[test]
+fn crates_depend_on_nothing_but_what_the_architecture_allows() {
+    let allowed: BTreeMap<_, _> = ARROWS.into_iter().collect();
+    for (from, to) in arrows() {
+        let allowed = allowed
+            .get(from.as_str())
+            .unwrap_or_else(|| panic!("`{from}` has no line here"));
+        for to in to {
+            assert!(
+                allowed.contains(&to.as_str()),
+                "`{from}` must not depend on `{to}`"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_line_stands_for_a_crate() {
+    let known = arrows();
+    for (from, to) in ARROWS {
+        assert!(known.contains_key(from), "there is no crate `{from}`");
+        to.iter()
+            .for_each(|to| assert!(known.contains_key(*to), "there is no crate `{to}`"));
+    }
+}
+
+/// What only one crate may know, so that it can be replaced there.
+#[test]
+fn yaml_is_known_to_config_alone() {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    let metadata = MetadataCommand::new()
+        .manifest_path(manifest)
+        .no_deps()
+        .exec()
+        .unwrap();
+    let users = metadata
+        .packages
+        .iter()
+        .filter(|p| p.dependencies.iter().any(|d| d.name == "serde_yaml"));
+    assert_eq!(
+        users.map(|p| p.name.to_string()).collect::<Vec<_>>(),
+        ["ziggurat-config"]
+    );
+}
