@@ -45,7 +45,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
         "ziggurat-proxy",
         &["ziggurat", "ziggurat-mock", "ziggurat-server"],
     ),
-    ("ziggurat-examples", &[]),
+    ("ziggurat-examples", &["ziggurat"]),
     ("ziggurat-tests", &[]),
 ];
 

@@ -185,13 +185,14 @@ pub(crate) const ROUTER: Keys = Keys {
 /// `general_settings`.
 pub(crate) const GENERAL: Keys = Keys {
     active: "compat_error_types dangerously_permit_weak_or_unset_master_key
+        expose_fallback_errors_to_caller
         forward_client_headers_to_llm_api master_key max_request_size_mb",
     not_active: "admin_only_routes alert_* alerting alerting_* allow_client_side_credentials
         allow_requests_on_db_unavailable allow_user_auth allowed_ips allowed_routes
         always_include_stream_usage background_health_checks completion_model
         coordinate_background_health_check cors_origins custom_* dangerously_allow_* database_*
         default_team_disabled disable_* embedding_model enable_* enforce_user_param
-        enforced_params expose_fallback_errors_to_caller forward_openai_org_id
+        enforced_params forward_openai_org_id
         global_max_parallel_requests health_check_* image_generation_model
         infer_model_from_keys key_management_* litellm_* max_parallel_requests
         max_response_size_mb maximum_spend_logs_* moderation_model oauth2_*

@@ -64,6 +64,8 @@ pub struct GeneralSettings {
     pub master_key: Option<Secret>,
     /// `compat_error_types`.
     pub error_types: ErrorTypes,
+    /// `expose_fallback_errors_to_caller`.
+    pub expose_fallback_errors: bool,
     /// `max_request_size_mb` in bytes; 50 MiB by default.
     pub max_request_bytes: u64,
     /// `forward_client_headers_to_llm_api`.
@@ -224,6 +226,9 @@ impl GeneralSettings {
             error_types: general
                 .read("compat_error_types", error_types)
                 .unwrap_or_default(),
+            expose_fallback_errors: general
+                .read("expose_fallback_errors_to_caller", scalar::flag)
+                .unwrap_or(false),
             max_request_bytes: (size * 1_048_576.0) as u64,
             forward_client_headers: general
                 .read("forward_client_headers_to_llm_api", forward_client_headers)

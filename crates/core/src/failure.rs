@@ -181,6 +181,7 @@ struct Inner {
     kind: FailureKind,
     status: Option<StatusCode>,
     retry_after: Option<Duration>,
+    limit: Option<Duration>,
     should_retry: Option<bool>,
     deployment: Option<DeploymentId>,
     message: Option<Box<str>>,
@@ -199,6 +200,7 @@ impl Failure {
                 kind,
                 status: None,
                 retry_after: None,
+                limit: None,
                 should_retry: None,
                 deployment: None,
                 message: None,
@@ -260,6 +262,13 @@ impl Failure {
     #[must_use]
     pub fn with_retry_after(mut self, wait: Duration) -> Self {
         self.edit().retry_after = Some(wait);
+        self
+    }
+
+    /// Sets the time limit of our own that ran out.
+    #[must_use]
+    pub fn with_limit(mut self, limit: Duration) -> Self {
+        self.edit().limit = Some(limit);
         self
     }
 
@@ -330,6 +339,12 @@ impl Failure {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.inner.retry_after
+    }
+
+    /// Returns the time limit of our own that ran out.
+    #[must_use]
+    pub fn limit(&self) -> Option<Duration> {
+        self.inner.limit
     }
 
     /// Returns the upstream's own word on whether the same deployment should be asked again.

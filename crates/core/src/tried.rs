@@ -34,7 +34,8 @@ pub struct Attempt {
     pub max_retries: Option<u32>,
     /// How many other deployments of the group would have taken the request and were not tried before.
     pub untried: usize,
-    /// The same without those of this attempt's origin.
+    /// The same without those of this attempt's origin, and without those of an origin that has asked this request for a
+    /// wait which is not over.
     pub untried_elsewhere: usize,
     /// When it started.
     pub started: Instant,
@@ -88,6 +89,7 @@ struct Ledger {
     attempts: Vec<Attempt>,
     hops: u32,
     reason: Option<FallbackReason>,
+    failures: Vec<Failure>,
 }
 
 impl Attempt {
@@ -166,11 +168,18 @@ impl Tried {
         }
     }
 
-    /// Writes that the request goes to another group from here on.
-    pub fn hop(&self, reason: FallbackReason) {
+    /// Writes that the request goes to another group from here on, because the last one ended with `failure`.
+    pub fn hop(&self, reason: FallbackReason, failure: Failure) {
         let mut ledger = self.lock();
         ledger.hops += 1;
         ledger.reason = Some(reason);
+        ledger.failures.push(failure);
+    }
+
+    /// Returns what the groups failed with that another one was asked after, in order.
+    #[must_use]
+    pub fn failures(&self) -> Vec<Failure> {
+        self.lock().failures.clone()
     }
 
     /// Returns the number of fallback hops so far.

@@ -24,7 +24,10 @@ async fn attempts_are_written_by_hop_with_their_times() {
     let result = Err::<Response<()>, _>(failure);
     tried.end(first, Outcome::of(&result, result.as_ref().err()));
     let second = tried.begin(attempt("b"));
-    tried.hop(FallbackReason::ContextWindow);
+    tried.hop(
+        FallbackReason::ContextWindow,
+        FailureKind::ContextWindow.into(),
+    );
     let third = tried.clone().begin(attempt("c"));
     tried.end(third, Outcome::of(&Ok(Response::new(())), None));
 
@@ -57,6 +60,14 @@ async fn attempts_are_written_by_hop_with_their_times() {
             (1, Some(Outcome::Answered(StatusCode::OK)))
         );
     });
+    assert_eq!(
+        tried
+            .failures()
+            .iter()
+            .map(Failure::kind)
+            .collect::<Vec<_>>(),
+        [FailureKind::ContextWindow]
+    );
     tried.end(99, Outcome::Answered(StatusCode::OK)); // an unknown number changes nothing
     assert_eq!(tried.attempts(), 3);
 }

@@ -7,3 +7,7 @@ pub use self::{
     envelope::{Envelope, EnvelopeLayer},
     respond::{ErrorTypes, Respond, RespondLayer},
 };
+
+/// The request asked to be told what its fallbacks went around: a response extension, from the envelope to respond.
+#[derive(Clone, Copy, Debug)]
+struct IncludeFallbackErrors;

@@ -279,6 +279,10 @@ async fn bad_members_are_refused_by_name() {
             r#"{"model":"a","disable_fallbacks":"no"}"#,
             "disable_fallbacks",
         ),
+        (
+            r#"{"model":"a","include_fallback_errors":1}"#,
+            "include_fallback_errors",
+        ),
         (r#"{"model":"a","guardrails":["x"]}"#, "guardrails"),
         (r#"{"model":"a","api_base":"http://evil"}"#, "api_base"),
         (

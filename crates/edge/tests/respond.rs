@@ -258,7 +258,7 @@ async fn headers_tell_how_a_response_came_to_be() {
         attempt(tried, "a", "first");
         attempt(tried, "b", "first");
         attempt(tried, "b", "first");
-        tried.hop(FallbackReason::Error);
+        tried.hop(FallbackReason::Error, FailureKind::Server.into());
         attempt(tried, "c", "second");
         attempt(tried, "c", "second");
     };

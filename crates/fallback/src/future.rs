@@ -145,7 +145,7 @@ impl<S, B, R, C> Hops<S, B, R, C> {
         let Some(failure) = judge(&self.classify, &outcome) else {
             return ControlFlow::Break(outcome);
         };
-        match self.walk.advance(failure.kind()) {
+        match self.walk.advance(&failure) {
             Some(hop) => {
                 // A later group's failure ends here, and with it the connection that its response holds.
                 self.first.get_or_insert(outcome);
@@ -167,7 +167,7 @@ impl<S, B, R, C> Hops<S, B, R, C> {
             from = hop.from.as_str(),
             to = hop.to.group.as_str(),
             reason = hop.reason.as_str(),
-            error.type = hop.cause.as_str(),
+            error.type = hop.cause.kind().as_str(),
             "asking another model group",
         );
         let mut request = self.request.clone();

@@ -2,7 +2,7 @@ use std::{mem, sync::Arc};
 
 use http::Extensions;
 use ziggurat_core::{
-    FailureKind, FallbackReason, ModelGroup, Tried,
+    Failure, FailureKind, FallbackReason, ModelGroup, Tried,
     fallbacks::{Chain, Target},
     overrides::{Fallbacks, MaxRetries, Parameters, StreamTimeout, Timeout},
 };
@@ -35,7 +35,7 @@ pub(crate) struct Hop {
     pub(crate) to: Target,
     pub(crate) reason: FallbackReason,
     /// The failure that made it necessary.
-    pub(crate) cause: FailureKind,
+    pub(crate) cause: Failure,
 }
 
 // === impl Walk ===
@@ -65,8 +65,9 @@ impl Walk {
         })
     }
 
-    /// Chooses the target to ask after the current one failed with `kind`.
-    pub(crate) fn advance(&mut self, kind: FailureKind) -> Option<Hop> {
+    /// Chooses the target to ask after the current one failed.
+    pub(crate) fn advance(&mut self, failure: &Failure) -> Option<Hop> {
+        let kind = failure.kind();
         if !self.chains.policy.follows(kind) || !self.permits(0) {
             return None;
         }
@@ -84,7 +85,7 @@ impl Walk {
                 from,
                 to,
                 reason,
-                cause: kind,
+                cause: failure.clone(),
             });
         }
         None
@@ -92,7 +93,7 @@ impl Walk {
 
     /// Writes a hop into the ledger.
     pub(crate) fn depart(&self, hop: &Hop) {
-        self.tried.hop(hop.reason);
+        self.tried.hop(hop.reason, hop.cause.clone());
     }
 
     /// Returns the number of hops so far.

@@ -243,7 +243,10 @@ async fn all_groups_share_one_ledger() {
     assert_eq!(world.seen().iter().map(hops).collect::<Vec<_>>(), [None]);
     // … and never replaced: hops of an earlier walk count.
     let tried = Tried::new();
-    tried.hop(ziggurat_core::FallbackReason::Error);
+    tried.hop(
+        ziggurat_core::FallbackReason::Error,
+        ziggurat_core::FailureKind::Server.into(),
+    );
     let mut sent = request("a");
     sent.extensions_mut().insert(tried.clone());
     let world = World::down(["a", "b", "c"]);

@@ -23,6 +23,8 @@ const SHORTEST_SECRET: usize = 8;
 
 const AGENT: &str = concat!("ziggurat/", env!("CARGO_PKG_VERSION"));
 
+type Lookup = Box<dyn Fn(&str) -> Option<String>>;
+
 /// Describes a deployment; see [`OpenAi::builder`]. Empty texts count as not set.
 #[must_use]
 pub struct Builder {
@@ -37,7 +39,7 @@ pub struct Builder {
     headers: Vec<(String, String)>,
     defaults: Vec<(Box<str>, Bytes)>,
     unsupported: Unsupported,
-    environment: Box<dyn Fn(&str) -> Option<String>>,
+    environment: Lookup,
 }
 
 impl Builder {

@@ -6,7 +6,11 @@ use serde::Deserialize;
 use ziggurat_core::{Failure, JsonBody, json};
 use ziggurat_provider::{Call, Dialect, Outgoing};
 
-use crate::{Builder, exchange::Chat, template::Template};
+use crate::{
+    Builder,
+    exchange::{Asked, Chat},
+    template::Template,
+};
 
 /// Whose variant of the format is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -101,13 +105,9 @@ impl Dialect for OpenAi {
             return Err(template.missing_key());
         }
         let body = template.body(call)?;
-        let stream = call.stream();
-        let chat = Chat::new(
-            template.clone(),
-            call.public_model().map(json::string),
-            stream,
-            stream && asks_for_usage(&body),
-        );
+        let asked = asked(&body, call.stream());
+        let model = call.public_model().map(json::string);
+        let chat = Chat::new(template.clone(), model, asked);
         let mut request = Request::new(body.print());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = template.uri.clone();
@@ -127,6 +127,14 @@ impl fmt::Debug for OpenAi {
             .field("model", &self.template.model)
             .field("api_base", &self.template.api_base)
             .finish_non_exhaustive()
+    }
+}
+
+fn asked(body: &JsonBody, stream: bool) -> Asked {
+    Asked {
+        stream,
+        usage: stream && asks_for_usage(body),
+        many: body.contains("n"),
     }
 }
 

@@ -1,10 +1,10 @@
 //! Reading the answer to one call.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use http::{StatusCode, response::Parts};
-use memchr::memmem;
+use memchr::memmem::{self, Finder, FinderRev};
 use ziggurat_core::{
     Failure, FailureKind, JsonBody,
     json::{Document, Printed},
@@ -26,23 +26,26 @@ pub(crate) struct Chat {
     template: Arc<Template>,
     /// The name that answers bear, as JSON.
     model: Option<Bytes>,
-    stream: bool,
-    include_usage: bool,
+    asked: Asked,
     events: Option<Box<Events>>,
 }
 
+/// What a request asked for, as far as the answer shows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub(crate) stream: bool,
+    /// The chunk that tells the usage.
+    pub(crate) usage: bool,
+    /// More than one choice.
+    pub(crate) many: bool,
+}
+
 impl Chat {
-    pub(crate) fn new(
-        template: Arc<Template>,
-        model: Option<Bytes>,
-        stream: bool,
-        include_usage: bool,
-    ) -> Self {
+    pub(crate) fn new(template: Arc<Template>, model: Option<Bytes>, asked: Asked) -> Self {
         Self {
             template,
             model,
-            stream,
-            include_usage,
+            asked,
             events: None,
         }
     }
@@ -51,19 +54,19 @@ impl Chat {
         let Self {
             template,
             model,
-            include_usage,
+            asked,
             events,
-            ..
         } = self;
         events.get_or_insert_with(|| {
-            Box::new(Events::new(template.clone(), model.clone(), *include_usage))
+            Box::new(Events::new(template.clone(), model.clone(), asked.usage))
         })
     }
 }
 
 impl Exchange for Chat {
     fn announced(&self, head: &Parts) -> Result<Answer, Failure> {
-        Answer::of(&head.headers, self.stream).map_err(|failure| self.template.invalid(failure))
+        Answer::of(&head.headers, self.asked.stream)
+            .map_err(|failure| self.template.invalid(failure))
     }
 
     fn refused(&mut self, head: &Parts, body: &mut Bytes) -> Failure {
@@ -99,7 +102,7 @@ impl Exchange for Chat {
         let Some(choices) = document.get("choices") else {
             return invalid("the upstream's answer has no choices");
         };
-        let choices = needs_repair(choices.as_bytes())
+        let choices = needs_repair(choices.as_bytes(), self.asked)
             .then(|| repair(choices.text()))
             .flatten();
         let without_id = document
@@ -139,28 +142,44 @@ impl Template {
     }
 }
 
-/// A cheap look for what [`repair`] mends.
-fn needs_repair(choices: &[u8]) -> bool {
-    values_after(choices, b"\"finish_reason\"").any(|value| {
-        let known = [
-            "\"stop\"",
-            "\"length\"",
-            "\"tool_calls\"",
-            "\"content_filter\"",
-            "null",
-        ];
-        !known
-            .iter()
-            .any(|known| value.starts_with(known.as_bytes()))
-    }) || values_after(choices, b"\"arguments\"").any(|value| value.starts_with(b"{"))
+struct Needles {
+    finish_reason: FinderRev<'static>,
+    arguments: Finder<'static>,
+}
+
+static NEEDLES: LazyLock<Needles> = LazyLock::new(|| Needles {
+    finish_reason: FinderRev::new(r#""finish_reason""#),
+    arguments: Finder::new(r#""arguments""#),
+});
+
+/// A cheap look for what [`repair`] mends. Finish reasons stand near the end, where the search for them starts; only one of
+/// them makes it worth looking at tools.
+fn needs_repair(choices: &[u8], asked: Asked) -> bool {
+    const KNOWN: [&[u8]; 4] = [b"\"stop\"", b"\"length\"", b"\"content_filter\"", b"null"];
+    let reasons = NEEDLES.finish_reason.rfind_iter(choices);
+    let mut reasons = reasons.take(if asked.many { usize::MAX } else { 1 });
+    reasons.any(|at| {
+        let reason = value_after(choices, at + NEEDLES.finish_reason.needle().len());
+        if reason.starts_with(b"\"tool_calls\"") {
+            has_object_arguments(choices)
+        } else {
+            !KNOWN.iter().any(|known| reason.starts_with(known))
+        }
+    })
+}
+
+fn has_object_arguments(choices: &[u8]) -> bool {
+    let mut arguments = NEEDLES.arguments.find_iter(choices);
+    arguments
+        .any(|at| value_after(choices, at + NEEDLES.arguments.needle().len()).starts_with(b"{"))
 }
 
 /// What stands after a key and its colon.
-fn values_after<'a>(text: &'a [u8], key: &'static [u8]) -> impl Iterator<Item = &'a [u8]> {
-    memmem::find_iter(text, key).filter_map(move |at| {
-        let rest = text[at + key.len()..].trim_ascii_start();
-        Some(rest.strip_prefix(b":")?.trim_ascii_start())
-    })
+fn value_after(text: &[u8], key_end: usize) -> &[u8] {
+    let rest = text[key_end..].trim_ascii_start();
+    rest.strip_prefix(b":")
+        .unwrap_or_default()
+        .trim_ascii_start()
 }
 
 /// Gives finish reasons OpenAI's names, and arguments of tools that are objects the form of text.

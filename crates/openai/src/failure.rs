@@ -251,14 +251,10 @@ fn by_text(text: &str) -> Option<FailureKind> {
     let both = |(one, other): &(&str, &str)| text.contains(one) && text.contains(other);
     let over_long_field = text.contains("string_above_max_length")
         || (text.contains("invalid 'user'") && text.contains("string too long"));
-    if !over_long_field
-        && (CONTEXT.iter().any(|phrase| has(phrase)) || CONTEXT_PAIRS.iter().any(both))
-    {
+    if !over_long_field && (CONTEXT.iter().any(has) || CONTEXT_PAIRS.iter().any(both)) {
         return Some(FailureKind::ContextWindow);
     }
-    if POLICY.iter().any(|phrase| has(phrase))
-        || both(&("invalid prompt", "violating our usage policy"))
-    {
+    if POLICY.iter().any(has) || both(&("invalid prompt", "violating our usage policy")) {
         return Some(FailureKind::ContentPolicy);
     }
     [
@@ -268,7 +264,7 @@ fn by_text(text: &str) -> Option<FailureKind> {
         "service tier capacity exceeded",
     ]
     .iter()
-    .any(|phrase| has(phrase))
+    .any(has)
     .then_some(FailureKind::RateLimited)
 }
 

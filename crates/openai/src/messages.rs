@@ -57,8 +57,7 @@ impl Rewrites {
         {
             body.set("tools", new);
         }
-        let has_tools = body.contains("tools") || body.contains("functions");
-        if body.contains("tool_choice") && !has_tools {
+        if body.contains("tool_choice") && !body.contains("tools") && !body.contains("functions") {
             body.remove("tool_choice");
         }
     }

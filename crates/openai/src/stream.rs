@@ -205,7 +205,6 @@ impl Reader {
         self.note(&document, &choices);
         if let [choice] = &choices[..]
             && !is_finished(choice)
-            && !has_usage
             && let Some(delta) = choice.delta
         {
             let position = |part: &str| offset(document.raw(), part.as_bytes()) + at;
@@ -364,7 +363,7 @@ impl Memo {
     fn pass<'a>(&self, raw: &'a [u8], out: &mut BytesMut) -> Option<&'a [u8]> {
         let rest = raw.strip_prefix(&self.before[..])?;
         if let Some(delta) = rest.strip_suffix(&self.after[..])
-            && is_one_value(delta)
+            && is_one_object(delta)
         {
             for part in [&self.before_out[..], delta, &self.after_out[..]] {
                 out.put_slice(part);
@@ -380,24 +379,36 @@ impl Memo {
     }
 }
 
-/// Whether what stands where a delta did is one: no other member has slipped in before what follows.
-///
-/// A key of JSON is the only place where quoted text is not escaped, so it cannot be mistaken for content.
-fn is_one_value(delta: &[u8]) -> bool {
-    let Some(text) = delta.strip_prefix(br#"{"content":""#) else {
-        return delta.starts_with(b"{") && !has_member_after(delta);
-    };
-    match memchr(b'"', text) {
-        Some(at) if at + 2 == text.len() && text.ends_with(b"\"}") => true,
-        _ => !has_member_after(delta),
+/// Whether what stands where a delta did is one object and nothing more: no other member has slipped in behind it.
+fn is_one_object(delta: &[u8]) -> bool {
+    if let Some(text) = delta.strip_prefix(br#"{"content":""#)
+        && memchr(b'"', text).is_some_and(|at| text[at..] == *b"\"}")
+        && !text.contains(&b'\\')
+    {
+        return true;
     }
-}
-
-fn has_member_after(delta: &[u8]) -> bool {
-    NEEDLES.finish_reason.find(delta).is_some()
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for (at, byte) in delta.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => depth += 1,
+            b'}' | b']' if !in_string => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return delta[0] == b'{' && at + 1 == delta.len();
+                }
+            }
+            _ => {}
+        }
+    }
+    false
 }
 
 /// Whether the rest of a chunk, from its delta on, shows that the only choice goes on and that nothing is wrong.
+///
+/// Only keys and whole strings of JSON have quotes that are not escaped, so these are not mistaken for content.
 fn goes_on(rest: &[u8]) -> bool {
     let mut reasons = NEEDLES.finish_reason.find_iter(rest);
     let (Some(at), None) = (reasons.next(), reasons.next()) else {

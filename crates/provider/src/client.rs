@@ -23,12 +23,12 @@ pub struct HttpClient {
 }
 
 /// Options of an [`HttpClient`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct HttpClientBuilder {
     pub(crate) http2: bool,
     pub(crate) connect_timeout: Duration,
-    environment_proxy: bool,
+    proxies: Option<Arc<Matcher>>,
     idle_timeout: Duration,
     max_idle: usize,
 }
@@ -104,11 +104,21 @@ impl HttpClientBuilder {
         self
     }
 
-    /// Uses the proxies that `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` name, as curl does. Default: no.
+    /// Uses the proxies that `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` name, in small letters or capitals, as
+    /// `lookup` gives them. Default: none.
     ///
-    /// Proxies are spoken to over plain HTTP; a proxy of another scheme fails each connection.
-    pub fn environment_proxy(mut self, honoured: bool) -> Self {
-        self.environment_proxy = honoured;
+    /// Proxies are spoken to over plain HTTP; one of another scheme fails each connection.
+    pub fn proxy_environment(mut self, lookup: impl Fn(&str) -> Option<String>) -> Self {
+        let either = |name: &str| {
+            let value = lookup(name).or_else(|| lookup(&name.to_ascii_uppercase()));
+            value.unwrap_or_default()
+        };
+        let matcher = Matcher::builder()
+            .all(either("all_proxy"))
+            .http(either("http_proxy"))
+            .https(either("https_proxy"))
+            .no(either("no_proxy"));
+        self.proxies = Some(Arc::new(matcher.build()));
         self
     }
 
@@ -118,9 +128,7 @@ impl HttpClientBuilder {
         // Long enough to cost nothing, short enough to notice a dead peer before a user does.
         const PING: Duration = Duration::from_secs(20);
         const PONG: Duration = Duration::from_secs(10);
-        let proxies = self
-            .environment_proxy
-            .then(|| Arc::new(Matcher::from_env()));
+        let proxies = self.proxies.clone();
         let inner = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -139,9 +147,20 @@ impl Default for HttpClientBuilder {
         Self {
             http2: true,
             connect_timeout: Duration::from_secs(10),
-            environment_proxy: false,
+            proxies: None,
             idle_timeout: Duration::from_secs(60),
             max_idle: 256,
         }
+    }
+}
+
+impl fmt::Debug for HttpClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpClientBuilder")
+            .field("http2", &self.http2)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("idle_timeout", &self.idle_timeout)
+            .field("max_idle", &self.max_idle)
+            .finish_non_exhaustive()
     }
 }

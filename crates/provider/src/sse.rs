@@ -47,8 +47,6 @@ pub struct Splitter {
     scanned: usize,
     /// Whether the byte order mark was looked for.
     began: bool,
-    /// Whether the last event ended with a CR that may be half of a CRLF.
-    skip_lf: bool,
     max: usize,
 }
 
@@ -83,19 +81,12 @@ impl Splitter {
             line: 0,
             scanned: 0,
             began: false,
-            skip_lf: false,
             max,
         }
     }
 
     /// Takes the next frame. All events of the last one must have been taken.
-    pub fn push(&mut self, mut frame: Bytes) {
-        if frame.is_empty() {
-            return;
-        }
-        if std::mem::take(&mut self.skip_lf) && frame[0] == b'\n' {
-            frame.advance(1);
-        }
+    pub fn push(&mut self, frame: Bytes) {
         if self.held.is_empty() && self.frame.is_empty() {
             self.frame = frame;
         } else {
@@ -164,11 +155,8 @@ impl Splitter {
             let blank = at == self.line;
             let end = match (bytes[at], bytes.get(at + 1)) {
                 (b'\r', Some(b'\n')) => at + 2,
-                // A CR that ends a line with text waits for what follows; one that ends an event does not.
-                (b'\r', None) if blank => {
-                    self.skip_lf = true;
-                    at + 1
-                }
+                // A CR at the end of a frame waits for its LF, unless it ends an event whose other lines lack theirs.
+                (b'\r', None) if blank && !bytes[..self.line].ends_with(b"\r\n") => at + 1,
                 (b'\r', None) => {
                     self.scanned = at;
                     return None;
@@ -187,8 +175,9 @@ impl Splitter {
     /// Keeps the bytes of an event that is not complete, and lets go of the others.
     fn hold(&mut self) {
         if self.held.is_empty() {
-            self.frame.advance(self.start);
-            self.held.extend_from_slice(&self.frame);
+            if self.start < self.frame.len() {
+                self.held.extend_from_slice(&self.frame[self.start..]);
+            }
             self.frame = Bytes::new();
         } else {
             self.held.advance(self.start);

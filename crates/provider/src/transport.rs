@@ -1,6 +1,6 @@
 //! Failures of the connection itself, as failures that say no more than they must.
 
-use std::error::Error as StdError;
+use std::{error::Error as StdError, io};
 
 use http::uri::Authority;
 use hyper_util::client::legacy;
@@ -30,9 +30,10 @@ pub(crate) fn broken(error: BoxError) -> Failure {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(&*error);
     let mut kind = FailureKind::Disconnected;
     while let Some(at) = cause {
-        if let Some(error) = at.downcast_ref::<hyper::Error>()
-            && error.is_parse()
-        {
+        let is_unreadable = at.downcast_ref().is_some_and(hyper::Error::is_parse)
+            // What a decoder says of bytes that are not encoded as announced.
+            || at.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::InvalidData);
+        if is_unreadable {
             kind = FailureKind::InvalidResponse;
         }
         cause = at.source();

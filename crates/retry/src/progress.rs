@@ -5,7 +5,7 @@ use ziggurat_core::{Attempt, DeploymentId, Failure, ModelGroup, Outcome, Tried, 
 
 use crate::{
     policy::{Policy, Scope},
-    visits,
+    visits::{self, Visit},
 };
 
 const TARGET: &str = "ziggurat::retry";
@@ -84,20 +84,23 @@ impl Progress {
         result: &Result<http::Response<R>, Failure>,
         failure: Option<&Failure>,
     ) {
-        let failed = |attempt: &Attempt| matches!(attempt.outcome, Some(Outcome::Failed { .. }));
-        let written = self.tried.read(|attempts| {
+        let outcome = Outcome::of(result, failure);
+        let (attempts, written) = self.tried.read(|attempts| {
             let running = attempts.get(self.current..).unwrap_or_default();
-            running.last().map(failed)
+            (
+                attempts.len(),
+                running.last().map(|last| last.outcome.clone()),
+            )
         });
         let number = match (written, failure) {
             // No upstream was asked: that is no attempt.
             (None, Some(failure)) if failure.kind().is_local() => return,
             (None, _) => self.tried.begin(self.nameless()),
             // Whoever began it did not see how it ended, or judges otherwise.
-            (Some(false), Some(_)) => self.tried.attempts() - 1,
+            (Some(written), Some(_)) if written.as_ref() != Some(&outcome) => attempts - 1,
             (Some(_), _) => return,
         };
-        self.tried.end(number, Outcome::of(result, failure));
+        self.tried.end(number, outcome);
     }
 
     /// Returns the time after which to ask again, or `None` to return the failure that ended the running attempt.
@@ -147,7 +150,6 @@ impl Progress {
         const SOONER: &str = "another group answers sooner";
         let group = attempts.get(self.first..).unwrap_or_default();
         let untried = group.last().map_or(0, |last| last.untried);
-        let elsewhere = group.last().map_or(0, |last| last.untried_elsewhere);
         match Scope::of(failure) {
             Scope::None => return Step::Stop("the group would answer alike"),
             Scope::Untried if untried == 0 => return Step::Stop("all deployments were tried"),
@@ -156,24 +158,14 @@ impl Progress {
         if !self.is_within(policy, attempts.len()) {
             return Step::Stop("no retry is left");
         }
-        // A deployment that asks for a wait speaks for all that share its limits.
-        let free = match visits::asks_to_wait(failure.retry_after()) {
-            true => elsewhere,
-            false => untried,
-        };
-        if free > 0 {
-            return Step::Go;
-        }
-        let Some(target) = visits::next(group) else {
-            return Step::BackOff;
-        };
-        match visits::rest(attempts, target) {
-            Some(_) if self.fallback_ahead => Step::Stop(SOONER),
-            None if self.fallback_ahead && visits::is_slow(attempts, target) => Step::Stop(SOONER),
-            None if self.fallback_ahead => Step::Go,
-            Some(rest) if rest > policy.max_wait => Step::Stop("the wait is too long"),
-            Some(rest) => Step::Wait(rest),
-            None => Step::BackOff,
+        match visits::next(attempts, self.first) {
+            Visit::Free => Step::Go,
+            Visit::Resting(_) if self.fallback_ahead => Step::Stop(SOONER),
+            Visit::Resting(rest) if rest > policy.max_wait => Step::Stop("the wait is too long"),
+            Visit::Resting(rest) => Step::Wait(rest),
+            Visit::Second { slow: true } if self.fallback_ahead => Step::Stop(SOONER),
+            Visit::Second { .. } if self.fallback_ahead => Step::Go,
+            Visit::Second { .. } => Step::BackOff,
         }
     }
 

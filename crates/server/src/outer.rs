@@ -1,6 +1,6 @@
 //! What stands around every path: ids, tracing, panics, size.
 
-use std::{any::Any, convert::Infallible, fmt::Write as _, time::Duration};
+use std::{any::Any, convert::Infallible, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE};
@@ -76,15 +76,17 @@ struct CallId;
 
 impl MakeRequestId for CallId {
     fn make_request_id<B>(&mut self, _: &Request<B>) -> Option<RequestId> {
+        const HEX: [u8; 16] = *b"0123456789abcdef";
         // Ids need to be unique, not secret: no entropy of the system is spent on them.
-        let bits = fastrand::u128(..) & !(0xf << 76) & !(0b11 << 62) | 4 << 76 | 0b10 << 62;
-        let mut id = String::with_capacity(36);
-        for (shift, digits) in [(96, 8), (80, 4), (64, 4), (48, 4), (0, 12)] {
-            let dash = if id.is_empty() { "" } else { "-" };
-            let part = bits >> shift & ((1 << (4 * digits)) - 1);
-            write!(id, "{dash}{part:0digits$x}").expect("strings take all that is written");
+        let mut bytes = fastrand::u128(..).to_be_bytes();
+        (bytes[6], bytes[8]) = (bytes[6] & 0x0f | 0x40, bytes[8] & 0x3f | 0x80);
+        let mut id = [b'-'; 36];
+        let digits = (0..id.len()).filter(|at| !matches!(at, 8 | 13 | 18 | 23));
+        for (n, at) in digits.enumerate() {
+            let byte = bytes[n / 2];
+            id[at] = HEX[usize::from(if n % 2 == 0 { byte >> 4 } else { byte & 0x0f })];
         }
-        HeaderValue::try_from(id).ok().map(RequestId::new)
+        HeaderValue::from_bytes(&id).ok().map(RequestId::new)
     }
 }
 
@@ -150,4 +152,31 @@ fn error(failure: &Failure, error_types: ErrorTypes) -> Response<Full<Bytes>> {
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn call_ids_are_uuids_of_version_4() {
+        let id = CallId.make_request_id(&Request::new(())).unwrap();
+        let id = id.header_value().to_str().unwrap();
+        let parts: Vec<_> = id.split('-').collect();
+        assert_eq!(
+            parts.iter().map(|part| part.len()).collect::<Vec<_>>(),
+            [8, 4, 4, 4, 12],
+            "{id}"
+        );
+        assert!(
+            parts
+                .iter()
+                .all(|part| part.bytes().all(|b| b.is_ascii_hexdigit())),
+            "{id}"
+        );
+        assert!(
+            parts[2].starts_with('4') && parts[3].starts_with(['8', '9', 'a', 'b']),
+            "{id}"
+        );
+    }
 }

@@ -1,1 +1,11 @@
-//! A tower layer with a deadline for one call, to the last byte of a plain response.
+#![doc = include_str!("../README.md")]
+
+pub mod body;
+pub mod error;
+pub mod future;
+mod layer;
+mod limits;
+mod service;
+mod timer;
+
+pub use self::{body::ResponseBody, error::Elapsed, layer::TimeoutLayer, service::Timeout};

@@ -88,10 +88,14 @@ impl Document {
         self.inner
             .members
             .iter()
-            .position(|member| match member.escaped {
-                false => &self.inner.raw[member.key.clone()] == name.as_bytes(),
-                true => self.name(member) == name,
-            })
+            .position(|member| self.is_named(member, name))
+    }
+
+    fn is_named(&self, member: &Member, name: &str) -> bool {
+        match member.escaped {
+            false => self.inner.raw[member.key.clone()] == *name.as_bytes(),
+            true => self.name(member) == name,
+        }
     }
 
     fn name(&self, member: &Member) -> Cow<'_, str> {

@@ -184,33 +184,28 @@ impl Scanner<'_> {
 
     /// Skips the bytes of a string that mean themselves: up to a quote, a backslash, a control character or the end.
     fn plain(&mut self) {
-        const WORD: usize = 8;
-        const BLOCK: usize = 64;
         let rest = &self.text[self.at..];
         let (mut done, mut high) = (0, 0);
-        // Short strings end within the first words; long ones go by blocks, which compile to vector instructions.
+        // Short strings end within the first words; long ones go on by blocks.
         while let Some(word) = rest.get(done..done + WORD) {
             let word = u64::from_le_bytes(word.try_into().expect("eight bytes"));
             let ends = ends(word);
             if ends != 0 {
                 let plain = ends.trailing_zeros() as usize / WORD;
                 high |= word & ((1_u128 << (plain * WORD)) - 1) as u64;
-                self.advance(done + plain, high);
-                return;
+                return self.advance(done + plain, high);
             }
             high |= word;
             done += WORD;
-            if done == 4 * WORD {
-                while let Some(block) = rest.get(done..done + BLOCK) {
-                    let (stop, top) = block
-                        .iter()
-                        .fold((false, 0), |(stop, top), &b| (stop | is_end(b), top | b));
-                    if stop {
-                        break;
-                    }
-                    high |= u64::from(top);
-                    done += BLOCK;
-                }
+            if done.is_multiple_of(BLOCK) {
+                let blocks = rest[done..]
+                    .chunks_exact(BLOCK)
+                    .map(scan_block)
+                    .take_while(|&(stop, _)| !stop);
+                let (count, top) =
+                    blocks.fold((0, 0), |(count, top), (_, block)| (count + 1, top | block));
+                done += count * BLOCK;
+                high |= u64::from(top);
             }
         }
         let tail = rest[done..]
@@ -292,9 +287,23 @@ impl Scanner<'_> {
 const LOW_BITS: u64 = u64::from_le_bytes([0x01; 8]);
 const HIGH_BITS: u64 = u64::from_le_bytes([0x80; 8]);
 
+const WORD: usize = 8;
+const BLOCK: usize = 32;
+
 /// Whether a byte ends a run of plain bytes in a string.
 const fn is_end(byte: u8) -> bool {
-    byte == b'"' || byte == b'\\' || byte < 0x20
+    // No short circuit: without branches the compiler checks many bytes at once.
+    (byte == b'"') | (byte == b'\\') | (byte < 0x20)
+}
+
+/// Says whether a byte of a block ends a run, and returns all its bits together.
+fn scan_block(block: &[u8]) -> (bool, u8) {
+    let (mut stop, mut top) = (0, 0);
+    for &byte in block {
+        stop |= u8::from(is_end(byte));
+        top |= byte;
+    }
+    (stop != 0, top)
 }
 
 /// The same for eight bytes at once: the high bit of the first byte that ends the run is the lowest bit set.

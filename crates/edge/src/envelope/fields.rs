@@ -29,7 +29,8 @@ pub(super) fn fate(name: &str) -> Fate {
         | "fallbacks"
         | "context_window_fallbacks"
         | "content_policy_fallbacks"
-        | "disable_fallbacks" => Fate::Read,
+        | "disable_fallbacks"
+        | "include_fallback_errors" => Fate::Read,
         "metadata"
         | "tags"
         | "model_info"
@@ -50,7 +51,6 @@ pub(super) fn fate(name: &str) -> Fate {
         | "drop_params"
         | "enable_tag_filtering"
         | "fastest_response"
-        | "include_fallback_errors"
         | "keepalive_seconds"
         | "max_fallbacks"
         | "max_retries"

@@ -15,6 +15,8 @@ use ziggurat_core::{
     BoxError, Failure, FailureKind, JsonBody, LlmRequest, ModelGroup, json::Document, overrides,
 };
 
+use crate::IncludeFallbackErrors;
+
 use super::{
     Settings,
     wishes::{self, Reading},
@@ -48,7 +50,7 @@ pin_project! {
         Calling {
             #[pin]
             future: F,
-            ignored: Option<HeaderValue>,
+            notes: Notes,
         },
     }
 }
@@ -94,10 +96,10 @@ where
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
-                StateProj::Calling { future, ignored } => {
+                StateProj::Calling { future, notes } => {
                     let mut result = ready!(future.poll(cx)).map_err(Failure::wrap);
-                    if let (Ok(response), Some(names)) = (&mut result, ignored.take()) {
-                        response.headers_mut().insert(IGNORED, names);
+                    if let Ok(response) = &mut result {
+                        notes.write(response);
                     }
                     return Poll::Ready(result);
                 }
@@ -110,10 +112,10 @@ where
                 } => {
                     let raw = ready!(read.poll(body, settings.limit, cx))?;
                     let head = head.take().expect("polled after completion");
-                    let (request, ignored) = address(head, raw, settings)?;
+                    let (request, notes) = address(head, raw, settings)?;
                     State::Calling {
                         future: service.call(request),
-                        ignored,
+                        notes,
                     }
                 }
             };
@@ -185,12 +187,29 @@ impl Read {
     }
 }
 
+/// What the response should say because of the request.
+struct Notes {
+    ignored: Option<HeaderValue>,
+    fallback_errors: bool,
+}
+
+impl Notes {
+    fn write<R>(&mut self, response: &mut Response<R>) {
+        if let Some(names) = self.ignored.take() {
+            response.headers_mut().insert(IGNORED, names);
+        }
+        if self.fallback_errors {
+            response.extensions_mut().insert(IncludeFallbackErrors);
+        }
+    }
+}
+
 /// Makes the request that the inner service sees, and names what it leaves out.
 fn address(
     mut head: Parts,
     raw: Bytes,
     settings: &Settings,
-) -> Result<(Request<JsonBody>, Option<HeaderValue>), Failure> {
+) -> Result<(Request<JsonBody>, Notes), Failure> {
     let document = Document::parse(raw).map_err(wishes::unreadable)?;
     let caps = settings.overrides.then_some(settings.caps);
     let Reading {
@@ -225,7 +244,11 @@ fn address(
         tracing::debug!(target: "ziggurat::envelope", members = %names, "members of the request have no effect");
     }
     let ignored = ignored.and_then(|names| HeaderValue::try_from(names).ok());
-    Ok((Request::from_parts(head, body), ignored))
+    let notes = Notes {
+        ignored,
+        fallback_errors: wishes.fallback_errors,
+    };
+    Ok((Request::from_parts(head, body), notes))
 }
 
 /// The headers that go on. The rest is dropped here, so that copies of the request stay cheap.

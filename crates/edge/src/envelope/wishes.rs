@@ -35,6 +35,7 @@ pub(super) struct Wishes {
     pub(super) retries: Option<u32>,
     pub(super) client_retries: Option<u32>,
     pub(super) fallbacks: Option<overrides::Fallbacks>,
+    pub(super) fallback_errors: bool,
     /// Names of members that were cut without effect.
     pub(super) ignored: Vec<&'static str>,
 }
@@ -106,6 +107,7 @@ impl Wishes {
             "stream_timeout" => self.stream_timeout = seconds(name, value)?,
             "num_retries" => self.retries = count(name, value)?,
             "disable_fallbacks" => self.fallbacks().disabled = flag(document, name)?,
+            "include_fallback_errors" => self.fallback_errors = flag(document, name)?,
             _ if value.is_null() => {}
             "fallbacks" => {
                 let parsed = targets::parse(document.raw(), name, value)?;

@@ -37,8 +37,45 @@ struct Error<'a> {
 /// Writes a failure as `{"error": {…}}`.
 pub(super) fn json(failure: &Failure, types: ErrorTypes) -> Bytes {
     let status = failure.status();
+    let envelope = Envelope {
+        error: error(failure, &status, types),
+    };
+    serde_json::to_vec(&envelope)
+        .expect("strings and raw JSON serialise")
+        .into()
+}
+
+/// Writes failures as a list of such errors, in ASCII, as a header needs it.
+pub(super) fn json_array(failures: &[Failure], types: ErrorTypes) -> String {
+    let statuses: Vec<_> = failures.iter().map(Failure::status).collect();
+    let errors = failures.iter().zip(&statuses).map(|(failure, status)| {
+        // Details of the provider would make the header too long.
+        Error {
+            provider_specific_fields: None,
+            ..error(failure, status, types)
+        }
+    });
+    let text = serde_json::to_string(&errors.collect::<Vec<_>>()).expect("strings serialise");
+    let escape = |c: char, text: &mut String| {
+        let mut units = [0; 2];
+        c.encode_utf16(&mut units)
+            .iter()
+            .for_each(|unit| *text += &format!("\\u{unit:04x}"));
+    };
+    text.chars()
+        .fold(String::with_capacity(text.len()), |mut text, c| {
+            if c.is_ascii() {
+                text.push(c)
+            } else {
+                escape(c, &mut text)
+            }
+            text
+        })
+}
+
+fn error<'a>(failure: &'a Failure, status: &'a StatusCode, types: ErrorTypes) -> Error<'a> {
     let fields = failure.upstream().and_then(|upstream| upstream.fields());
-    let error = Error {
+    Error {
         message: message(failure, types),
         kind: error_type(failure, types),
         param: failure.param(),
@@ -47,10 +84,7 @@ pub(super) fn json(failure: &Failure, types: ErrorTypes) -> Bytes {
             ErrorTypes::OpenAi => openai_code(failure),
         },
         provider_specific_fields: fields.and_then(|fields| serde_json::from_slice(fields).ok()),
-    };
-    serde_json::to_vec(&Envelope { error })
-        .expect("strings and raw JSON serialise")
-        .into()
+    }
 }
 
 fn message(failure: &Failure, types: ErrorTypes) -> String {

@@ -8,6 +8,8 @@ use http::{
 };
 use ziggurat_core::{Attempt, Failure, ModelGroup, Served, Tried};
 
+use super::errors::{self, ErrorTypes};
+
 const MODEL_ID: HeaderName = HeaderName::from_static("x-litellm-model-id");
 const MODEL_NAME: HeaderName = HeaderName::from_static("x-litellm-model-name");
 const API_BASE: HeaderName = HeaderName::from_static("x-litellm-model-api-base");
@@ -16,6 +18,8 @@ const RETRIES: HeaderName = HeaderName::from_static("x-litellm-attempted-retries
 const FALLBACKS: HeaderName = HeaderName::from_static("x-litellm-attempted-fallbacks");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-litellm-total-attempts");
 const REASON: HeaderName = HeaderName::from_static("x-litellm-fallback-reason");
+const FALLBACK_ERRORS: HeaderName = HeaderName::from_static("x-litellm-fallback-errors");
+const TIMEOUT: HeaderName = HeaderName::from_static("x-litellm-timeout");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -58,6 +62,15 @@ pub(super) fn describe<B>(response: &mut Response<B>, tried: &Tried, failed: Opt
     }
 }
 
+/// Adds the errors that fallbacks went around.
+pub(super) fn fallback_errors(headers: &mut HeaderMap, failures: &[Failure], types: ErrorTypes) {
+    insert(
+        headers,
+        FALLBACK_ERRORS,
+        &errors::json_array(failures, types),
+    );
+}
+
 /// Adds what proxies between here and the client should know of a stream.
 pub(super) fn stream(headers: &mut HeaderMap) {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -71,6 +84,9 @@ pub(super) fn failed(headers: &mut HeaderMap, failure: &Failure) {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(wait) = failure.retry_after() {
         headers.insert(RETRY_AFTER, whole_seconds(wait));
+    }
+    if let Some(limit) = failure.limit() {
+        insert(headers, TIMEOUT, &limit.as_secs_f64().to_string());
     }
     let waits = matches!(
         failure.status(),

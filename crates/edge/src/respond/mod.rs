@@ -20,12 +20,15 @@ use tower_layer::Layer;
 use tower_service::Service;
 use ziggurat_core::{BoxError, Failure, Tried};
 
+use crate::IncludeFallbackErrors;
+
 pub use self::{body::ResponseBody, errors::ErrorTypes};
 
 /// Writes failures as responses. See the [crate page](crate).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RespondLayer {
     types: ErrorTypes,
+    fallback_errors: bool,
 }
 
 impl RespondLayer {
@@ -39,6 +42,14 @@ impl RespondLayer {
     #[must_use]
     pub fn error_types(mut self, types: ErrorTypes) -> Self {
         self.types = types;
+        self
+    }
+
+    /// Lets requests ask, by `include_fallback_errors`, for the errors that a fallback went around: they come in the header
+    /// `x-litellm-fallback-errors`, as a JSON array. Off by default, for they tell callers of other groups.
+    #[must_use]
+    pub fn expose_fallback_errors(mut self, expose: bool) -> Self {
+        self.fallback_errors = expose;
         self
     }
 
@@ -196,10 +207,22 @@ impl RespondLayer {
         let mut response = match (result, &failure) {
             (Ok(response), None) => {
                 let events = is_event_stream(&response);
+                let asked = response
+                    .extensions()
+                    .get::<IncludeFallbackErrors>()
+                    .is_some();
+                let failures = if asked && self.fallback_errors {
+                    tried.failures()
+                } else {
+                    Vec::new()
+                };
                 let mut response = response.map(|body| match events {
                     true => ResponseBody::events(body, self.types),
                     false => ResponseBody::inner(body),
                 });
+                if !failures.is_empty() {
+                    headers::fallback_errors(response.headers_mut(), &failures, self.types);
+                }
                 if events {
                     headers::stream(response.headers_mut());
                 }

@@ -3,6 +3,8 @@
 //! Each file below `tests/fixtures` holds a deployment, a client's request, the request that the upstream must get, the
 //! upstream's answer and what the client must get for it.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
 mod compare;
 mod expect;
 mod play;

@@ -169,12 +169,15 @@ fn readiness_is_that_of_the_inner_service() {
     let (service, mut handle) = mock::pair::<Request<()>, Held>();
     let mut retry = exact(1).layer(service);
     let mut task = task::spawn(());
+    handle.allow(0);
     assert_pending!(task.enter(|cx, _| retry.poll_ready(cx)));
     handle.allow(1);
     assert_ready_ok!(task.enter(|cx, _| retry.poll_ready(cx)));
+
+    let (service, mut handle) = mock::pair::<Request<()>, Held>();
+    let mut retry = exact(1).layer(service);
     handle.send_error(Failure::new(FailureKind::Connect));
-    let mut fresh = retry.clone();
-    let failure = assert_ready_err!(task.enter(|cx, _| fresh.poll_ready(cx)));
+    let failure = assert_ready_err!(task.enter(|cx, _| retry.poll_ready(cx)));
     assert_eq!(failure.kind(), FailureKind::Connect);
 }
 

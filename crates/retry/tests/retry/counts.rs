@@ -94,7 +94,10 @@ async fn r56_each_hop_has_its_own_retries() {
         let group = Group::new([member("a").max_retries(2)], |_, _| status(500));
         let _ = group.ask(&exact(0), with(tried.clone())).await;
         assert_eq!(tried.attempts(), 3 * hop);
-        tried.hop(FallbackReason::Error);
+        tried.hop(
+            FallbackReason::Error,
+            ziggurat_core::FailureKind::Server.into(),
+        );
     }
 }
 
@@ -107,7 +110,10 @@ async fn r56_the_cap_counts_the_whole_request() {
         let _ = group.ask(&layer, with(tried.clone())).await;
         // The third group gets its first attempt, and no more.
         assert_eq!(tried.attempts(), attempts);
-        tried.hop(FallbackReason::Error);
+        tried.hop(
+            FallbackReason::Error,
+            ziggurat_core::FailureKind::Server.into(),
+        );
     }
 }
 
@@ -146,7 +152,9 @@ async fn a_request_is_copied_only_if_the_copy_may_be_sent() {
     assert_eq!(clones(exact(2), |_| ()).await, 2);
     // A deployment may allow more than the layer, which shows only when it failed.
     assert_eq!(clones(exact(0), |_| ()).await, 1);
-    let none = |extensions: &mut http::Extensions| drop(extensions.insert(MaxRetries(0)));
+    let none = |extensions: &mut http::Extensions| {
+        extensions.insert(MaxRetries(0));
+    };
     assert_eq!(clones(exact(2), none).await, 0);
     let by_client = |extensions: &mut http::Extensions| {
         extensions.insert(MaxRetries(2));

@@ -32,7 +32,7 @@ pub(crate) struct Member {
 pub(crate) struct Reply {
     after: Duration,
     status: u16,
-    retry_after: Option<String>,
+    retry_after: Option<u32>,
     failure: Option<Failure>,
 }
 
@@ -112,9 +112,9 @@ impl Reply {
         }
     }
 
-    pub(crate) fn retry_after(self, value: impl ToString) -> Self {
+    pub(crate) fn retry_after(self, seconds: u32) -> Self {
         Self {
-            retry_after: Some(value.to_string()),
+            retry_after: Some(seconds),
             ..self
         }
     }
@@ -197,8 +197,9 @@ impl Group {
         let rank = |member: &&Member| (last(member).map(|n| n + 1), rests(member));
         let picked = *self.members.iter().min_by_key(rank)?;
         let untried = |member: &&Member| member.name != picked.name && last(member).is_none();
-        let elsewhere =
-            |member: &&Member| member.origin.is_none() || member.origin != picked.origin;
+        let elsewhere = |member: &&Member| {
+            !rests(member) && (member.origin.is_none() || member.origin != picked.origin)
+        };
         let others = || self.members.iter().filter(untried);
         Some((
             picked,

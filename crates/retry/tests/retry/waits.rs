@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use ziggurat_core::{Failure, FailureKind, overrides::FallbackAhead};
+use ziggurat_core::{Failure, FailureKind, FallbackReason, Tried, overrides::FallbackAhead};
 use ziggurat_retry::RetryLayer;
 
 use crate::support::{
@@ -148,6 +148,37 @@ async fn r73_an_untried_one_of_the_same_origin_is_asked_after_the_wait() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn r73_those_held_back_by_an_earlier_failure_are_told_from_the_free() {
+    let [a, b, c, d] = ["a", "b", "c", "d"].map(member);
+    // After `b` only `c` is left, which shares the limits of `a`.
+    let group = Group::new(
+        [a.origin("x"), b, c.origin("x")],
+        script([
+            ("a", 0, status(429).retry_after(3)),
+            ("b", 0, status(500)),
+            ("c", 0, status(200)),
+        ]),
+    );
+    let _ = group.ask(&exact(2), request()).await;
+    assert_eq!(group.visits(), ["a", "b", "c"]);
+    assert_eq!(group.times(), [0, 0, 3000]);
+
+    // Here `d`, which shares those of `b`, is free.
+    let group = Group::new(
+        [a.origin("x"), b.origin("y"), c.origin("x"), d.origin("y")],
+        script([
+            ("a", 0, status(429).retry_after(3)),
+            ("b", 0, status(500)),
+            ("d", 0, status(500)),
+            ("c", 0, status(200)),
+        ]),
+    );
+    let _ = group.ask(&exact(3), request()).await;
+    assert_eq!(group.visits(), ["a", "b", "d", "c"]);
+    assert_eq!(group.times(), [0, 0, 0, 3000]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn r73_the_wait_is_that_of_the_deployment_to_be_asked() {
     // `a` asked for 3 s; that `b` failed later changes nothing.
     let group = Group::new(
@@ -269,4 +300,37 @@ async fn d6_beside_a_fallback_the_slow_do_not_stop_the_others() {
         ],
     );
     assert_eq!(asked.await, ["a", "b", "a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn d6_a_wait_of_zero_makes_no_one_slow() {
+    let asked = beside_fallback(
+        [member("a")],
+        [
+            ("a", 0, status(500).retry_after(0)),
+            ("a", 1, status(500)),
+            ("a", 2, status(400)),
+        ],
+    );
+    assert_eq!(asked.await, ["a", "a", "a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn d6_a_service_without_a_name_is_another_one_in_each_group() {
+    let tried = Tried::new();
+    let request = || {
+        let mut request = with(FallbackAhead);
+        request.extensions_mut().insert(tried.clone());
+        request
+    };
+    let slow = Group::nameless(|_| fail(FailureKind::Timeout));
+    let _ = slow.ask(&exact(1), request()).await;
+    assert_eq!(slow.visits().len(), 1);
+    tried.hop(
+        FallbackReason::Error,
+        ziggurat_core::FailureKind::Server.into(),
+    );
+    let next = Group::nameless(|_| status(500));
+    let _ = next.ask(&exact(1), request()).await;
+    assert_eq!(next.visits().len(), 2);
 }

@@ -26,18 +26,19 @@ use ziggurat_fallback::{Fallback, FallbackLayer};
 use ziggurat_provider::{HttpClient, ProviderBody, ProviderService};
 use ziggurat_retry::{Retry, RetryLayer};
 use ziggurat_router::Router;
+use ziggurat_timeout::{ResponseBody as Timed, Timeout, TimeoutLayer};
 
 pub use self::summary::{GroupSummary, Summary};
 
 /// One deployment: `Timeout · Open · ProviderService`.
-type Leaf = Open<ProviderService>;
+type Leaf = Timeout<Open<ProviderService>>;
 /// One group: `Retry · Balance · [deployment]`.
 type Group = Retry<Balance<Leaf>>;
 /// The whole: `Respond · Envelope · Fallback · Router · [group]`.
 type Stack = Respond<Envelope<Fallback<Router<Group>>>>;
 
 /// The body of a gateway's responses.
-pub type Body = Answered<ProviderBody>;
+pub type Body = Answered<Timed<ProviderBody>>;
 
 /// The future of a [`Gateway`] that is called with a body of type `B`.
 pub type ResponseFuture<B> =
@@ -60,9 +61,11 @@ impl Gateway {
     ///
     /// No deployment is left: the providers of all are unknown here, or their parameters unusable.
     pub fn new(config: &Config) -> Result<Self, ConfigErrors> {
-        let client = HttpClient::builder()
-            .environment_proxy(config.settings.use_proxy_env)
-            .build();
+        let mut client = HttpClient::builder();
+        if config.settings.use_proxy_env {
+            client = client.proxy_environment(|name| config.env(name));
+        }
+        let client = client.build();
         Self::with_client(config, &client)
     }
 
@@ -136,7 +139,9 @@ pub fn error_types(config: &Config) -> ErrorTypes {
 }
 
 fn respond(config: &Config) -> RespondLayer {
-    RespondLayer::new().error_types(error_types(config))
+    RespondLayer::new()
+        .error_types(error_types(config))
+        .expose_fallback_errors(config.general.expose_fallback_errors)
 }
 
 fn envelope(config: &Config) -> EnvelopeLayer {
@@ -212,7 +217,9 @@ fn router(config: &Config, leaves: &HashMap<String, ProviderService>) -> Router<
 }
 
 fn endpoint(config: &Config, deployment: &Deployment, leaf: ProviderService) -> Endpoint<Leaf> {
-    let mut endpoint = Endpoint::new(deployment.id.as_str(), Open::new(leaf));
+    let timeout = TimeoutLayer::new(config.settings.timeout_for(deployment))
+        .stream(config.settings.stream_timeout_for(deployment));
+    let mut endpoint = Endpoint::new(deployment.id.as_str(), timeout.layer(Open::new(leaf)));
     if let Some(weight) = deployment.weight {
         endpoint = endpoint.weight(weight);
     }

@@ -1,0 +1,40 @@
+//! What every service of this family keeps to.
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use tower::{Layer, util::MapRequest};
+use ziggurat_core::JsonBody;
+use ziggurat_edge::{Envelope, EnvelopeLayer, RespondLayer};
+use ziggurat_testing::contract;
+
+/// An envelope over a service that takes bodies as they come.
+struct Enveloped;
+
+type Print = fn(Request<JsonBody>) -> Request<Full<Bytes>>;
+
+impl<S> Layer<S> for Enveloped {
+    type Service = Envelope<MapRequest<S, Print>>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        let print: Print = |req| req.map(|body| Full::new(body.to_bytes()));
+        let forwarded = ["content-type", "x-twice"].map(http::HeaderName::from_static);
+        EnvelopeLayer::new()
+            .forward_headers(forwarded)
+            .layer(MapRequest::new(inner, print))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn envelope_keeps_the_contract() {
+    contract::all(&Enveloped, &contract::request()).await;
+}
+
+/// Respond adds headers and answers for errors by design; the rest of the contract holds.
+#[tokio::test(start_paused = true)]
+async fn respond_keeps_the_contract() {
+    let (layer, request) = (RespondLayer::new(), contract::request());
+    contract::readiness(&layer, &request).await;
+    contract::concurrency_limit(&layer, &request).await;
+    contract::cancellation(&layer, &request).await;
+}

@@ -1,0 +1,468 @@
+//! Streams, as the client gets them: no network, only the dialect.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::Request;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use ziggurat_core::{Failure, FailureKind, JsonBody, ModelGroup, json::Document};
+use ziggurat_openai::{Face, OpenAi};
+use ziggurat_provider::{Call, Dialect, Exchange};
+
+fn exchange(face: Face, include_usage: bool) -> Box<dyn Exchange> {
+    let dialect = OpenAi::builder(face, "m")
+        .api_base("http://upstream")
+        .api_key("sk-very-secret-key")
+        .build()
+        .unwrap();
+    let text = json!({
+        "model": "group", "messages": [], "stream": true, "stream_options": {"include_usage": include_usage},
+    });
+    let document = Document::parse(text.to_string().into()).unwrap();
+    let mut request = Request::new(JsonBody::new(document));
+    request.extensions_mut().insert(ModelGroup::new("group"));
+    dialect.prepare(Call::new(&request, &[])).unwrap().exchange
+}
+
+/// Plays frames, then the end of the body.
+fn play(frames: &[&[u8]]) -> (String, Result<(), Failure>) {
+    play_on(exchange(Face::OpenAi, false), frames, None)
+}
+
+fn play_on(
+    mut exchange: Box<dyn Exchange>,
+    frames: &[&[u8]],
+    broken: Option<Failure>,
+) -> (String, Result<(), Failure>) {
+    let mut text = Vec::new();
+    for frame in frames {
+        let streamed = exchange.chunk(Bytes::copy_from_slice(frame));
+        text.extend_from_slice(&streamed.data);
+        if let Some(end) = streamed.end {
+            return (String::from_utf8(text).unwrap(), end);
+        }
+    }
+    let streamed = exchange.end(broken);
+    text.extend_from_slice(&streamed.data);
+    (String::from_utf8(text).unwrap(), streamed.end.unwrap())
+}
+
+fn chunk(index: u64, content: &str, finish: Option<&str>) -> String {
+    let chunk = json!({
+        "id": "c1", "created": 1, "model": "m",
+        "choices": [{"index": index, "delta": {"content": content}, "finish_reason": finish}],
+    });
+    format!("data: {chunk}\n\n")
+}
+
+const DONE: &str = "data: [DONE]\n\n";
+
+/// The data of the events, read.
+fn events(text: &str) -> Vec<Value> {
+    let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
+    data.map(|data| serde_json::from_str(data).unwrap_or_else(|_| data.into()))
+        .collect()
+}
+
+// === the end (D10) ===
+
+#[test]
+fn a_complete_stream_changes_in_nothing_but_the_name() {
+    let stream =
+        chunk(0, "hi", None) + &chunk(0, " you", None) + &chunk(0, "", Some("stop")) + DONE;
+    let (text, end) = play(&[stream.as_bytes()]);
+    assert!(end.is_ok());
+    assert_eq!(text, stream.replace(r#""model":"m""#, r#""model":"group""#));
+}
+
+#[test]
+fn done_is_added_to_a_stream_whose_choices_have_finished() {
+    let stream = chunk(0, "hi", None)
+        + &chunk(1, "ho", None)
+        + &chunk(0, "", Some("stop"))
+        + &chunk(1, "", Some("length"));
+    let (text, end) = play(&[stream.as_bytes()]);
+    assert!(end.is_ok());
+    assert!(text.ends_with(DONE));
+}
+
+#[test]
+fn a_connection_that_breaks_after_the_finish_breaks_nothing() {
+    let broken = Failure::new(FailureKind::Disconnected);
+    let stream = chunk(0, "hi", Some("stop"));
+    let (text, end) = play_on(
+        exchange(Face::OpenAi, false),
+        &[stream.as_bytes()],
+        Some(broken),
+    );
+    assert!(end.is_ok());
+    assert!(text.ends_with(DONE));
+}
+
+#[test]
+fn a_finish_is_added_to_a_stream_that_only_says_done() {
+    let stream = chunk(0, "hi", None) + &chunk(2, "ho", None) + DONE;
+    let (text, end) = play(&[stream.as_bytes()]);
+    assert!(end.is_ok());
+    let events = events(&text);
+    let [.., first, second, done] = &events[..] else {
+        panic!("{events:?}")
+    };
+    for (chunk, index) in [(first, 0), (second, 2)] {
+        let choice = json!({"index": index, "delta": {}, "finish_reason": "stop"});
+        let object = "chat.completion.chunk";
+        assert_eq!(
+            *chunk,
+            json!({"id": "c1", "created": 1, "model": "group", "object": object, "choices": [choice]})
+        );
+    }
+    assert_eq!(done, "[DONE]");
+}
+
+#[test]
+fn the_finish_that_is_added_after_tool_calls_names_them() {
+    let chunk = |delta: Value| {
+        let choice = json!({"index": 0, "delta": delta, "finish_reason": null});
+        format!(
+            "data: {}\n\n",
+            json!({"id": "c", "model": "m", "choices": [choice]})
+        )
+    };
+    let text = chunk(json!({"content": "a"}));
+    let call = chunk(json!({"tool_calls": [{"index": 0, "function": {"arguments": "{"}}]}));
+    for stream in [call.clone() + DONE, text.clone() + &text + &call + DONE] {
+        let (text, end) = play(&[stream.as_bytes()]);
+        assert!(end.is_ok());
+        assert!(text.contains(r#""finish_reason":"tool_calls""#), "{stream}");
+    }
+}
+
+#[test]
+fn a_stream_without_an_end_is_broken() {
+    let half = chunk(0, "hi", None) + &chunk(1, "ho", None) + &chunk(0, "", Some("stop"));
+    for stream in ["", ": ping\n\n", DONE, &half] {
+        let (text, end) = play(&[stream.as_bytes()]);
+        assert_eq!(
+            end.unwrap_err().kind(),
+            FailureKind::Disconnected,
+            "{stream:?}"
+        );
+        assert!(!text.contains("[DONE]"));
+    }
+}
+
+#[test]
+fn a_break_keeps_its_cause() {
+    let broken = Failure::new(FailureKind::InvalidResponse);
+    let stream = chunk(0, "hi", None);
+    let (_, end) = play_on(
+        exchange(Face::OpenAi, false),
+        &[stream.as_bytes()],
+        Some(broken),
+    );
+    assert_eq!(end.unwrap_err().kind(), FailureKind::InvalidResponse);
+}
+
+#[test]
+fn nothing_passes_after_done() {
+    let stream = chunk(0, "hi", Some("stop")) + DONE + &chunk(0, "late", None);
+    let (text, end) = play(&[stream.as_bytes()]);
+    assert!(end.is_ok());
+    assert!(text.ends_with(DONE));
+}
+
+#[test]
+fn the_last_event_may_lack_its_blank_line() {
+    let stream = chunk(0, "hi", None) + chunk(0, "", Some("stop")).trim_end();
+    let (text, end) = play(&[stream.as_bytes()]);
+    assert!(end.is_ok());
+    assert_eq!(events(&text).len(), 3);
+    assert!(text.ends_with(&format!("\n\n{DONE}")));
+}
+
+// === errors ===
+
+#[test]
+fn an_error_in_a_stream_ends_it() {
+    let cases = [
+        (
+            r#"data: {"error":{"message":"oops","type":"server_error"}}"#,
+            FailureKind::Server,
+            500,
+        ),
+        (
+            r#"data: {"error":"oops","error_type":"overloaded"}"#,
+            FailureKind::RateLimited,
+            429,
+        ),
+        (
+            r#"data: {"error":{"message":"oops","code":503}}"#,
+            FailureKind::Server,
+            503,
+        ),
+        (
+            r#"data: {"error":{"message":"oops","code":"insufficient_quota"}}"#,
+            FailureKind::QuotaExceeded,
+            429,
+        ),
+        (
+            "event: error\ndata: {\"message\":\"oops\"}",
+            FailureKind::Server,
+            500,
+        ),
+        ("event: error\ndata: oops", FailureKind::Server, 500),
+        (
+            r#"data: {"error":{"message":"oops","type":"invalid_request_error","code":"context_length_exceeded"}}"#,
+            FailureKind::ContextWindow,
+            400,
+        ),
+    ];
+    for (error, kind, status) in cases {
+        let stream = chunk(0, "hi", None) + &chunk(0, "hi", None) + error + "\n\n" + DONE;
+        let (text, end) = play(&[stream.as_bytes()]);
+        let failure = end.unwrap_err();
+        assert_eq!(
+            (failure.kind(), failure.status().as_u16()),
+            (kind, status),
+            "{error}"
+        );
+        assert_eq!(failure.upstream().unwrap().message(), "oops");
+        assert_eq!(events(&text).len(), 2, "what came before is passed on");
+    }
+}
+
+#[test]
+fn an_event_that_cannot_be_read_ends_a_stream() {
+    let stream = chunk(0, "hi", None) + "data: {\"choices\n\n";
+    let (_, end) = play(&[stream.as_bytes()]);
+    assert_eq!(end.unwrap_err().kind(), FailureKind::InvalidResponse);
+}
+
+#[test]
+fn content_is_not_mistaken_for_what_it_looks_like() {
+    let content = r#"{"error":{"message":"x"},"finish_reason":"stop","delta":{}} "},"finish_reason":"stop"}]}"#;
+    let stream = chunk(0, "a", None) + &chunk(0, content, None) + &chunk(0, content, None);
+    let (text, end) = play(&[stream.as_bytes()]);
+    assert_eq!(
+        end.unwrap_err().kind(),
+        FailureKind::Disconnected,
+        "no choice has finished"
+    );
+    assert_eq!(events(&text)[2]["choices"][0]["delta"]["content"], content);
+}
+
+#[test]
+fn a_finish_with_content_is_seen() {
+    let one = chunk(0, "a", None);
+    // The same bytes before the delta, the same after the finish reason.
+    let stream = one.clone() + &one + &one.replace("null", "\"stop\"");
+    let (_, end) = play(&[stream.as_bytes()]);
+    assert!(end.is_ok());
+}
+
+#[test]
+fn a_finish_reason_that_only_comes_when_there_is_one_is_seen() {
+    let chunk = |rest: &str| {
+        format!(
+            "data: {{\"id\":\"c\",\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"a\"}}{rest}}}]}}\n\n"
+        )
+    };
+    let stream = chunk("") + &chunk("") + &chunk(r#","finish_reason":"stop""#);
+    let (text, end) = play(&[stream.as_bytes()]);
+    assert!(end.is_ok());
+    assert!(text.ends_with(DONE));
+}
+
+/// Chunks that look like the one before, but for a second choice or an error behind the content.
+#[test]
+fn what_slips_in_behind_the_content_is_seen() {
+    let chunk =
+        |rest: &str| format!("data: {{\"id\":\"c\",\"model\":\"m\",\"choices\":[{{{rest}}}\n\n");
+    let cases = [
+        (
+            r#""index":0,"delta":{},"finish_reason":null}]"#,
+            r#""index":0,"delta":{},"finish_reason":null},{"index":1,"finish_reason":null}]"#,
+        ),
+        (
+            r#""index":0,"delta":{},"finish_reason":null}]"#,
+            r#""index":0,"delta":{},"finish_reason":null},{"index":1,"delta":{}}]"#,
+        ),
+        (
+            r#""index":0,"delta":{},"finish_reason":null}]"#,
+            r#""index":0,"delta":{},"finish_reason":null}],"error":{"message":"oops"}"#,
+        ),
+        (
+            r#""delta":{},"finish_reason":null,"index":0}]"#,
+            r#""delta":{},"finish_reason":null,"index":1}],"padding":"x""#,
+        ),
+        (
+            r#""index":0,"delta":{"content":"a"}}]"#,
+            r#""index":0,"delta":{"content":"a"}},{"index":1,"delta":{"content":"b"}}]"#,
+        ),
+    ];
+    for (usual, odd) in cases {
+        let (usual, odd) = (chunk(usual), chunk(odd));
+        let finish = chunk(r#""index":0,"delta":{},"finish_reason":"stop"}]"#);
+        let (_, end) = play(&[(usual.clone() + &usual + &finish).as_bytes()]);
+        assert!(end.is_ok(), "{usual}");
+        let (_, end) = play(&[(usual.clone() + &usual + &odd + &finish).as_bytes()]);
+        assert!(end.is_err(), "{odd}");
+    }
+}
+
+// === what upstreams do ===
+
+#[test]
+fn a_name_that_stands_after_the_content_is_changed_too() {
+    let chunk = |content: &str, finish: &str| {
+        format!(
+            "data: {{\"choices\":[{{\"content_filter_results\":{{}},\"delta\":{{\"content\":\"{content}\"}},\
+             \"finish_reason\":{finish},\"index\":0}}],\"created\":1,\"id\":\"c1\",\"model\":\"gpt-35\"}}\r\n\r\n"
+        )
+    };
+    let stream =
+        chunk("a", "null") + &chunk("bc", "null") + &chunk("d", "null") + &chunk("", "\"stop\"");
+    let (text, end) = play(&[stream.as_bytes()]);
+    assert!(end.is_ok());
+    assert_eq!(text, stream.replace("gpt-35", "group") + DONE);
+}
+
+#[test]
+fn padding_after_the_content_passes() {
+    let chunk = |content: &str, padding: &str| {
+        chunk(0, content, None).replace("}\n\n", &format!(",\"obfuscation\":\"{padding}\"}}\n\n"))
+    };
+    let stream = chunk("a", "xyz") + &chunk("b", "") + &chunk("c", "abcdefg") + DONE;
+    let (text, end) = play(&[stream.as_bytes()]);
+    assert!(end.is_ok());
+    assert!(text.starts_with(&stream.replace(r#""m""#, r#""group""#).replace(DONE, "")));
+}
+
+#[test]
+fn chunks_without_choices_are_for_those_who_asked() {
+    let usage = r#"{"id":"c1","model":"m","choices":[],"usage":{"total_tokens":3}}"#;
+    let filter = r#"{"id":"","model":"","choices":[],"prompt_filter_results":[]}"#;
+    let stream = format!(
+        "data: {filter}\n\n{}data: {usage}\n\n{DONE}",
+        chunk(0, "hi", Some("stop"))
+    );
+    let (without, _) = play(&[stream.as_bytes()]);
+    assert_eq!(events(&without).len(), 2);
+    let (with, _) = play_on(exchange(Face::Azure, true), &[stream.as_bytes()], None);
+    let events = events(&with);
+    assert_eq!(events.len(), 3);
+    assert_eq!(
+        (&events[1]["model"], &events[1]["usage"]["total_tokens"]),
+        (&json!("group"), &json!(3))
+    );
+}
+
+#[test]
+fn a_stream_without_an_id_gets_one() {
+    let one = chunk(0, "hi", None).replace("c1", "");
+    let stream = one.clone() + &one + DONE;
+    let (text, end) = play(&[stream.as_bytes()]);
+    assert!(end.is_ok());
+    let events = events(&text);
+    let id = events[0]["id"].as_str().unwrap();
+    assert!(id.starts_with("chatcmpl-"));
+    assert!(
+        events[..3].iter().all(|event| event["id"] == id),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn finish_reasons_get_the_names_that_clients_know() {
+    let stream = chunk(0, "hi", Some("eos_token")) + DONE;
+    let (text, _) = play(&[stream.as_bytes()]);
+    assert_eq!(events(&text)[0]["choices"][0]["finish_reason"], "stop");
+}
+
+#[test]
+fn comments_pass_and_data_on_several_lines_is_joined() {
+    let stream = b": ping\n\ndata: {\"model\": \"m\",\ndata:  \"choices\": [{\"index\": 0, \"delta\": {}, \"finish_reason\": \"stop\"}]}\n\n";
+    let (text, end) = play(&[stream]);
+    assert!(end.is_ok());
+    assert!(text.starts_with(": ping\n\n"));
+    assert_eq!(events(&text)[0]["model"], "group");
+}
+
+// === against a model of it ===
+
+/// What a client makes of a stream: the content and finish reason of each choice.
+fn fold(events: &[Value]) -> BTreeMap<u64, (String, Option<String>)> {
+    let mut folded = BTreeMap::<_, (String, Option<String>)>::new();
+    for choice in events
+        .iter()
+        .flat_map(|event| event["choices"].as_array().into_iter().flatten())
+    {
+        let (content, finish) = folded.entry(choice["index"].as_u64().unwrap()).or_default();
+        content.push_str(choice["delta"]["content"].as_str().unwrap_or_default());
+        *finish = finish
+            .take()
+            .or(choice["finish_reason"].as_str().map(str::to_owned));
+    }
+    folded
+}
+
+/// A chunk in one of the layouts that servers have.
+fn laid_out(layout: u8, index: u64, content: &str, finish: Option<&str>, padding: &str) -> String {
+    let (content, finish, padding) = (json!(content), json!(finish), json!(padding));
+    match layout {
+        0 => format!(
+            r#"{{"id":"c","model":"m","choices":[{{"index":{index},"delta":{{"content":{content}}},"logprobs":null,"finish_reason":{finish}}}]}}"#
+        ),
+        1 => format!(
+            r#"{{"choices":[{{"delta":{{"content":{content}}},"finish_reason":{finish},"index":{index}}}],"id":"c","model":"m"}}"#
+        ),
+        2 => format!(
+            r#"{{"id": "c", "model": "m", "choices": [{{"index": {index}, "delta": {{"role": "assistant", "content": {content}}}, "finish_reason": {finish}}}], "obfuscation": {padding}}}"#
+        ),
+        _ => format!(
+            r#"{{"obfuscation":{padding},"choices":[{{"finish_reason":{finish},"index":{index},"delta":{{"content":{content}}}}}],"model":"m","id":"c"}}"#
+        ),
+    }
+}
+
+proptest! {
+    /// However chunks are laid out and frames cut, the client reads what the upstream wrote, and learns whether it is
+    /// complete.
+    #[test]
+    fn streams_say_what_the_upstream_said(
+        layout in 0u8..5,
+        chunks in prop::collection::vec(
+            (0u64..3, r#"[a"\\{}:,\nfinish_reaso]{0,12}|"finish_reason":"stop"|"error":1"#, prop::option::weighted(0.2, "stop|length|eos"), "[a\"]{0,3}"),
+            0..20,
+        ),
+        done in any::<bool>(),
+        size in 1usize..400,
+    ) {
+        let mut stream = String::new();
+        for (index, content, finish, padding) in &chunks {
+            stream += &format!("data: {}\n\n", laid_out(layout, *index, content, finish.as_deref(), padding));
+        }
+        stream += if done { DONE } else { "" };
+        let frames: Vec<&[u8]> = stream.as_bytes().chunks(size).collect();
+        let (text, end) = play(&frames);
+        let mut expected = fold(&events(&stream));
+        for (_, finish) in expected.values_mut() {
+            *finish = finish.take().map(|finish| if finish == "eos" { "stop".to_owned() } else { finish });
+        }
+        let complete = !expected.is_empty() && (done || expected.values().all(|(_, finish)| finish.is_some()));
+        prop_assert_eq!(end.is_ok(), complete);
+        let got = events(&text);
+        if complete {
+            prop_assert_eq!(got.last().unwrap(), "[DONE]");
+            for (_, finish) in expected.values_mut() {
+                finish.get_or_insert_with(|| "stop".to_owned());
+            }
+        }
+        prop_assert_eq!(fold(&got), expected);
+        let chunks = got.iter().filter(|event| event.is_object());
+        prop_assert!(chunks.clone().all(|event| event["model"] == "group"));
+    }
+}

@@ -1,0 +1,11 @@
+//! The proxy end to end: a configuration, scripted upstreams, real sockets on both sides.
+//!
+//! The clock is paused and moves by itself when all sides wait, so that times are exact and nothing is slow.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+mod edges;
+mod lifetime;
+mod routing;
+mod streams;
+mod support;

@@ -1,0 +1,159 @@
+//! Streams through the proxy.
+
+use std::time::Duration;
+
+use http_body_util::BodyExt;
+use serde_json::json;
+use tokio::time::Instant;
+use ziggurat_testing::mock::{Answer, Cut, Progress, Running, Step};
+
+use crate::support::{Proxy, upstream};
+
+const YAML: &str = "
+model_list:
+- {model_name: m, litellm_params: {model: openai/x, api_base: os.environ/A, timeout: 20, stream_timeout: 2}}
+- {model_name: n, litellm_params: {model: openai/x, api_base: os.environ/B}}
+litellm_settings: {num_retries: 0, fallbacks: [{m: [n]}]}";
+
+fn words() -> Step {
+    Step::answer(Answer::deltas(["one", " two", " three"]))
+}
+
+async fn start(step: Step) -> (Proxy, Running, Running) {
+    let (a, b) = (
+        upstream("a", [step]).await,
+        upstream("b", [Step::hello()]).await,
+    );
+    let proxy = Proxy::start(YAML, &[("A", a.url()), ("B", b.url())]).await;
+    (proxy, a, b)
+}
+
+#[tokio::test(start_paused = true)]
+async fn chunks_pass_as_they_come_under_the_public_name() {
+    let interval = Duration::from_millis(250);
+    let (proxy, _a, _b) = start(words().interval(interval)).await;
+    let request = proxy.chat_request("m", json!({"stream": true}));
+    let started = Instant::now();
+    let response = proxy.send(request).await;
+    assert_eq!(response.headers()["x-litellm-model-group"], "m");
+    let mut body = response.into_body();
+    let mut times = Vec::new();
+    let mut text = String::new();
+    while let Some(frame) = body.frame().await {
+        let data = frame.unwrap().into_data().unwrap();
+        if data.windows(9).any(|w| w == b"\"content\"") {
+            times.push(started.elapsed());
+        }
+        text.push_str(std::str::from_utf8(&data).unwrap());
+    }
+    let gaps: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(
+        gaps.len() >= 2 && gaps.iter().all(|gap| *gap >= interval),
+        "{gaps:?}"
+    );
+    assert!(times[0] < Duration::from_millis(600), "{:?}", times[0]);
+    assert!(text.ends_with("data: [DONE]\n\n"), "{text}");
+    let models = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: {"))
+        .map(|rest| rest.contains("\"model\":\"m\""));
+    assert!(
+        models.clone().count() >= 4 && models.into_iter().all(|named| named),
+        "{text}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_does_not_begin_falls_back() {
+    let (proxy, a, _b) = start(words().delay(Duration::from_secs(6))).await;
+    let started = Instant::now();
+    let answer = proxy.chat("m", json!({"stream": true})).await;
+    assert_eq!((answer.content().as_str(), a.count()), ("hello from b", 1));
+    assert_eq!(started.elapsed().as_secs(), 2);
+    assert_eq!(answer.events().first().unwrap()["model"], "n");
+}
+
+/// A stream may take longer than any limit of an attempt once it has begun, unless the request itself set one.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_began_goes_on() {
+    let (proxy, _a, _b) = start(words().interval(Duration::from_secs(30))).await;
+    let answer = proxy.chat("m", json!({"stream": true})).await;
+    assert_eq!(answer.content(), "one two three");
+    let answer = proxy
+        .chat("m", json!({"stream": true, "timeout": 45}))
+        .await;
+    let error = answer
+        .events()
+        .into_iter()
+        .find_map(|event| event.get("error").cloned())
+        .unwrap();
+    assert_eq!(error["code"], "408");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_stream_is_not_shown_as_a_whole_one() {
+    for cut in [Cut::Eof, Cut::Close, Cut::Reset] {
+        let (proxy, _a, b) = start(
+            words()
+                .interval(Duration::from_millis(50))
+                .cut_after(3, cut),
+        )
+        .await;
+        let answer = proxy.chat("m", json!({"stream": true})).await;
+        assert!(
+            answer.content().starts_with("one"),
+            "{cut:?}: {}",
+            answer.text
+        );
+        let events = answer.events();
+        let error = &events[events.len() - 2]["error"];
+        assert_eq!(events.last().unwrap(), "[DONE]", "{cut:?}: {}", answer.text);
+        assert_eq!(
+            (&error["type"], &error["code"]),
+            (&json!("internal_server_error"), &json!("502")),
+            "{cut:?}"
+        );
+        assert_eq!(
+            b.count(),
+            0,
+            "nothing is retried after the client saw a part"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_before_the_stream_is_a_plain_one() {
+    let (proxy, _a, b) = start(Step::error(http::StatusCode::SERVICE_UNAVAILABLE)).await;
+    b.set_script([Step::error(http::StatusCode::SERVICE_UNAVAILABLE)]);
+    let answer = proxy.chat("m", json!({"stream": true})).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("content-type")),
+        (503, "application/json")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_leaves_ends_the_upstreams_work() {
+    let endless = Step::answer(Answer::deltas((0..1000).map(|n| format!("{n} "))))
+        .interval(Duration::from_millis(100));
+    let (proxy, a, _b) = start(endless).await;
+    let mut body = proxy
+        .send(proxy.chat_request("m", json!({"stream": true})))
+        .await
+        .into_body();
+    body.frame().await.unwrap().unwrap();
+    drop(body);
+    assert_eq!(a.hits()[0].ended().await, Progress::ClientLeft);
+
+    // The same before there is an answer.
+    a.set_script([Step::hang()]);
+    let call = proxy
+        .client
+        .request(proxy.chat_request("m", json!({"timeout": 1000})));
+    assert!(
+        tokio::time::timeout(Duration::from_secs(1), call)
+            .await
+            .is_err()
+    );
+    assert_eq!(a.hits()[1].ended().await, Progress::ClientLeft);
+}
