@@ -131,7 +131,7 @@ async fn failures_have_litellms_types() {
         (
             upstream(FailureKind::ContextWindow, 400),
             400,
-            "some_type",
+            "invalid_request_error",
             "litellm.ContextWindowExceededError: ",
         ),
         (
@@ -179,7 +179,7 @@ async fn failures_have_openais_types_on_request() {
         ),
         (
             upstream(FailureKind::ContextWindow, 400),
-            "some_type",
+            "invalid_request_error",
             json!("context_length_exceeded"),
         ),
         (

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue,
+    HeaderMap, HeaderName, HeaderValue, Uri,
     header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
 };
 use ziggurat_core::json;
@@ -17,6 +17,10 @@ use crate::{
 };
 
 const OPENAI: &str = "https://api.openai.com/v1";
+/// Azure's header for keys.
+const API_KEY: HeaderName = HeaderName::from_static("api-key");
+
+/// LiteLLM's default, so that a file written for it means the same here.
 const AZURE_VERSION: &str = "2025-02-01-preview";
 /// Shorter ones are placeholders (`none`, `x`), and would be found in ordinary words.
 const SHORTEST_SECRET: usize = 8;
@@ -137,54 +141,16 @@ impl Builder {
     ///
     /// The setting at fault.
     pub fn build(self) -> Result<OpenAi, ConfigError> {
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         let api_base = self.base_url()?;
         let base = Base::parse(&api_base)?;
         let strict = base.host() == "api.openai.com";
         let model = self.upstream_model().to_owned();
-        let key = self.credential();
-        let (uri, bearer) = match self.face {
-            Face::OpenAi => (base.compatible()?, true),
-            Face::HuggingFace => (base.huggingface()?, true),
-            Face::Azure => {
-                let version = self
-                    .setting(&self.api_version, &["AZURE_API_VERSION"])
-                    .unwrap_or_else(|| AZURE_VERSION.to_owned());
-                let azure = base.azure(&model, version.trim())?;
-                (azure.uri, azure.v1)
-            }
-        };
-        let needs_key = key.is_none() && (strict || self.face == Face::Azure);
+        let (uri, bearer) = self.endpoint(base, &model)?;
         let mut secrets = Vec::new();
-        if let Some(Credential { text, is_token }) = key {
-            let (name, value) = match bearer || is_token {
-                true => (AUTHORIZATION, format!("Bearer {text}")),
-                false => (HeaderName::from_static("api-key"), text.clone()),
-            };
-            headers.insert(name, secret("api_key", &value)?);
-            secrets.push(text);
-        }
-        if self.face == Face::OpenAi
-            && let Some(organization) = self.setting(&self.organization, &["OPENAI_ORGANIZATION"])
-        {
-            let value = value("organization", &organization)?;
-            headers.insert("openai-organization", value);
-        }
-        for (name, text) in &self.headers {
-            let name = HeaderName::try_from(name)
-                .map_err(|_| ConfigError::new("extra_headers", "not a header name"))?;
-            // Often a key as well.
-            headers.insert(name, secret("extra_headers", text)?);
-            secrets.push(text.strip_prefix("Bearer ").unwrap_or(text).to_owned());
-        }
+        let headers = self.headers(bearer, &mut secrets)?;
+        let needs_key = strict || self.face == Face::Azure;
+        let has_key = headers.contains_key(AUTHORIZATION) || headers.contains_key(API_KEY);
         secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
-        let has_key = [AUTHORIZATION.as_str(), "api-key"]
-            .iter()
-            .any(|name| headers.contains_key(*name));
         let facts = self.base_model.as_deref().unwrap_or(&self.model);
         let template = Template {
             face: self.face,
@@ -201,6 +167,51 @@ impl Builder {
             unsupported: self.unsupported,
         };
         Ok(OpenAi::new(Arc::new(template)))
+    }
+
+    /// The URL, and whether keys go there as bearer tokens.
+    fn endpoint(&self, base: Base, model: &str) -> Result<(Uri, bool), ConfigError> {
+        match self.face {
+            Face::OpenAi => Ok((base.compatible()?, true)),
+            Face::HuggingFace => Ok((base.huggingface()?, true)),
+            Face::Azure => {
+                let version = self
+                    .setting(&self.api_version, &["AZURE_API_VERSION"])
+                    .unwrap_or_else(|| AZURE_VERSION.to_owned());
+                let azure = base.azure(model, &version)?;
+                Ok((azure.uri, azure.v1))
+            }
+        }
+    }
+
+    /// The headers of each request; keys in them are added to `secrets`.
+    fn headers(&self, bearer: bool, secrets: &mut Vec<String>) -> Result<HeaderMap, ConfigError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        if let Some(Credential { text, is_token }) = self.credential() {
+            let (name, value) = match bearer || is_token {
+                true => (AUTHORIZATION, format!("Bearer {text}")),
+                false => (API_KEY, text.clone()),
+            };
+            headers.insert(name, secret("api_key", &value)?);
+            secrets.push(text);
+        }
+        if self.face == Face::OpenAi
+            && let Some(organization) = self.setting(&self.organization, &["OPENAI_ORGANIZATION"])
+        {
+            headers.insert("openai-organization", value("organization", &organization)?);
+        }
+        for (name, text) in &self.headers {
+            let name = HeaderName::try_from(name)
+                .map_err(|_| ConfigError::new("extra_headers", "not a header name"))?;
+            // Often a key as well.
+            headers.insert(name, secret("extra_headers", text)?);
+            secrets.push(text.strip_prefix("Bearer ").unwrap_or(text).to_owned());
+        }
+        Ok(headers)
     }
 
     fn base_url(&self) -> Result<String, ConfigError> {

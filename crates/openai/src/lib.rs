@@ -6,6 +6,7 @@ mod error;
 mod exchange;
 mod failure;
 mod finish;
+mod memo;
 mod messages;
 mod reasoning;
 mod reserved;

@@ -147,6 +147,8 @@ fn error_type(failure: &Failure, types: ErrorTypes) -> &str {
         }
         FailureKind::NoCandidate | FailureKind::CoolingDown => return "rate_limit_error",
         FailureKind::Region => return "permission_error",
+        // Servers name this one in many ways; clients look for one.
+        FailureKind::ContextWindow => return "invalid_request_error",
         _ => {}
     }
     if matches!(
