@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use memchr::memchr2;
+
 /// Where a member lies in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Member {
@@ -30,10 +32,12 @@ pub(super) enum Fault {
 /// Scans an object. Most requests have fewer members than `EXPECTED`.
 pub(super) fn members(text: &[u8]) -> Result<Vec<Member>, Fault> {
     const EXPECTED: usize = 12;
+    // Compact texts, as programs write them, have no control characters at all; then no string needs a look for them.
+    let may_have_controls = text.iter().fold(u8::MAX, |least, &byte| least.min(byte)) < b' ';
     let mut scanner = Scanner {
         text,
         at: 0,
-        ascii: true,
+        may_have_controls,
     };
     let mut members = Vec::with_capacity(EXPECTED);
     let is_object = scanner.object(&mut members).ok_or(Fault::Syntax)?;
@@ -41,7 +45,7 @@ pub(super) fn members(text: &[u8]) -> Result<Vec<Member>, Fault> {
     if scanner.at != text.len() {
         return Err(Fault::Syntax);
     }
-    if !scanner.ascii && std::str::from_utf8(text).is_err() {
+    if simdutf8::basic::from_utf8(text).is_err() {
         return Err(Fault::Utf8);
     }
     is_object.then_some(members).ok_or(Fault::NotAnObject)
@@ -50,8 +54,8 @@ pub(super) fn members(text: &[u8]) -> Result<Vec<Member>, Fault> {
 struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
-    /// Whether all bytes seen in strings were ASCII; outside of strings others are errors anyway.
-    ascii: bool,
+    /// Whether strings have to be searched for control characters, which they must not have unescaped.
+    may_have_controls: bool,
 }
 
 impl Scanner<'_> {
@@ -158,69 +162,30 @@ impl Scanner<'_> {
 
     /// Skips a string whose opening quote was taken; says whether it has escapes.
     fn string(&mut self) -> Option<bool> {
+        let start = self.at;
         let mut escaped = false;
         loop {
-            self.plain();
+            self.at += memchr2(b'"', b'\\', &self.text[self.at..])?;
+            if self.next()? == b'"' {
+                break;
+            }
+            escaped = true;
             match self.next()? {
-                b'"' => return Some(escaped),
-                b'\\' => {
-                    escaped = true;
-                    match self.next()? {
-                        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
-                        b'u' => {
-                            let digits = self.text.get(self.at..self.at + 4)?;
-                            if !digits.iter().all(u8::is_ascii_hexdigit) {
-                                return None;
-                            }
-                            self.at += 4;
-                        }
-                        _ => return None,
+                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
+                b'u' => {
+                    let digits = self.text.get(self.at..self.at + 4)?;
+                    if !digits.iter().all(u8::is_ascii_hexdigit) {
+                        return None;
                     }
+                    self.at += 4;
                 }
-                _ => return None, // a control character
+                _ => return None,
             }
         }
-    }
-
-    /// Skips the bytes of a string that mean themselves: up to a quote, a backslash, a control character or the end.
-    fn plain(&mut self) {
-        let rest = &self.text[self.at..];
-        let (mut done, mut high) = (0, 0);
-        // Short strings end within the first words; long ones go on by blocks.
-        while let Some(word) = rest.get(done..done + WORD) {
-            let word = u64::from_le_bytes(word.try_into().expect("eight bytes"));
-            let ends = ends(word);
-            if ends != 0 {
-                let plain = ends.trailing_zeros() as usize / WORD;
-                high |= word & ((1_u128 << (plain * WORD)) - 1) as u64;
-                return self.advance(done + plain, high);
-            }
-            high |= word;
-            done += WORD;
-            if done.is_multiple_of(BLOCK) {
-                let blocks = rest[done..]
-                    .chunks_exact(BLOCK)
-                    .map(scan_block)
-                    .take_while(|&(stop, _)| !stop);
-                let (count, top) =
-                    blocks.fold((0, 0), |(count, top), (_, block)| (count + 1, top | block));
-                done += count * BLOCK;
-                high |= u64::from(top);
-            }
+        if self.may_have_controls && self.text[start..self.at].iter().any(|&byte| byte < b' ') {
+            return None;
         }
-        let tail = rest[done..]
-            .iter()
-            .position(|&b| is_end(b))
-            .unwrap_or(rest.len() - done);
-        high |= rest[done..done + tail]
-            .iter()
-            .fold(0, |high, &b| high | u64::from(b));
-        self.advance(done + tail, high);
-    }
-
-    fn advance(&mut self, by: usize, high: u64) {
-        self.at += by;
-        self.ascii &= high & HIGH_BITS == 0;
+        Some(escaped)
     }
 
     /// Skips a number whose first digit was taken.
@@ -282,41 +247,6 @@ impl Scanner<'_> {
         self.at += 1;
         Some(byte)
     }
-}
-
-const LOW_BITS: u64 = u64::from_le_bytes([0x01; 8]);
-const HIGH_BITS: u64 = u64::from_le_bytes([0x80; 8]);
-
-const WORD: usize = 8;
-const BLOCK: usize = 32;
-
-/// Whether a byte ends a run of plain bytes in a string.
-const fn is_end(byte: u8) -> bool {
-    // No short circuit: without branches the compiler checks many bytes at once.
-    (byte == b'"') | (byte == b'\\') | (byte < 0x20)
-}
-
-/// Says whether a byte of a block ends a run, and returns all its bits together.
-fn scan_block(block: &[u8]) -> (bool, u8) {
-    let (mut stop, mut top) = (0, 0);
-    for &byte in block {
-        stop |= u8::from(is_end(byte));
-        top |= byte;
-    }
-    (stop != 0, top)
-}
-
-/// The same for eight bytes at once: the high bit of the first byte that ends the run is the lowest bit set.
-///
-/// Bytes above that one may be marked wrongly, by a borrow; they are not looked at.
-const fn ends(word: u64) -> u64 {
-    const fn zero_bytes(word: u64) -> u64 {
-        word.wrapping_sub(LOW_BITS) & !word
-    }
-    let quote = zero_bytes(word ^ (LOW_BITS * b'"' as u64));
-    let backslash = zero_bytes(word ^ (LOW_BITS * b'\\' as u64));
-    let control = word.wrapping_sub(LOW_BITS * 0x20) & !word;
-    (quote | backslash | control) & HIGH_BITS
 }
 
 /// Which containers are open: a stack of bits, `true` for objects.
