@@ -51,7 +51,7 @@ async fn paths_methods_and_listings() {
 
     // R33: the answer bears the alias. R32: an id is a name as well.
     for name in ["m", "alias", "hidden"] {
-        let answer = proxy.chat(name, json!({})).await;
+        let answer = proxy.chat(name, &json!({})).await;
         assert_eq!(
             (
                 &answer.json()["model"],
@@ -61,11 +61,11 @@ async fn paths_methods_and_listings() {
         );
     }
     let id = proxy
-        .chat("m", json!({}))
+        .chat("m", &json!({}))
         .await
         .header("x-litellm-model-id")
         .to_owned();
-    assert_eq!(proxy.chat(&id, json!({})).await.content(), "hello from a");
+    assert_eq!(proxy.chat(&id, &json!({})).await.content(), "hello from a");
 }
 
 #[tokio::test]
@@ -77,13 +77,13 @@ async fn a_master_key_is_asked_for() {
     );
     let proxy = Proxy::start(&yaml, &[("A", up.url())]).await;
     let ask = |name: &'static str, value: &'static str| {
-        let mut request = proxy.chat_request("m", json!({}));
+        let mut request = proxy.chat_request("m", &json!({}));
         request
             .headers_mut()
             .insert(name, HeaderValue::from_static(value));
         proxy.call(request)
     };
-    assert_eq!(proxy.chat("m", json!({})).await.status, 401);
+    assert_eq!(proxy.chat("m", &json!({})).await.status, 401);
     let refused = ask("authorization", "Bearer sk-wrong").await;
     assert_eq!(
         (refused.status.as_u16(), &refused.json()["error"]["type"]),
@@ -170,7 +170,7 @@ async fn wrong_members_are_named() {
         (json!({"fallbacks": 7}), "fallbacks"),
         (json!({"stream": "yes"}), "stream"),
     ] {
-        let answer = proxy.chat("m", members.clone()).await;
+        let answer = proxy.chat("m", &members).await;
         let error = &answer.json()["error"];
         assert_eq!(
             (answer.status.as_u16(), &error["param"]),
@@ -179,7 +179,7 @@ async fn wrong_members_are_named() {
         );
         assert_eq!(answer.header("x-should-retry"), "false");
     }
-    let unknown = proxy.chat("no-such-model", json!({})).await;
+    let unknown = proxy.chat("no-such-model", &json!({})).await;
     assert_eq!(unknown.status, 400);
     assert!(
         unknown.json()["error"]["message"]
@@ -189,7 +189,7 @@ async fn wrong_members_are_named() {
     );
     assert_eq!(up.count(), 0);
     let rescued = proxy
-        .chat("no-such-model", json!({"fallbacks": ["m"]}))
+        .chat("no-such-model", &json!({"fallbacks": ["m"]}))
         .await;
     assert_eq!(rescued.content(), "hello from a");
 }
@@ -198,12 +198,12 @@ async fn wrong_members_are_named() {
 async fn a_body_over_the_limit_is_413_whether_its_length_is_told_or_not() {
     let (proxy, up) = start("").await;
     let long = json!({"messages": [{"role": "user", "content": "x".repeat(1_100_000)}]});
-    let answer = proxy.chat("m", long.clone()).await;
+    let answer = proxy.chat("m", &long).await;
     assert_eq!(
         (answer.status.as_u16(), &answer.json()["error"]["code"]),
         (413, &json!("413"))
     );
-    let chunks = proxy.chat_request("m", long);
+    let chunks = proxy.chat_request("m", &long);
     let (head, body) = chunks.into_parts();
     let mut request = http::Request::from_parts(
         head,
@@ -223,7 +223,7 @@ async fn a_body_over_the_limit_is_413_whether_its_length_is_told_or_not() {
         .build_http();
     assert_eq!(client.request(request).await.unwrap().status(), 413);
     assert_eq!(up.count(), 0);
-    assert_eq!(proxy.chat("m", json!({})).await.content(), "hello from a");
+    assert_eq!(proxy.chat("m", &json!({})).await.content(), "hello from a");
 }
 
 #[tokio::test]

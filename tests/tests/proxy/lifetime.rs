@@ -26,7 +26,7 @@ async fn start(drain: u64) -> (Proxy, Running) {
 async fn running_streams_end_and_new_connections_are_refused() {
     let (proxy, _up) = start(30).await;
     let mut body = proxy
-        .send(proxy.chat_request("m", json!({"stream": true})))
+        .send(proxy.chat_request("m", &json!({"stream": true})))
         .await
         .into_body();
     let mut text = body
@@ -60,7 +60,7 @@ async fn running_streams_end_and_new_connections_are_refused() {
 async fn the_drain_timeout_bounds_the_wait() {
     let (proxy, up) = start(2).await;
     up.set_script([Step::hang()]);
-    let call = tokio::spawn(proxy.client.request(proxy.chat_request("m", json!({}))));
+    let call = tokio::spawn(proxy.client.request(proxy.chat_request("m", &json!({}))));
     up.wait_for(1).await;
     let started = Instant::now();
     proxy.stop();
@@ -74,7 +74,7 @@ async fn the_drain_timeout_bounds_the_wait() {
 async fn an_idle_server_ends_at_once() {
     let (proxy, up) = start(30).await;
     up.set_script([Step::hello()]);
-    assert_eq!(proxy.chat("m", json!({})).await.content(), "hello from a");
+    assert_eq!(proxy.chat("m", &json!({})).await.content(), "hello from a");
     let started = Instant::now();
     proxy.stop();
     proxy.ended().await;

@@ -124,7 +124,7 @@ async fn requests_are_shared_by_weight_and_sent_as_azure_wants_them() {
     )
     .await;
     for _ in 0..100 {
-        let answer = proxy.chat("gpt-3.5-turbo", json!({})).await;
+        let answer = proxy.chat("gpt-3.5-turbo", &json!({})).await;
         assert_eq!(answer.json()["model"], "gpt-3.5-turbo");
         let (name, expected) = match &*answer.content() {
             "hello from eu" => ("azure/small-eu", base(&eu)),
@@ -156,7 +156,7 @@ async fn requests_are_shared_by_weight_and_sent_as_azure_wants_them() {
 async fn a_group_that_is_down_is_retried_then_answered_for() {
     let z = zephyrs(SETTINGS, Step::error(StatusCode::INTERNAL_SERVER_ERROR)).await;
     let start = Instant::now();
-    let answer = z.proxy.chat("zephyr-beta", json!({})).await;
+    let answer = z.proxy.chat("zephyr-beta", &json!({})).await;
     assert_eq!(answer.content(), "hello from gpt");
     // 1 + 3 attempts, each zephyr before any a second time; none waits, since another group can answer.
     assert_eq!(z.tried().iter().sum::<u64>(), 4);
@@ -188,7 +188,7 @@ async fn a_request_sets_fallbacks_retries_and_limit_itself() {
         "num_retries": 2,
         "timeout": 10,
     });
-    let answer = z.proxy.chat("zephyr-beta", wishes).await;
+    let answer = z.proxy.chat("zephyr-beta", &wishes).await;
     assert_eq!(answer.content(), "hello from gpt");
     assert_eq!(z.tried(), [1, 1, 1]);
     for hit in z.zephyrs.iter().flat_map(Running::hits).chain(z.gpt.hits()) {
@@ -206,7 +206,7 @@ async fn a_request_sets_fallbacks_retries_and_limit_itself() {
         .proxy
         .chat(
             "zephyr-beta",
-            json!({"fallbacks": ["gpt-3.5-turbo-16k"], "num_retries": 0}),
+            &json!({"fallbacks": ["gpt-3.5-turbo-16k"], "num_retries": 0}),
         )
         .await;
     assert_eq!(listed.content(), "hello from gpt16k");
@@ -216,7 +216,7 @@ async fn a_request_sets_fallbacks_retries_and_limit_itself() {
 #[tokio::test(start_paused = true)]
 async fn a_prompt_that_does_not_fit_goes_to_its_own_fallback() {
     let z = zephyrs(SETTINGS, Step::error(ApiError::context_window())).await;
-    let answer = z.proxy.chat("zephyr-beta", json!({})).await;
+    let answer = z.proxy.chat("zephyr-beta", &json!({})).await;
     assert_eq!(answer.content(), "hello from gpt16k");
     assert_eq!(z.tried().iter().sum::<u64>(), 1, "not retried");
     assert_eq!(
@@ -230,7 +230,7 @@ async fn a_prompt_that_does_not_fit_goes_to_its_own_fallback() {
 async fn the_limit_holds_for_each_attempt() {
     let z = zephyrs(SETTINGS, Step::hang()).await;
     let start = Instant::now();
-    let answer = z.proxy.chat("zephyr-beta", json!({"timeout": 2})).await;
+    let answer = z.proxy.chat("zephyr-beta", &json!({"timeout": 2})).await;
     assert_eq!(answer.content(), "hello from gpt");
     // Three zephyrs time out after two seconds each; none of them is asked again while another group can answer.
     assert_eq!(z.tried(), [1, 1, 1]);
@@ -239,7 +239,7 @@ async fn the_limit_holds_for_each_attempt() {
     let z = zephyrs("", Step::hang()).await;
     let answer = z
         .proxy
-        .chat("zephyr-beta", json!({"timeout": 2, "num_retries": 0}))
+        .chat("zephyr-beta", &json!({"timeout": 2, "num_retries": 0}))
         .await;
     let error = &answer.json()["error"];
     assert_eq!(
@@ -260,7 +260,7 @@ async fn all_that_failed_is_told_with_the_first_groups_error() {
     )
     .await;
     z.gpt.set_script([Step::error(StatusCode::BAD_GATEWAY)]);
-    let answer = z.proxy.chat("zephyr-beta", json!({})).await;
+    let answer = z.proxy.chat("zephyr-beta", &json!({})).await;
     assert_eq!(answer.status, 503);
     assert!(
         answer.json()["error"]["message"]
@@ -286,7 +286,7 @@ async fn a_wait_that_an_upstream_asks_for_is_kept() {
         "model_list: [{model_name: m, litellm_params: {model: openai/x, api_base: os.environ/A}}]";
     let proxy = Proxy::start(yaml, &[("A", up.url())]).await;
     let start = Instant::now();
-    let answer = proxy.chat("m", json!({})).await;
+    let answer = proxy.chat("m", &json!({})).await;
     assert_eq!(
         (
             answer.content().as_str(),
@@ -301,7 +301,7 @@ async fn a_wait_that_an_upstream_asks_for_is_kept() {
     );
 
     up.set_script([limited]);
-    let answer = proxy.chat("m", json!({"num_retries": 0})).await;
+    let answer = proxy.chat("m", &json!({"num_retries": 0})).await;
     assert_eq!(
         (
             answer.status.as_u16(),
@@ -331,7 +331,7 @@ litellm_settings: {num_retries: 0, request_timeout: 5}";
         (Step::error(StatusCode::UNPROCESSABLE_ENTITY), 422),
     ] {
         up.set_script([step]);
-        let answer = proxy.chat("m", json!({})).await;
+        let answer = proxy.chat("m", &json!({})).await;
         assert_eq!(answer.status.as_u16(), status, "{}", answer.text);
         assert_eq!(answer.json()["error"]["code"], status.to_string());
     }
@@ -340,8 +340,8 @@ litellm_settings: {num_retries: 0, request_timeout: 5}";
         .header("content-type", "text/html")
         .body("<html><h1>502</h1></html>");
     up.set_script([Step::respond(page.unwrap())]);
-    assert_eq!(proxy.chat("m", json!({})).await.status, 502);
-    assert_eq!(proxy.chat("closed", json!({})).await.status, 503);
+    assert_eq!(proxy.chat("m", &json!({})).await.status, 502);
+    assert_eq!(proxy.chat("closed", &json!({})).await.status, 503);
 }
 
 /// R91: what a fallback went around is told where both the operator and the request ask for it.
@@ -352,7 +352,7 @@ async fn errors_that_a_fallback_went_around_are_told_on_request() {
     let z = zephyrs(SETTINGS, broken.clone()).await;
     assert_eq!(
         z.proxy
-            .chat("zephyr-beta", ask.clone())
+            .chat("zephyr-beta", &ask)
             .await
             .header("x-litellm-fallback-errors"),
         ""
@@ -363,7 +363,7 @@ async fn errors_that_a_fallback_went_around_are_told_on_request() {
     let z = zephyrs(&settings, broken).await;
     assert_eq!(
         z.proxy
-            .chat("zephyr-beta", json!({}))
+            .chat("zephyr-beta", &json!({}))
             .await
             .header("x-litellm-fallback-errors"),
         ""
@@ -373,7 +373,7 @@ async fn errors_that_a_fallback_went_around_are_told_on_request() {
             .proxy
             .chat(
                 "zephyr-beta",
-                json!({"include_fallback_errors": true, "stream": stream}),
+                &json!({"include_fallback_errors": true, "stream": stream}),
             )
             .await;
         let errors: serde_json::Value =

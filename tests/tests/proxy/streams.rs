@@ -32,7 +32,7 @@ async fn start(step: Step) -> (Proxy, Running, Running) {
 async fn chunks_pass_as_they_come_under_the_public_name() {
     let interval = Duration::from_millis(250);
     let (proxy, _a, _b) = start(words().interval(interval)).await;
-    let request = proxy.chat_request("m", json!({"stream": true}));
+    let request = proxy.chat_request("m", &json!({"stream": true}));
     let started = Instant::now();
     let response = proxy.send(request).await;
     assert_eq!(response.headers()["x-litellm-model-group"], "m");
@@ -67,7 +67,7 @@ async fn chunks_pass_as_they_come_under_the_public_name() {
 async fn a_stream_that_does_not_begin_falls_back() {
     let (proxy, a, _b) = start(words().delay(Duration::from_secs(6))).await;
     let started = Instant::now();
-    let answer = proxy.chat("m", json!({"stream": true})).await;
+    let answer = proxy.chat("m", &json!({"stream": true})).await;
     assert_eq!((answer.content().as_str(), a.count()), ("hello from b", 1));
     assert_eq!(started.elapsed().as_secs(), 2);
     assert_eq!(answer.events().first().unwrap()["model"], "n");
@@ -77,10 +77,10 @@ async fn a_stream_that_does_not_begin_falls_back() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_began_goes_on() {
     let (proxy, _a, _b) = start(words().interval(Duration::from_secs(30))).await;
-    let answer = proxy.chat("m", json!({"stream": true})).await;
+    let answer = proxy.chat("m", &json!({"stream": true})).await;
     assert_eq!(answer.content(), "one two three");
     let answer = proxy
-        .chat("m", json!({"stream": true, "timeout": 45}))
+        .chat("m", &json!({"stream": true, "timeout": 45}))
         .await;
     let error = answer
         .events()
@@ -99,7 +99,7 @@ async fn a_cut_stream_is_not_shown_as_a_whole_one() {
                 .cut_after(3, cut),
         )
         .await;
-        let answer = proxy.chat("m", json!({"stream": true})).await;
+        let answer = proxy.chat("m", &json!({"stream": true})).await;
         assert!(
             answer.content().starts_with("one"),
             "{cut:?}: {}",
@@ -125,7 +125,7 @@ async fn a_cut_stream_is_not_shown_as_a_whole_one() {
 async fn an_error_before_the_stream_is_a_plain_one() {
     let (proxy, _a, b) = start(Step::error(http::StatusCode::SERVICE_UNAVAILABLE)).await;
     b.set_script([Step::error(http::StatusCode::SERVICE_UNAVAILABLE)]);
-    let answer = proxy.chat("m", json!({"stream": true})).await;
+    let answer = proxy.chat("m", &json!({"stream": true})).await;
     assert_eq!(
         (answer.status.as_u16(), answer.header("content-type")),
         (503, "application/json")
@@ -138,7 +138,7 @@ async fn a_client_that_leaves_ends_the_upstreams_work() {
         .interval(Duration::from_millis(100));
     let (proxy, a, _b) = start(endless).await;
     let mut body = proxy
-        .send(proxy.chat_request("m", json!({"stream": true})))
+        .send(proxy.chat_request("m", &json!({"stream": true})))
         .await
         .into_body();
     body.frame().await.unwrap().unwrap();
@@ -149,7 +149,7 @@ async fn a_client_that_leaves_ends_the_upstreams_work() {
     a.set_script([Step::hang()]);
     let call = proxy
         .client
-        .request(proxy.chat_request("m", json!({"timeout": 1000})));
+        .request(proxy.chat_request("m", &json!({"timeout": 1000})));
     assert!(
         tokio::time::timeout(Duration::from_secs(1), call)
             .await

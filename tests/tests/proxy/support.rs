@@ -99,11 +99,11 @@ impl Proxy {
     }
 
     /// Calls the chat path with members added to a question for `model`.
-    pub(crate) async fn chat(&self, model: &str, members: Value) -> Answer {
+    pub(crate) async fn chat(&self, model: &str, members: &Value) -> Answer {
         self.call(self.chat_request(model, members)).await
     }
 
-    pub(crate) fn chat_request(&self, model: &str, members: Value) -> Request<Full<Bytes>> {
+    pub(crate) fn chat_request(&self, model: &str, members: &Value) -> Request<Full<Bytes>> {
         let mut body = serde_json::json!({"model": model, "messages": [{"role": "user", "content": "what llm are you"}]});
         for (name, value) in members.as_object().cloned().unwrap_or_default() {
             body[name] = value;
