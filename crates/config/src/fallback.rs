@@ -132,10 +132,15 @@ fn read_chain(
 }
 
 /// A target is a name, or a mapping with `model` and parameters.
-fn read_target(section: &Section<'_>, path: &Path, item: &Value) -> Result<FallbackTarget, String> {
+fn read_target(
+    section: &mut Section<'_>,
+    path: &Path,
+    item: &Value,
+) -> Result<FallbackTarget, String> {
     let (model, parameters) = match item {
         Value::String(name) if !name.is_empty() => (name.clone(), serde_json::Map::new()),
         Value::Mapping(_) => {
+            check_limits(section, path, item);
             let mut parameters = section.document.json_map(path, item)?;
             let model = parameters.remove("model");
             let model = model.as_ref().and_then(serde_json::Value::as_str);
@@ -150,6 +155,25 @@ fn read_target(section: &Section<'_>, path: &Path, item: &Value) -> Result<Fallb
         path: path.to_string(),
         location: section.document.locate(path),
     })
+}
+
+/// Reports limits and counts of wrong types, and parameters that a step cannot change.
+fn check_limits(section: &mut Section<'_>, path: &Path, target: &Value) {
+    for (key, value) in target.as_mapping().into_iter().flatten() {
+        let Some(key) = key.as_str() else { continue };
+        let outcome = match key {
+            "timeout" | "request_timeout" | "stream_timeout" => scalar::seconds(value).map(drop),
+            "num_retries" => scalar::count(value).map(drop),
+            "api_key" | "api_base" | "base_url" | "api_version" | "max_retries" | "stream" => {
+                section.warn(&path.key(key), "has no effect in a fallback");
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        if let Err(message) = outcome {
+            section.error(&path.key(key), message);
+        }
+    }
 }
 
 fn items<'a>(

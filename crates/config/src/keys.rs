@@ -105,7 +105,7 @@ pub(crate) const PARAMS: Keys = Keys {
         extra_body extra_headers headers max_retries model num_retries organization
         request_timeout rpm stream_timeout timeout tpm weight",
     not_active: "additional_drop_params allowed_fails allowed_fails_policy allowed_model_region
-        allowed_openai_params api_type budget_duration cache caching
+        api_type budget_duration cache caching
         configurable_clientside_auth_params content_policy_fallbacks context_window_fallbacks
         cooldown_time default_api_key_* disable_fallbacks enable_tag_filtering fallback_depth
         fallbacks fastest_response guardrails include_fallback_errors input_cost_per_*
@@ -118,7 +118,7 @@ pub(crate) const PARAMS: Keys = Keys {
 
 /// `litellm_params` that tell a provider's client what to do and are not part of a request body.
 pub(crate) const PROVIDER: Keys = Keys {
-    active: "aws_* azure_* client_id client_secret gcs_* hf_model_name project project_id s3_*
+    active: "allowed_openai_params aws_* azure_* client_id client_secret gcs_* hf_model_name project project_id s3_*
         space_id tenant_id token vertex_* watsonx_* wx_* zen_api_key",
     not_active: "",
 };
@@ -167,14 +167,14 @@ pub(crate) const LITELLM: Keys = Keys {
 
 /// `router_settings`.
 pub(crate) const ROUTER: Keys = Keys {
-    active: "content_policy_fallbacks context_window_fallbacks default_fallbacks fallbacks
-        max_fallbacks model_group_alias num_retries num_retries_per_request retry_after
+    active: "allow_generic_fallback_on_refusal content_policy_fallbacks context_window_fallbacks
+        default_fallbacks fallback_on fallbacks max_fallbacks model_group_alias num_retries num_retries_per_request retry_after
         routing_strategy stream_timeout timeout",
     not_active: "alerting_config allowed_fails allowed_fails_policy assistants_config
         cache_kwargs cache_responses caching_groups client_ttl cooldown_* debug_level
         default_litellm_params default_max_parallel_requests default_priority
         deployment_affinity_ttl_seconds disable_cooldowns enable_health_check_routing
-        enable_pre_call_checks enable_tag_filtering enable_weighted_failover fallback_on
+        enable_pre_call_checks enable_tag_filtering enable_weighted_failover
         health_check_* ignore_invalid_deployments max_parallel_wait model_group_affinity_config
         model_group_retry_policy optional_pre_call_checks polling_interval
         provider_budget_config redis_* retry_policy router_general_settings routing_groups
@@ -205,3 +205,9 @@ pub(crate) const GENERAL: Keys = Keys {
 /// Strategies that `routing_strategy` may name.
 pub(crate) const STRATEGIES: &str = "simple-shuffle least-busy usage-based-routing
     usage-based-routing-v2 latency-based-routing cost-based-routing provider-budget-routing";
+
+/// Kinds of failures that `fallback_on` may name.
+pub(crate) const FAILURES: &str = "bad_request payload_too_large authentication payment_required
+    permission_denied not_found conflict rate_limited quota_exceeded context_window content_policy
+    timeout server connect disconnected invalid_response region cooling_down no_candidate
+    unknown_model other";

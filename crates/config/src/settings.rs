@@ -35,6 +35,10 @@ pub struct Settings {
     pub retry_after: Duration,
     /// Fallback hops of one request; 5 by default, `ROUTER_MAX_FALLBACKS` in the environment.
     pub max_fallbacks: u32,
+    /// Kinds of failures that lead to another group (`router_settings.fallback_on`); all by default.
+    pub fallback_on: Option<Vec<String>>,
+    /// Whether fallbacks for ordinary failures also take content that a provider refused.
+    pub allow_generic_fallback_on_refusal: bool,
     /// `router_settings.timeout`.
     pub timeout: Option<Duration>,
     /// `stream_timeout` of either section.
@@ -121,6 +125,10 @@ impl Settings {
             max_fallbacks: max_fallbacks
                 .or_else(|| variable(router, "ROUTER_MAX_FALLBACKS", scalar::count))
                 .unwrap_or(MAX_FALLBACKS),
+            fallback_on: router.read("fallback_on", failures),
+            allow_generic_fallback_on_refusal: router
+                .read("allow_generic_fallback_on_refusal", scalar::flag)
+                .unwrap_or(false),
             timeout: router.read("timeout", scalar::seconds),
             stream_timeout: either(router, litellm, "stream_timeout", scalar::seconds),
             request_timeout: request_timeout_in_file
@@ -153,12 +161,14 @@ impl Settings {
     }
 
     /// Returns the limit for a stream: the deployment's `stream_timeout`, else that of the
-    /// settings, else what [`Settings::timeout_for`] returns.
+    /// settings, else `litellm_settings.request_timeout`, else what [`Settings::timeout_for`]
+    /// returns.
     #[must_use]
     pub fn stream_timeout_for(&self, deployment: &Deployment) -> Duration {
         deployment
             .stream_timeout
             .or(self.stream_timeout)
+            .or(self.request_timeout_in_file)
             .unwrap_or_else(|| self.timeout_for(deployment))
     }
 
@@ -166,6 +176,16 @@ impl Settings {
     #[must_use]
     pub fn num_retries_for(&self, deployment: &Deployment) -> u32 {
         deployment.num_retries.unwrap_or(self.num_retries)
+    }
+}
+
+/// Reads kinds of failures.
+fn failures(value: &Value) -> Read<Vec<String>> {
+    let kinds = scalar::texts(value)?;
+    let known = |kind: &str| keys::FAILURES.split_whitespace().any(|known| known == kind);
+    match kinds.iter().flatten().find(|kind| !known(kind)) {
+        Some(kind) => Err(format!("`{kind}` is no kind of failure")),
+        None => Ok(kinds),
     }
 }
 

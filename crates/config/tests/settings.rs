@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{ONE, config, errors, load, shown, with_settings};
+use common::{ONE, config, deployment, errors, load, shown, with_settings};
 use ziggurat_config::{Config, ErrorTypes, FallbackTable, ForwardClientHeaders, Severity};
 
 const fn secs(secs: u64) -> Duration {
@@ -129,6 +129,63 @@ fn r96_timeouts_of_streams() {
     assert_eq!(of(", timeout: 1, stream_timeout: 3", litellm), secs(3));
     let both = format!("{litellm}\nrouter_settings: {{stream_timeout: 4}}");
     assert_eq!(of(", timeout: 1", &both), secs(4));
+    // Of the limits for whole answers, the one for all models comes first.
+    let request = "litellm_settings: {request_timeout: 2}\nrouter_settings: {timeout: 9}";
+    assert_eq!(of(", timeout: 10", request), secs(2));
+    assert_eq!(of(", timeout: 10, stream_timeout: 3", request), secs(3));
+}
+
+#[test]
+fn r82_which_failures_fall_back() {
+    let config = with_settings("");
+    assert_eq!(
+        (
+            config.settings.fallback_on,
+            config.settings.allow_generic_fallback_on_refusal
+        ),
+        (None, false)
+    );
+    let settings = "router_settings: {fallback_on: [server, timeout], allow_generic_fallback_on_refusal: true}";
+    let config = with_settings(settings);
+    assert_eq!(config.settings.fallback_on.unwrap(), ["server", "timeout"]);
+    assert!(config.settings.allow_generic_fallback_on_refusal);
+    assert_eq!(config.findings, []);
+    let wrong = errors(&format!(
+        "{ONE}router_settings:\n  fallback_on: [server, weather]\n"
+    ));
+    assert_eq!(
+        wrong,
+        ["c.yaml:3:16: router_settings.fallback_on: `weather` is no kind of failure"]
+    );
+}
+
+/// A step of a chain may have limits of its own, which are checked like all others.
+#[test]
+fn r85_limits_of_steps_are_checked() {
+    let wrong = errors(&format!(
+        "{ONE}litellm_settings:\n  fallbacks:\n  - a:\n    - model: a\n      timeout: soon\n      num_retries: -1\n"
+    ));
+    assert_eq!(wrong.len(), 2, "{wrong:?}");
+    assert!(
+        wrong[0].starts_with("c.yaml:6:16: ") && wrong[1].starts_with("c.yaml:7:20: "),
+        "{wrong:?}"
+    );
+    let settings = "litellm_settings: {fallbacks: [{a: [{model: a, temperature: 0, timeout: 1, api_key: k}]}]}";
+    let warnings = shown(&with_settings(settings).findings, Severity::Warning);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0].contains("api_key") && warnings[0].contains("no effect"),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn parameters_that_are_let_through_reach_the_client_of_the_provider() {
+    let found = deployment("model: gpt-4o, allowed_openai_params: [temperature]");
+    assert_eq!(
+        found.provider_params.get("allowed_openai_params").unwrap(),
+        &serde_json::json!(["temperature"])
+    );
 }
 
 #[test]

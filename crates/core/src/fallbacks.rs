@@ -104,7 +104,13 @@ impl Table {
     /// else the one of [`ANY`](Self::ANY) group.
     #[must_use]
     pub fn get(&self, group: &str) -> Option<&Chain> {
-        self.named(group).or_else(|| self.chains.get(Self::ANY))
+        self.named(group).or_else(|| self.any())
+    }
+
+    /// Returns the chain of any group.
+    #[must_use]
+    pub fn any(&self) -> Option<&Chain> {
+        self.chains.get(Self::ANY)
     }
 
     /// The same without the chain of any group.
@@ -118,6 +124,11 @@ impl Table {
         self.chains.get(group).or_else(bare)
     }
 
+    /// Returns all chains with their keys, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Chain)> {
+        self.chains.iter().map(|(key, chain)| (&**key, chain))
+    }
+
     /// Says whether no chain is in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -126,12 +137,16 @@ impl Table {
 }
 
 impl<K: Into<Box<str>>, T: Into<Target>, C: IntoIterator<Item = T>> FromIterator<(K, C)> for Table {
-    /// Collects chains; of two under one key the first stays.
+    /// Collects chains; of two under one key the first stays, but for [`Table::ANY`], where the last does.
     fn from_iter<I: IntoIterator<Item = (K, C)>>(chains: I) -> Self {
-        let mut map = HashMap::new();
+        let mut map: HashMap<Box<str>, Chain> = HashMap::new();
         for (key, chain) in chains {
-            map.entry(key.into())
-                .or_insert_with(|| chain.into_iter().map(Into::into).collect());
+            let (key, chain) = (key.into(), chain.into_iter().map(Into::into).collect());
+            if *key == *Self::ANY {
+                map.insert(key, chain);
+            } else {
+                map.entry(key).or_insert(chain);
+            }
         }
         Self {
             chains: Arc::new(map),

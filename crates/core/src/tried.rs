@@ -34,9 +34,16 @@ pub struct Attempt {
     pub max_retries: Option<u32>,
     /// How many other deployments of the group would have taken the request and were not tried before.
     pub untried: usize,
-    /// The same without those of this attempt's origin, and without those of an origin that has asked this request for a
-    /// wait which is not over.
+    /// How many of them share this attempt's origin.
+    pub untried_here: usize,
+    /// How many of them live elsewhere, without those of an origin that has asked this request for a wait which is not
+    /// over.
     pub untried_elsewhere: usize,
+    /// When the first of those that live elsewhere and have to wait may be asked; `None` if there are none.
+    pub resting_until: Option<Instant>,
+    /// The number of the last attempt on the one tried longest ago among the other deployments of the group that would
+    /// have taken the request; `None` if none of them was tried.
+    pub tried_longest_ago: Option<usize>,
     /// When it started.
     pub started: Instant,
     /// How long it took to its outcome.
@@ -103,7 +110,10 @@ impl Attempt {
             origin: None,
             max_retries: None,
             untried: 0,
+            untried_here: 0,
             untried_elsewhere: 0,
+            resting_until: None,
+            tried_longest_ago: None,
             started: Instant::now(),
             elapsed: None,
             outcome: None,

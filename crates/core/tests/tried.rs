@@ -100,6 +100,8 @@ fn chains_are_found_by_name_then_without_prefix_then_for_any() {
     assert_eq!(group("openai/gpt-4"), ModelGroup::from("a"));
     assert_eq!(group("other"), ModelGroup::from("c"));
     assert!(table.named("other").is_none());
+    let twice: Table = [("*", ["a"]), ("*", ["b"])].into_iter().collect();
+    assert_eq!(twice.get("x").unwrap()[0].group, ModelGroup::from("b"));
     assert!(Table::default().get("x").is_none() && Table::default().is_empty());
 }
 

@@ -150,6 +150,70 @@ async fn wishes_are_capped() {
 }
 
 #[tokio::test]
+async fn wishes_of_single_targets_are_capped_too() {
+    let capped = || layer().retries_cap(3).timeout_cap(Duration::from_secs(60));
+    let target =
+        r#"{"model":"a","num_retries":4294967295,"timeout":1e9,"stream_timeout":99,"stream":true}"#;
+    for (name, key) in [
+        ("fallbacks", None),
+        ("context_window_fallbacks", Some("*")),
+        ("fallbacks", Some("g")),
+    ] {
+        let list = match key {
+            Some("g") => format!(r#"[{{"g":[{target}]}}]"#),
+            _ => format!("[{target}]"),
+        };
+        let (req, _) = send(
+            capped(),
+            post(format!(r#"{{"model":"m","{name}":{list}}}"#)),
+        )
+        .await
+        .unwrap();
+        let fallbacks = req.extensions().get::<overrides::Fallbacks>().unwrap();
+        let table = fallbacks
+            .context_window
+            .as_ref()
+            .or(fallbacks.general.as_ref());
+        let chain = fallbacks
+            .chain
+            .as_ref()
+            .or_else(|| table.unwrap().get(key.unwrap()))
+            .unwrap();
+        let minute = Some(Duration::from_secs(60));
+        assert_eq!(
+            (
+                chain[0].max_retries,
+                chain[0].timeout,
+                chain[0].stream_timeout
+            ),
+            (Some(3), minute, minute)
+        );
+        assert!(
+            chain[0].parameters.is_empty(),
+            "a stream stays what the client asked for"
+        );
+    }
+}
+
+/// A request does not choose how deep the stack grows.
+#[tokio::test]
+async fn nested_tables_are_refused_however_deep() {
+    for depth in [1, 2, 100_000] {
+        let body = format!(
+            r#"{{"model":"m","fallbacks":{}{}}}"#,
+            r#"[{"a":"#.repeat(depth + 1),
+            format_args!("[]{}", "}]".repeat(depth + 1))
+        );
+        let failure = send(layer(), post(body)).await.unwrap_err();
+        assert_eq!(
+            (failure.kind(), failure.param()),
+            (FailureKind::BadRequest, Some("fallbacks")),
+            "{depth}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn wishes_are_not_taken_unless_told_so() {
     let (req, ignored) = send(
         EnvelopeLayer::new(),

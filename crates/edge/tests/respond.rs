@@ -211,6 +211,13 @@ async fn a_leafs_failure_takes_the_place_of_the_upstreams_body() {
         response
             .headers_mut()
             .insert("llm_provider-x", "kept".parse().unwrap());
+        for (name, value) in [
+            ("content-length", "4"),
+            ("content-encoding", "gzip"),
+            ("etag", "x"),
+        ] {
+            response.headers_mut().insert(name, value.parse().unwrap());
+        }
         let fields =
             UpstreamError::new("Azure", "no").with_fields(r#"{"innererror":{"code":1}}"#.into());
         response
@@ -221,6 +228,12 @@ async fn a_leafs_failure_takes_the_place_of_the_upstreams_body() {
     .await;
     assert_eq!(head.status, 400);
     assert_eq!(head.headers["llm_provider-x"], "kept");
+    // What told of the old body's bytes would break the connection with the new one.
+    assert!(
+        ["content-length", "content-encoding", "etag"]
+            .iter()
+            .all(|name| !head.headers.contains_key(*name))
+    );
     assert_eq!(
         body["error"]["provider_specific_fields"],
         json!({"innererror": {"code": 1}})

@@ -1,7 +1,7 @@
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use tower_layer::Layer;
-use ziggurat_core::{ByStatus, FailureKind, fallbacks::Table};
+use ziggurat_core::{ByStatus, FailureKind, ModelGroup, fallbacks::Table};
 
 use crate::{policy::Policy, service::Fallback};
 
@@ -77,6 +77,22 @@ impl<C> FallbackLayer<C> {
         follow: impl Fn(FailureKind) -> bool + Send + Sync + 'static,
     ) -> Self {
         self.policy.follow = Some(Arc::new(follow));
+        self
+    }
+
+    /// Names groups otherwise: a group without a chain under its own name gets the one under the first of its other names
+    /// that has one, before that of any group. For aliases, and for names with and without a provider prefix.
+    #[must_use]
+    pub fn synonyms(mut self, names: HashMap<ModelGroup, Vec<ModelGroup>>) -> Self {
+        self.policy.synonyms = Arc::new(names);
+        self
+    }
+
+    /// Tells which groups there are. A target that is none of them is asked all the same, but retries are not cut short for
+    /// its sake.
+    #[must_use]
+    pub fn served(mut self, groups: impl IntoIterator<Item = ModelGroup>) -> Self {
+        self.policy.served = Some(Arc::new(groups.into_iter().collect()));
         self
     }
 

@@ -1,7 +1,11 @@
-use std::{fmt, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::Arc,
+};
 
 use ziggurat_core::{
-    FailureKind,
+    FailureKind, ModelGroup,
     fallbacks::{Chain, Table, Target},
     overrides::Fallbacks,
 };
@@ -30,6 +34,10 @@ pub(crate) struct Policy {
     pub(crate) max_attempts: usize,
     pub(crate) generic_on_refusal: bool,
     pub(crate) follow: Option<Follow>,
+    /// Other names of groups, in the order in which their chains are looked for.
+    pub(crate) synonyms: Arc<HashMap<ModelGroup, Vec<ModelGroup>>>,
+    /// The groups that there are, if that is known.
+    pub(crate) served: Option<Arc<HashSet<ModelGroup>>>,
 }
 
 impl Policy {
@@ -42,7 +50,25 @@ impl Policy {
             max_attempts: usize::MAX,
             generic_on_refusal: false,
             follow: None,
+            synonyms: Arc::default(),
+            served: None,
         }
+    }
+
+    /// Says whether a group may answer at all, as far as that is known.
+    pub(crate) fn serves(&self, group: &ModelGroup) -> bool {
+        self.served
+            .as_ref()
+            .is_none_or(|served| served.contains(group))
+    }
+
+    /// Returns the chain of a group: under its own name, under its other names, then that of any group.
+    fn look_up<'a>(&self, table: &'a Table, group: &str) -> Option<&'a Chain> {
+        let mut synonyms = self.synonyms.get(group).into_iter().flatten();
+        let named = table.named(group);
+        named
+            .or_else(|| synonyms.find_map(|name| table.named(name.as_str())))
+            .or_else(|| table.any())
     }
 
     /// Says whether a failure of this kind leads to another group at all.
@@ -83,14 +109,16 @@ impl Chains {
         match kind {
             FailureKind::ContextWindow => self
                 .context_window()
-                .and_then(|table| table.get(group))
-                .or_else(|| self.general().get(group)),
+                .and_then(|table| self.policy.look_up(table, group))
+                .or_else(|| self.policy.look_up(self.general(), group)),
             FailureKind::ContentPolicy => match self.content_policy() {
-                Some(table) => table.get(group),
-                None if self.policy.generic_on_refusal => self.general().get(group),
+                Some(table) => self.policy.look_up(table, group),
+                None if self.policy.generic_on_refusal => {
+                    self.policy.look_up(self.general(), group)
+                }
                 None => None,
             },
-            _ => self.general().get(group),
+            _ => self.policy.look_up(self.general(), group),
         }
     }
 

@@ -110,9 +110,10 @@ impl Walk {
     pub(crate) fn leads_on(&self) -> bool {
         let group = &self.current.group;
         let fresh = |of: &ModelGroup, targets: &[Target]| {
-            targets
-                .iter()
-                .any(|target| is_fresh(target, of, &self.current, &self.asked))
+            targets.iter().any(|target| {
+                is_fresh(target, of, &self.current, &self.asked)
+                    && self.chains.policy.serves(&target.group)
+            })
         };
         // The group about to be asked makes one attempt at least.
         self.permits(1)

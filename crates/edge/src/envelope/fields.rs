@@ -63,7 +63,7 @@ pub(super) fn fate(name: &str) -> Fate {
         "allowed_model_region" => {
             Fate::Refuse("regions cannot be restricted: region filtering is not active")
         }
-        "api_base" | "base_url" => Fate::Refuse(REDIRECT),
+        "api_base" | "base_url" | "custom_llm_provider" | "user_config" => Fate::Refuse(REDIRECT),
         _ if name.starts_with("mock_") => Fate::Refuse(MOCK),
         _ if name.starts_with("litellm_") => Fate::Cut,
         _ => Fate::Forward,

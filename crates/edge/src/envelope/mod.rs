@@ -135,6 +135,12 @@ impl Default for EnvelopeLayer {
     }
 }
 
+/// Says whether a member of this name is let pass in a [`target`].
+#[must_use]
+pub fn may_stand_in_target(name: &str) -> bool {
+    !matches!(fields::fate(name), fields::Fate::Refuse(_))
+}
+
 impl<S> Layer<S> for EnvelopeLayer {
     type Service = Envelope<S>;
 

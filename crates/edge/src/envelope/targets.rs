@@ -11,7 +11,7 @@ use ziggurat_core::{
 
 use super::{
     fields::{Fate, fate},
-    wishes::{count, invalid, seconds, wrong_type},
+    wishes::{Caps, count, invalid, refusal, seconds, wrong_type},
 };
 
 /// A list of fallbacks: one chain for all failures, or a table.
@@ -22,6 +22,26 @@ pub(super) struct Parsed {
 }
 
 impl Parsed {
+    /// Bounds what its targets ask for.
+    pub(super) fn capped(self, caps: Caps) -> Self {
+        let bound = |chain: &Chain| -> Vec<_> {
+            chain
+                .iter()
+                .cloned()
+                .map(|target| capped(target, caps))
+                .collect()
+        };
+        Self {
+            chain: self.chain.map(|chain| bound(&chain).into()),
+            table: self.table.map(|table| {
+                table
+                    .iter()
+                    .map(|(key, chain)| (key, bound(chain)))
+                    .collect()
+            }),
+        }
+    }
+
     /// The same as a table: a chain stands under the key of any group.
     pub(super) fn into_table(self) -> Table {
         match (self.table, self.chain) {
@@ -43,14 +63,15 @@ pub(super) fn parse(raw: &Bytes, name: &str, value: Value<'_>) -> Result<Parsed,
             table: None,
         });
     }
-    let Ok(items) = value.decode::<Vec<&RawValue>>() else {
-        return Err(wrong_type(name, "a list", value));
-    };
     let (mut targets, mut tables) = (Vec::new(), Vec::new());
-    for item in items {
-        match parse_item(raw, name, item)? {
+    for item in items(name, value)? {
+        match Item::read(raw, name, item)? {
             Item::Target(target) => targets.push(target),
-            Item::Table(entries) => tables.extend(entries),
+            Item::Table(table) => {
+                for (group, chain) in table.members() {
+                    tables.push((group.into_owned(), parse_chain(raw, name, chain)?));
+                }
+            }
         }
     }
     if tables.is_empty() && !targets.is_empty() {
@@ -68,59 +89,61 @@ pub(super) fn parse(raw: &Bytes, name: &str, value: Value<'_>) -> Result<Parsed,
     })
 }
 
+/// What a list of fallbacks may hold. Tables are read no deeper: a request must not choose how deep the stack grows.
 enum Item {
     Target(Target),
-    Table(Vec<(String, Vec<Target>)>),
+    Table(Document),
 }
 
-fn parse_item(raw: &Bytes, name: &str, item: &RawValue) -> Result<Item, Failure> {
-    if let Ok(group) = String::deserialize(item) {
-        return Ok(Item::Target(Target::new(group)));
+impl Item {
+    fn read(raw: &Bytes, name: &str, item: &RawValue) -> Result<Self, Failure> {
+        if let Ok(group) = String::deserialize(item) {
+            return Ok(Self::Target(Target::new(group)));
+        }
+        let object = Document::parse(raw.slice_ref(item.get().as_bytes())).map_err(|_| {
+            invalid(
+                name,
+                format!("`{name}` must list names of models or objects"),
+            )
+        })?;
+        // `{"model": ["a"]}` is a table for a group of that name, `{"model": "a"}` a target.
+        match object.get("model").and_then(Value::as_str) {
+            Some(_) => target(&object, name).map(Self::Target),
+            None => Ok(Self::Table(object)),
+        }
     }
-    let object = Document::parse(raw.slice_ref(item.get().as_bytes())).map_err(|_| {
-        invalid(
-            name,
-            format!("`{name}` must list names of models or objects"),
-        )
-    })?;
-    // `{"model": ["a"]}` is a table for a group of that name, `{"model": "a"}` a target.
-    if object
-        .get("model")
-        .is_some_and(|model| model.as_str().is_some())
-    {
-        return target(&object, name).map(Item::Target);
-    }
-    let entry = |(group, targets): (std::borrow::Cow<'_, str>, Value<'_>)| {
-        let chain = parse_chain(raw, name, targets)?;
-        Ok((group.into_owned(), chain))
-    };
-    object
-        .members()
-        .map(entry)
-        .collect::<Result<_, Failure>>()
-        .map(Item::Table)
 }
 
 fn parse_chain(raw: &Bytes, name: &str, value: Value<'_>) -> Result<Vec<Target>, Failure> {
-    let parsed = parse(raw, name, value)?;
-    match (parsed.chain, parsed.table) {
-        (Some(chain), _) => Ok(chain.to_vec()),
-        (None, Some(table)) if table.is_empty() => Ok(Vec::new()),
-        (None, _) => Err(invalid(
-            name,
-            format!("`{name}` has a table within a table"),
-        )),
+    if let Some(group) = value.as_str() {
+        return Ok(vec![Target::from(&*group)]);
     }
+    let targets = items(name, value)?
+        .into_iter()
+        .map(|item| match Item::read(raw, name, item)? {
+            Item::Target(target) => Ok(target),
+            Item::Table(_) => Err(invalid(
+                name,
+                format!("`{name}` has a table within a table"),
+            )),
+        });
+    targets.collect()
+}
+
+fn items<'a>(name: &str, value: Value<'a>) -> Result<Vec<&'a RawValue>, Failure> {
+    value
+        .decode()
+        .map_err(|_| wrong_type(name, "a list", value))
 }
 
 /// Reads a target with parameters of its own: an object with a `model`, as requests and configurations write it.
 ///
-/// `timeout`, `stream_timeout` and `num_retries` hold for the hop; other members meant for the gateway are left out; all
-/// the rest takes the place of the request's members.
+/// `timeout`, `stream_timeout` and `num_retries` hold for the hop; `stream` stays the request's, and other members meant
+/// for the gateway are left out; all the rest takes the place of the request's members.
 ///
 /// # Errors
 ///
-/// A failure that names `param`, if a member is of a wrong type.
+/// A failure that names `param`, if a member is of a wrong type, or one that requests must not have.
 pub fn target(object: &Document, param: &str) -> Result<Target, Failure> {
     let Some(group) = object.get("model").and_then(Value::as_str) else {
         return Err(invalid(
@@ -130,20 +153,24 @@ pub fn target(object: &Document, param: &str) -> Result<Target, Failure> {
     };
     let mut target = Target::new(&*group);
     for (name, value) in object.members() {
+        let number = |what| invalid(param, format!("`{name}` in `{param}` must be {what}"));
+        let limit = || seconds(&name, value).map_err(|_| number("a number of seconds, 0 or more"));
         target = match (&*name, fate(&name)) {
-            ("model", _) => target,
-            ("timeout" | "request_timeout", _) => match seconds(param, value)? {
-                Some(limit) => target.with_timeout(limit),
-                None => target,
-            },
-            ("stream_timeout", _) => match seconds(param, value)? {
-                Some(limit) => target.with_stream_timeout(limit),
-                None => target,
-            },
-            ("num_retries", _) => match count(param, value)? {
-                Some(retries) => target.with_max_retries(retries),
-                None => target,
-            },
+            ("model" | "stream", _) => target,
+            ("timeout" | "request_timeout", _) => {
+                limit()?.into_iter().fold(target, Target::with_timeout)
+            }
+            ("stream_timeout", _) => limit()?
+                .into_iter()
+                .fold(target, Target::with_stream_timeout),
+            ("num_retries", _) => {
+                let retries =
+                    count(&name, value).map_err(|_| number("a whole number of 0 or more"))?;
+                retries.into_iter().fold(target, Target::with_max_retries)
+            }
+            (_, Fate::Refuse(reason)) if !value.is_null() => {
+                return Err(refusal(param, &name, reason));
+            }
             (_, Fate::Forward) => {
                 target.with_parameter(&*name, object.raw().slice_ref(value.as_bytes()))
             }
@@ -151,4 +178,12 @@ pub fn target(object: &Document, param: &str) -> Result<Target, Failure> {
         };
     }
     Ok(target)
+}
+
+/// Bounds what a target asks for, as the request's own wishes are bounded.
+pub(super) fn capped(mut target: Target, caps: Caps) -> Target {
+    target.timeout = target.timeout.map(|limit| limit.min(caps.timeout));
+    target.stream_timeout = target.stream_timeout.map(|limit| limit.min(caps.timeout));
+    target.max_retries = target.max_retries.map(|retries| retries.min(caps.retries));
+    target
 }

@@ -74,8 +74,10 @@ pub(super) fn read(
         match fate(&name) {
             Fate::Forward => continue,
             Fate::Refuse(_) if value.is_null() => {}
-            Fate::Refuse(reason) => return Err(refusal(&name, reason)),
-            Fate::Read if caps.is_some() => wishes.read_member(document, &name, value)?,
+            Fate::Refuse(reason) => return Err(refusal(&name, &name, reason)),
+            Fate::Read if let Some(caps) = caps => {
+                wishes.read_member(document, &name, value, caps)?
+            }
             Fate::Read | Fate::Ignore if !value.is_null() => wishes.ignored.extend(known(&name)),
             Fate::Read | Fate::Ignore | Fate::Cut => {}
         }
@@ -99,7 +101,9 @@ impl Wishes {
         document: &Document,
         name: &str,
         value: Value<'_>,
+        caps: Caps,
     ) -> Result<(), Failure> {
+        let read = || targets::parse(document.raw(), name, value).map(|parsed| parsed.capped(caps));
         match name {
             // `timeout` counts before its synonym, whatever the order.
             "timeout" => self.timeout = seconds(name, value)?.or(self.timeout),
@@ -110,16 +114,16 @@ impl Wishes {
             "include_fallback_errors" => self.fallback_errors = flag(document, name)?,
             _ if value.is_null() => {}
             "fallbacks" => {
-                let parsed = targets::parse(document.raw(), name, value)?;
+                let parsed = read()?;
                 let fallbacks = self.fallbacks();
                 (fallbacks.chain, fallbacks.general) = (parsed.chain, parsed.table);
             }
             "context_window_fallbacks" => {
-                let table = targets::parse(document.raw(), name, value)?.into_table();
+                let table = read()?.into_table();
                 self.fallbacks().context_window = Some(table);
             }
             "content_policy_fallbacks" => {
-                let table = targets::parse(document.raw(), name, value)?.into_table();
+                let table = read()?.into_table();
                 self.fallbacks().content_policy = Some(table);
             }
             _ => {}
@@ -285,8 +289,9 @@ fn known(name: &str) -> Option<&'static str> {
     NAMES.into_iter().find(|known| *known == name)
 }
 
-fn refusal(name: &str, reason: &'static str) -> Failure {
-    invalid(name, format!("`{name}` is refused: {reason}"))
+/// A member that is not let pass; `param` is the member of the body that it stands in, or it itself.
+pub(super) fn refusal(param: &str, name: &str, reason: &'static str) -> Failure {
+    invalid(param, format!("`{name}` is refused: {reason}"))
 }
 
 /// A request that cannot be served because of one of its members.

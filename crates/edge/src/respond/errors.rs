@@ -34,9 +34,17 @@ struct Error<'a> {
     provider_specific_fields: Option<&'a RawValue>,
 }
 
+/// The status to answer with. An unknown model is 400 to clients of the LiteLLM proxy, 404 to those of OpenAI.
+pub(super) fn status(failure: &Failure, types: ErrorTypes) -> StatusCode {
+    match (failure.kind(), types) {
+        (FailureKind::UnknownModel, ErrorTypes::OpenAi) => StatusCode::NOT_FOUND,
+        _ => failure.status(),
+    }
+}
+
 /// Writes a failure as `{"error": {…}}`.
 pub(super) fn json(failure: &Failure, types: ErrorTypes) -> Bytes {
-    let status = failure.status();
+    let status = status(failure, types);
     let envelope = Envelope {
         error: error(failure, &status, types),
     };

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
+    header::{
+        CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+        RETRY_AFTER, TRAILER, TRANSFER_ENCODING,
+    },
 };
 use ziggurat_core::{Attempt, Failure, ModelGroup, Served, Tried};
 
@@ -59,6 +62,20 @@ pub(super) fn describe<B>(response: &mut Response<B>, tried: &Tried, failed: Opt
     }
     if let Some(reason) = tried.reason() {
         headers.insert(REASON, HeaderValue::from_static(reason.as_str()));
+    }
+}
+
+/// Removes what describes the bytes of a body that gives way to another.
+pub(super) fn unframe(headers: &mut HeaderMap) {
+    for name in [
+        CONTENT_LENGTH,
+        CONTENT_ENCODING,
+        TRANSFER_ENCODING,
+        TRAILER,
+        CONTENT_RANGE,
+        ETAG,
+    ] {
+        headers.remove(name);
     }
 }
 
@@ -117,5 +134,8 @@ fn number(n: usize) -> HeaderValue {
 
 /// Rounds up: a client that comes back a moment early is refused again.
 fn whole_seconds(wait: Duration) -> HeaderValue {
-    HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
+    HeaderValue::from(
+        wait.as_secs()
+            .saturating_add(u64::from(wait.subsec_nanos() > 0)),
+    )
 }

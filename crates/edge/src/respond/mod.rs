@@ -57,7 +57,7 @@ impl RespondLayer {
     #[must_use]
     pub fn response<B>(&self, failure: &Failure) -> Response<ResponseBody<B>> {
         let mut response = Response::new(ResponseBody::written(errors::json(failure, self.types)));
-        *response.status_mut() = failure.status();
+        *response.status_mut() = errors::status(failure, self.types);
         headers::failed(response.headers_mut(), failure);
         response
     }
@@ -231,7 +231,8 @@ impl RespondLayer {
             // What the upstream said of itself in headers is kept; its body gives way to ours.
             (Ok(response), Some(failure)) => {
                 let (mut head, _) = response.into_parts();
-                head.status = failure.status();
+                head.status = errors::status(failure, self.types);
+                headers::unframe(&mut head.headers);
                 headers::failed(&mut head.headers, failure);
                 Response::from_parts(
                     head,

@@ -1,7 +1,10 @@
 //! Fallback tables of a configuration, in the words of the fallback layer.
 
+use std::collections::HashMap;
+
 use ziggurat_config::{Config, FallbackTable, FallbackTarget};
 use ziggurat_core::{
+    ModelGroup,
     fallbacks::{Table, Target},
     json::Document,
 };
@@ -17,38 +20,57 @@ pub(super) struct Tables {
 
 pub(super) fn tables(config: &Config) -> Tables {
     Tables {
-        general: table(config, &config.fallbacks.general),
-        context_window: table(config, &config.fallbacks.context_window),
-        content_policy: table(config, &config.fallbacks.content_policy),
+        general: table(&config.fallbacks.general),
+        context_window: table(&config.fallbacks.context_window),
+        content_policy: table(&config.fallbacks.content_policy),
     }
 }
 
-/// Chains under their own keys; then, where no chain stands, under the aliases of those keys, and under the bare name of
-/// a key that names the provider which the bare name would lead to as well.
-fn table(config: &Config, entries: &FallbackTable) -> Table {
-    let own = entries.iter().map(|(key, chain)| (key.clone(), chain));
-    let aliases = config.aliases.iter().flat_map(|alias| {
-        let of_target = entries.iter().filter(|(key, _)| *key == alias.group);
-        of_target.map(|(_, chain)| (alias.name.clone(), chain))
-    });
-    let bare = entries.iter().filter_map(|(key, chain)| {
-        let (provider, name) = key.split_once('/')?;
-        let (inferred, _) = resolve(name, None, None).ok()?;
-        (inferred.as_str() == provider).then(|| (name.to_owned(), chain))
-    });
-    own.chain(aliases)
-        .chain(bare)
-        .map(|(key, chain)| (key, chain.iter().map(target).collect::<Vec<_>>()))
+fn table(entries: &FallbackTable) -> Table {
+    entries
+        .iter()
+        .map(|(key, chain)| (key.as_str(), chain.iter().map(target).collect::<Vec<_>>()))
         .collect()
+}
+
+/// Other names under which the chain of a group may stand: of an alias its group's, of a bare model name the one with
+/// the provider that it leads to.
+pub(super) fn synonyms(config: &Config) -> HashMap<ModelGroup, Vec<ModelGroup>> {
+    let with_provider = |name: &str| {
+        let (provider, bare) = resolve(name, None, None).ok()?;
+        (bare == name).then(|| ModelGroup::from(format!("{}/{name}", provider.as_str())))
+    };
+    let groups = config
+        .deployments
+        .iter()
+        .map(|deployment| (deployment.model_name.as_str(), None));
+    let aliases = config
+        .aliases
+        .iter()
+        .map(|alias| (alias.name.as_str(), Some(alias.group.as_str())));
+    let names = groups.chain(aliases).map(|(name, group)| {
+        let others = [
+            with_provider(name),
+            group.map(ModelGroup::from),
+            group.and_then(with_provider),
+        ];
+        (
+            ModelGroup::from(name),
+            others.into_iter().flatten().collect::<Vec<_>>(),
+        )
+    });
+    names.filter(|(_, others)| !others.is_empty()).collect()
 }
 
 fn target(target: &FallbackTarget) -> Target {
     if target.parameters.is_empty() {
         return Target::new(target.model.as_str());
     }
-    // The same reading as for requests, so that both mean the same.
+    // The same reading as for requests, so that both mean the same. The configuration has checked the limits.
     let mut members = target.parameters.clone();
     members.insert("model".to_owned(), target.model.clone().into());
+    let unknown = |name: &String, _: &mut serde_json::Value| envelope::may_stand_in_target(name);
+    members.retain(unknown);
     let text = serde_json::to_vec(&members).expect("JSON values serialise");
     let object = Document::parse(text.into()).expect("serialised JSON is an object");
     envelope::target(&object, "fallbacks").unwrap_or_else(|_| Target::new(target.model.as_str()))

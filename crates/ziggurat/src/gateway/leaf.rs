@@ -3,34 +3,66 @@
 use std::sync::Arc;
 
 use ziggurat_config::{Config, Deployment, ForwardClientHeaders};
-use ziggurat_core::Served;
+use ziggurat_core::{Failure, FailureKind, Served};
 use ziggurat_models::Provider;
 use ziggurat_openai::{Builder, OpenAi};
-use ziggurat_provider::{HttpClient, ProviderService};
+use ziggurat_provider::{Call, Dialect, HttpClient, Outgoing, ProviderService};
 
 use super::summary::shown;
+
+/// The leaf of a deployment.
+pub(super) struct Built {
+    pub(super) service: ProviderService,
+    /// The address, written in one way: deployments there share its limits.
+    pub(super) origin: String,
+}
 
 /// Builds the service that calls a deployment; or says why there is none.
 pub(super) fn build(
     config: &Config,
     deployment: &Deployment,
     client: &HttpClient,
-) -> Result<ProviderService, String> {
+) -> Result<Built, String> {
     let dialect = dialect(config, deployment)?;
     let api_base = shown(dialect.api_base());
+    let origin = api_base.trim_end_matches('/').to_ascii_lowercase();
     let served = Served::new(
         deployment.id.as_str().into(),
         &deployment.litellm_model,
         Some(&api_base),
     );
-    let leaf = ProviderService::new(client.clone(), Arc::new(dialect), served);
-    Ok(match &config.general.forward_client_headers {
+    let dialect: Arc<dyn Dialect> = match deployment.blocked {
+        true => Arc::new(Blocked {
+            group: deployment.model_name.clone(),
+        }),
+        false => Arc::new(dialect),
+    };
+    let leaf = ProviderService::new(client.clone(), dialect, served);
+    let service = match &config.general.forward_client_headers {
         ForwardClientHeaders::Custom => leaf.forward_custom_headers(true),
         ForwardClientHeaders::Listed(names) => {
             leaf.forward_headers(names.iter().filter_map(|name| name.parse().ok()))
         }
         _ => leaf,
-    })
+    };
+    Ok(Built { service, origin })
+}
+
+/// Speaks to no one: the operator has closed the group.
+#[derive(Debug)]
+struct Blocked {
+    group: String,
+}
+
+impl Dialect for Blocked {
+    fn provider(&self) -> &'static str {
+        "none"
+    }
+
+    fn prepare(&self, _: Call<'_>) -> Result<Outgoing, Failure> {
+        let message = format!("the model group `{}` is blocked", self.group);
+        Err(Failure::new(FailureKind::PermissionDenied).with_message(message))
+    }
 }
 
 /// The environment variables that a provider's dialect falls back on for a setting.

@@ -1,6 +1,8 @@
 //! A whole stack, built from a configuration.
 
+mod assemble;
 mod fallbacks;
+mod groups;
 mod leaf;
 mod summary;
 
@@ -13,20 +15,19 @@ use std::{
 };
 
 use http::{Request, Response};
-use tower_layer::Layer;
 use tower_service::Service;
-use ziggurat_balance::{Balance, Endpoint};
-use ziggurat_config::{Config, ConfigErrors, Deployment, ForwardClientHeaders, Loader};
-use ziggurat_core::{BoxError, ModelGroup, Open};
+use ziggurat_balance::Balance;
+use ziggurat_config::{Config, ConfigErrors, Loader};
+use ziggurat_core::{BoxError, Open};
 use ziggurat_edge::{
-    Envelope, EnvelopeLayer, ErrorTypes, Respond, RespondLayer,
+    Envelope, ErrorTypes, Respond,
     respond::{ResponseBody as Answered, ResponseFuture as Answering},
 };
-use ziggurat_fallback::{Fallback, FallbackLayer};
+use ziggurat_fallback::Fallback;
 use ziggurat_provider::{HttpClient, ProviderBody, ProviderService};
-use ziggurat_retry::{Retry, RetryLayer};
+use ziggurat_retry::Retry;
 use ziggurat_router::Router;
-use ziggurat_timeout::{ResponseBody as Timed, Timeout, TimeoutLayer};
+use ziggurat_timeout::{ResponseBody as Timed, Timeout};
 
 pub use self::summary::{GroupSummary, Summary};
 
@@ -75,18 +76,15 @@ impl Gateway {
     ///
     /// As [`Self::new`].
     pub fn with_client(config: &Config, client: &HttpClient) -> Result<Self, ConfigErrors> {
-        let mut config = config.clone();
         let mut leaves = HashMap::new();
-        let mut seen = config.clone();
-        seen.retain(|deployment| {
-            let leaf = leaf::build(&config, deployment, client)?;
+        let mut usable = config.clone();
+        usable.retain(|deployment| {
+            let leaf = leaf::build(config, deployment, client)?;
             leaves.insert(deployment.id.clone(), leaf);
             Ok(())
         })?;
-        config = seen;
-        let summary = Arc::new(Summary::of(&config));
-        let stack = respond(&config)
-            .layer(envelope(&config).layer(fallback(&config).layer(router(&config, &leaves))));
+        let summary = Arc::new(Summary::of(&usable));
+        let stack = assemble::stack(&usable, &leaves);
         Ok(Self { stack, summary })
     }
 
@@ -136,113 +134,4 @@ pub fn error_types(config: &Config) -> ErrorTypes {
         ziggurat_config::ErrorTypes::OpenAi => ErrorTypes::OpenAi,
         _ => ErrorTypes::Litellm,
     }
-}
-
-fn respond(config: &Config) -> RespondLayer {
-    RespondLayer::new()
-        .error_types(error_types(config))
-        .expose_fallback_errors(config.general.expose_fallback_errors)
-}
-
-fn envelope(config: &Config) -> EnvelopeLayer {
-    let limit = usize::try_from(config.general.max_request_bytes).unwrap_or(usize::MAX);
-    let layer = EnvelopeLayer::new()
-        .accept_overrides(true)
-        .require("messages")
-        .limit(limit);
-    match &config.general.forward_client_headers {
-        ForwardClientHeaders::Custom => layer.forward_custom_headers(true),
-        ForwardClientHeaders::Listed(names) => {
-            layer.forward_headers(names.iter().filter_map(|name| name.parse().ok()))
-        }
-        _ => layer,
-    }
-}
-
-fn fallback(config: &Config) -> FallbackLayer {
-    let tables = fallbacks::tables(config);
-    let mut layer = FallbackLayer::new(tables.general).max_fallbacks(config.settings.max_fallbacks);
-    if !tables.context_window.is_empty() {
-        layer = layer.context_window(tables.context_window);
-    }
-    if !tables.content_policy.is_empty() {
-        layer = layer.content_policy(tables.content_policy);
-    }
-    match attempt_cap(config) {
-        Some(attempts) => layer.max_attempts_per_request(attempts),
-        None => layer,
-    }
-}
-
-fn router(config: &Config, leaves: &HashMap<String, ProviderService>) -> Router<Group> {
-    let mut retry =
-        RetryLayer::new(config.settings.num_retries).min_delay(config.settings.retry_after);
-    if let Some(attempts) = attempt_cap(config) {
-        retry = retry.max_attempts_per_request(attempts);
-    }
-    let mut groups: Vec<(ModelGroup, Vec<Endpoint<Leaf>>)> = Vec::new();
-    for deployment in &config.deployments {
-        let Some(leaf) = leaves.get(&deployment.id) else {
-            continue;
-        };
-        let endpoint = endpoint(config, deployment, leaf.clone());
-        match groups
-            .iter_mut()
-            .find(|(group, _)| group.as_str() == deployment.model_name)
-        {
-            Some((_, endpoints)) => endpoints.push(endpoint),
-            None => groups.push((deployment.model_name.as_str().into(), vec![endpoint])),
-        }
-    }
-    // A deployment can be asked for by its id, where no group has that name.
-    let ids = config
-        .deployments
-        .iter()
-        .filter(|d| groups.iter().all(|(group, _)| group.as_str() != d.id));
-    let ids = ids.filter_map(|d| {
-        Some((
-            d.id.as_str().into(),
-            vec![endpoint(config, d, leaves.get(&d.id)?.clone())],
-        ))
-    });
-    let ids: Vec<_> = ids.collect();
-    let groups = groups.into_iter().chain(ids);
-    let groups = groups.map(|(group, endpoints)| (group, retry.layer(Balance::new(endpoints))));
-    config
-        .aliases
-        .iter()
-        .fold(Router::new(groups), |router, alias| {
-            router.with_alias(alias.name.as_str(), alias.group.as_str())
-        })
-}
-
-fn endpoint(config: &Config, deployment: &Deployment, leaf: ProviderService) -> Endpoint<Leaf> {
-    let timeout = TimeoutLayer::new(config.settings.timeout_for(deployment))
-        .stream(config.settings.stream_timeout_for(deployment));
-    let mut endpoint = Endpoint::new(deployment.id.as_str(), timeout.layer(Open::new(leaf)));
-    if let Some(weight) = deployment.weight {
-        endpoint = endpoint.weight(weight);
-    }
-    if let Some(rpm) = deployment.rpm {
-        endpoint = endpoint.rpm(rpm);
-    }
-    if let Some(tpm) = deployment.tpm {
-        endpoint = endpoint.tpm(tpm);
-    }
-    // Deployments at one address share its limits.
-    if let Some(api_base) = &deployment.api_base {
-        endpoint = endpoint.origin(api_base.as_str());
-    }
-    match deployment.num_retries {
-        Some(retries) => endpoint.max_retries(retries),
-        None => endpoint,
-    }
-}
-
-/// Attempts of one request over all groups: the first and `num_retries_per_request` more.
-fn attempt_cap(config: &Config) -> Option<usize> {
-    config
-        .settings
-        .num_retries_per_request
-        .map(|retries| retries as usize + 1)
 }

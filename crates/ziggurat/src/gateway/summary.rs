@@ -31,7 +31,11 @@ pub struct GroupSummary {
 impl Summary {
     pub(super) fn of(config: &Config) -> Self {
         let mut groups: Vec<GroupSummary> = Vec::new();
-        for deployment in &config.deployments {
+        for deployment in config
+            .deployments
+            .iter()
+            .filter(|deployment| !deployment.blocked)
+        {
             let api_base = deployment.api_base.as_deref().map(shown);
             let line = (
                 deployment.id.clone(),

@@ -1,0 +1,126 @@
+//! The layers, as a configuration sets them.
+
+use std::collections::HashMap;
+
+use tower_layer::Layer;
+use ziggurat_balance::{Balance, Endpoint};
+use ziggurat_config::{Config, Deployment, ForwardClientHeaders};
+use ziggurat_core::Open;
+use ziggurat_edge::{EnvelopeLayer, RespondLayer};
+use ziggurat_fallback::FallbackLayer;
+use ziggurat_retry::RetryLayer;
+use ziggurat_router::Router;
+use ziggurat_timeout::TimeoutLayer;
+
+use super::{
+    Group, Leaf, Stack, error_types, fallbacks,
+    groups::{self, Members},
+    leaf::Built,
+};
+
+pub(super) fn stack(config: &Config, leaves: &HashMap<String, Built>) -> Stack {
+    let groups = groups::of(config);
+    let served = groups::served(config, &groups);
+    let fallback = fallback(config)
+        .synonyms(fallbacks::synonyms(config))
+        .served(served);
+    respond(config).layer(envelope(config).layer(fallback.layer(router(config, leaves, groups))))
+}
+
+fn respond(config: &Config) -> RespondLayer {
+    RespondLayer::new()
+        .error_types(error_types(config))
+        .expose_fallback_errors(config.general.expose_fallback_errors)
+}
+
+fn envelope(config: &Config) -> EnvelopeLayer {
+    let limit = usize::try_from(config.general.max_request_bytes).unwrap_or(usize::MAX);
+    let layer = EnvelopeLayer::new()
+        .accept_overrides(true)
+        .require("messages")
+        .limit(limit);
+    match &config.general.forward_client_headers {
+        ForwardClientHeaders::Custom => layer.forward_custom_headers(true),
+        ForwardClientHeaders::Listed(names) => {
+            layer.forward_headers(names.iter().filter_map(|name| name.parse().ok()))
+        }
+        _ => layer,
+    }
+}
+
+fn fallback(config: &Config) -> FallbackLayer {
+    let tables = fallbacks::tables(config);
+    let settings = &config.settings;
+    let mut layer = FallbackLayer::new(tables.general)
+        .max_fallbacks(settings.max_fallbacks)
+        .allow_generic_fallback_on_refusal(settings.allow_generic_fallback_on_refusal);
+    if !tables.context_window.is_empty() {
+        layer = layer.context_window(tables.context_window);
+    }
+    if !tables.content_policy.is_empty() {
+        layer = layer.content_policy(tables.content_policy);
+    }
+    if let Some(kinds) = settings.fallback_on.clone() {
+        layer = layer.fallback_on(move |kind| kinds.iter().any(|name| name == kind.as_str()));
+    }
+    match attempt_cap(config) {
+        Some(attempts) => layer.max_attempts_per_request(attempts),
+        None => layer,
+    }
+}
+
+fn router(
+    config: &Config,
+    leaves: &HashMap<String, Built>,
+    groups: Vec<Members<'_>>,
+) -> Router<Group> {
+    let mut retry =
+        RetryLayer::new(config.settings.num_retries).min_delay(config.settings.retry_after);
+    if let Some(attempts) = attempt_cap(config) {
+        retry = retry.max_attempts_per_request(attempts);
+    }
+    let group = |members: Members<'_>| {
+        let endpoint = |deployment: &&Deployment| {
+            Some(endpoint(config, deployment, leaves.get(&deployment.id)?))
+        };
+        let balance = Balance::new(members.deployments.iter().filter_map(endpoint));
+        (members.name, retry.layer(balance))
+    };
+    let aliases = config.aliases.iter();
+    aliases.fold(
+        Router::new(groups.into_iter().map(group)),
+        |router, alias| router.with_alias(alias.name.as_str(), alias.group.as_str()),
+    )
+}
+
+fn endpoint(config: &Config, deployment: &Deployment, built: &Built) -> Endpoint<Leaf> {
+    let timeout = TimeoutLayer::new(config.settings.timeout_for(deployment))
+        .stream(config.settings.stream_timeout_for(deployment));
+    // Deployments at one address share its limits.
+    let mut endpoint = Endpoint::new(
+        deployment.id.as_str(),
+        timeout.layer(Open::new(built.service.clone())),
+    )
+    .origin(built.origin.as_str());
+    if let Some(weight) = deployment.weight {
+        endpoint = endpoint.weight(weight);
+    }
+    if let Some(rpm) = deployment.rpm {
+        endpoint = endpoint.rpm(rpm);
+    }
+    if let Some(tpm) = deployment.tpm {
+        endpoint = endpoint.tpm(tpm);
+    }
+    match deployment.num_retries {
+        Some(retries) => endpoint.max_retries(retries),
+        None => endpoint,
+    }
+}
+
+/// Attempts of one request over all groups: the first and `num_retries_per_request` more.
+fn attempt_cap(config: &Config) -> Option<usize> {
+    config
+        .settings
+        .num_retries_per_request
+        .map(|retries| retries as usize + 1)
+}
