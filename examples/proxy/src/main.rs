@@ -11,6 +11,8 @@ use tracing_subscriber::{filter::Targets, prelude::*};
 use ziggurat::Gateway;
 use ziggurat_server::{DEFAULT_PORT, Options, Server};
 
+use crate::signals::Signals;
+
 /// Balances, retries, falls back and times out over deployments of LLMs, as a LiteLLM YAML file says.
 #[derive(Debug, Parser)]
 #[command(name = "ziggurat-proxy", version)]
@@ -84,7 +86,7 @@ fn start() -> Result<runtime::Runtime, Box<dyn Error>> {
 }
 
 async fn run(args: Args) -> Result<(), Box<dyn Error>> {
-    let shutdown = signals::shutdown()?;
+    let (mut first, mut second) = (Signals::new()?, Signals::new()?);
     let demo = if args.config.is_none() {
         Some(demo::Demo::start().await?)
     } else {
@@ -102,7 +104,15 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     if demo.is_some() {
         eprint!("{}", demo::hint(server.address()));
     }
-    Ok(server.run(shutdown).await?)
+    let twice = async {
+        second.next().await;
+        second.next().await;
+    };
+    // The first signal lets running requests end, the second does not.
+    tokio::select! {
+        ended = server.run(async { first.next().await }) => Ok(ended?),
+        () = twice => Err("a second signal came: running requests are cut".into()),
+    }
 }
 
 fn load() -> ziggurat::config::Loader {

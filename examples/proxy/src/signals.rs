@@ -1,30 +1,47 @@
 //! Ctrl-C and SIGTERM.
 
-use std::{future::Future, io};
+use std::io;
 
-/// Resolves at the first Ctrl-C or SIGTERM. The handlers are in place when this returns.
+/// Waits for signals. The handlers are in place once this exists.
 #[cfg(unix)]
-pub(crate) fn shutdown() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate) = (
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::terminate())?,
-    );
-    Ok(async move {
-        std::future::poll_fn(|cx| match interrupt.poll_recv(cx) {
-            std::task::Poll::Pending => terminate.poll_recv(cx),
-            ready => ready,
-        })
-        .await;
-    })
+pub(crate) struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
 }
 
-/// Resolves at the first Ctrl-C.
+#[cfg(unix)]
+impl Signals {
+    pub(crate) fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Resolves at the next Ctrl-C or SIGTERM.
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Waits for Ctrl-C.
 #[cfg(not(unix))]
-pub(crate) fn shutdown() -> io::Result<impl Future<Output = ()>> {
-    Ok(async {
+pub(crate) struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    /// Resolves at the next Ctrl-C.
+    pub(crate) async fn next(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
-    })
+    }
 }
