@@ -87,15 +87,12 @@ fn start() -> Result<runtime::Runtime, Box<dyn Error>> {
 
 async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let (mut first, mut second) = (Signals::new()?, Signals::new()?);
-    let demo = if args.config.is_none() {
-        Some(demo::Demo::start().await?)
-    } else {
-        None
-    };
-    let config = match (&args.config, &demo) {
-        (Some(file), _) => load().from_path(file)?,
-        (None, Some(demo)) => demo.config()?,
-        (None, None) => unreachable!("without a file there is a demo"),
+    let (config, demo) = match &args.config {
+        Some(file) => (load().from_path(file)?, None),
+        None => {
+            let demo = demo::Demo::start().await?;
+            (demo.config()?, Some(demo))
+        }
     };
     let mut options = Options::default();
     (options.host, options.port, options.drain) = (args.host, args.port, args.drain_timeout);
