@@ -114,13 +114,18 @@ fn enter<'a>(
     tried.read(|attempts| {
         for other in others {
             let class = Class::of(other, attempts);
-            if matches!(class, Class::Untried | Class::Limited) {
-                attempt.untried += 1;
-            }
-            if class == Class::Untried && !chosen.shares_origin(other) {
-                attempt.untried_elsewhere += 1;
+            attempt.untried += usize::from(!matches!(class, Class::Tried(_)));
+            match class {
+                Class::Tried(last) => lower(&mut attempt.tried_longest_ago, last),
+                _ if chosen.shares_origin(other) => attempt.untried_here += 1,
+                Class::Limited(until) => lower(&mut attempt.resting_until, until),
+                Class::Untried => attempt.untried_elsewhere += 1,
             }
         }
     });
     tried.begin(attempt)
+}
+
+fn lower<T: Ord + Copy>(least: &mut Option<T>, other: T) {
+    *least = Some(least.map_or(other, |least| least.min(other)));
 }

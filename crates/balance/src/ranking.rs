@@ -11,8 +11,8 @@ use crate::{
 pub(crate) enum Class {
     /// Not tried yet in this request.
     Untried,
-    /// Not tried yet, but its origin asked this request for a wait that is not over.
-    Limited,
+    /// Not tried yet, but its origin asked this request for a wait that is over then.
+    Limited(Instant),
     /// Tried; the number of the last attempt there.
     Tried(usize),
 }
@@ -30,24 +30,22 @@ pub(crate) struct Ranking<'a> {
 impl Class {
     pub(crate) fn of(declared: &Declared, attempts: &[Attempt]) -> Self {
         let here = |attempt: &Attempt| attempt.deployment.as_ref() == Some(&declared.id);
-        let limited = |attempt: &Attempt| {
-            declared.origin.is_some()
-                && attempt.origin == declared.origin
-                && attempt
-                    .not_before()
-                    .is_some_and(|start| start > Instant::now())
-        };
-        match attempts.iter().rposition(here) {
-            Some(last) => Self::Tried(last),
-            None if attempts.iter().any(limited) => Self::Limited,
-            None => Self::Untried,
+        if let Some(last) = attempts.iter().rposition(here) {
+            return Self::Tried(last);
+        }
+        let shares_limits =
+            |attempt: &&Attempt| declared.origin.is_some() && attempt.origin == declared.origin;
+        let waits = attempts.iter().filter(shares_limits);
+        match waits.filter_map(Attempt::not_before).max() {
+            Some(until) if until > Instant::now() => Self::Limited(until),
+            _ => Self::Untried,
         }
     }
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Untried => "untried",
-            Self::Limited => "limited",
+            Self::Limited(_) => "limited",
             Self::Tried(_) => "tried",
         }
     }
@@ -105,7 +103,7 @@ impl<'a> Ranking<'a> {
         });
         match class {
             Class::Untried => self.untried.push(candidate),
-            Class::Limited => self.limited.push(candidate),
+            Class::Limited(_) => self.limited.push(candidate),
             Class::Tried(last) => self.tried.push((last, candidate)),
         }
     }

@@ -8,8 +8,11 @@ use crate::{Candidate, Pick, TARGET};
 /// Picks at random, weighted by what is declared.
 ///
 /// The weights are those of the first metric of `weight`, `rpm` and `tpm` for which any candidate has more than zero.
-/// A candidate that does not declare it gets the mean of those that do, zeros included; one that declares zero is
-/// chosen only if it is alone. Without any metric all candidates are equal. Each choice is independent of the others.
+/// A candidate that does not declare it gets the mean of those that do, zeros included. If no candidate has more than
+/// zero of any, all are equal. Each choice is independent of the others.
+///
+/// Zero means never: up to the deciding metric, a candidate that declares zero is left out of the choice while there are
+/// others that do not. If all declare zero, the next metric is looked at.
 ///
 /// Clones share one generator, a counter that is never locked.
 #[derive(Clone, Debug)]
@@ -27,13 +30,20 @@ enum Metric {
 
 /// How the chances are shared out among some candidates.
 struct Scale {
-    metric: Metric,
+    /// Whose values are the shares; all are equal without one.
+    metric: Option<Metric>,
+    /// Those before it by which candidates are left out.
+    excluding: Excluding,
     /// The largest value, by which all are divided: a sum of huge values would not be finite.
     largest: f64,
     /// The share of a candidate that declares nothing.
     mean: f64,
     total: f64,
 }
+
+/// The metrics in which zero leaves a candidate out.
+#[derive(Clone, Copy, Default)]
+struct Excluding([bool; Metric::ALL.len()]);
 
 // === impl Shuffle ===
 
@@ -76,18 +86,16 @@ impl Default for Shuffle {
 
 impl Pick for Shuffle {
     fn pick(&self, candidates: &[Candidate<'_>]) -> usize {
-        let drawn = self.unit();
-        match Scale::of(candidates) {
-            Some(scale) => scale.at(candidates, drawn),
-            None => (drawn * candidates.len() as f64) as usize,
-        }
+        Scale::of(candidates).at(candidates, self.unit())
     }
 
     fn prepare(&self, endpoints: &[Candidate<'_>]) {
-        let Some(Scale { metric, .. }) = Scale::of(endpoints) else {
+        let scale = Scale::of(endpoints);
+        let Some(metric) = scale.metric else {
             return;
         };
-        for endpoint in endpoints.iter().filter(|e| metric.of(e).is_none()) {
+        let averaged = |e: &&Candidate<'_>| metric.of(e).is_none() && !scale.excluding.excludes(e);
+        for endpoint in endpoints.iter().filter(averaged) {
             tracing::info!(
                 target: TARGET,
                 deployment = %endpoint.id(),
@@ -120,34 +128,72 @@ impl Metric {
     }
 }
 
+// === impl Excluding ===
+
+impl Excluding {
+    /// Adds a metric of which no one has more than zero, unless all that are left declare zero.
+    fn add(&mut self, metric: Metric, candidates: &[Candidate<'_>]) {
+        let mut left = candidates.iter().filter(|c| !self.excludes(c));
+        self.0[metric as usize] = left.any(|c| metric.of(c).is_none());
+    }
+
+    fn excludes(&self, candidate: &Candidate<'_>) -> bool {
+        let zero = |metric: Metric| metric.of(candidate) == Some(0.0);
+        Metric::ALL
+            .into_iter()
+            .any(|metric| self.0[metric as usize] && zero(metric))
+    }
+}
+
 // === impl Scale ===
 
 impl Scale {
-    /// Returns `None` if no candidate has more than zero of any metric.
-    fn of(candidates: &[Candidate<'_>]) -> Option<Self> {
-        Metric::ALL.into_iter().find_map(|metric| {
-            let declared = || candidates.iter().filter_map(|c| metric.of(c));
-            let largest = declared().fold(0.0, f64::max);
-            if largest == 0.0 {
-                return None;
+    fn of(candidates: &[Candidate<'_>]) -> Self {
+        let mut excluding = Excluding::default();
+        for metric in Metric::ALL {
+            if let Some(scale) = Self::by(metric, excluding, candidates) {
+                return scale;
             }
-            let (mut sum, mut count) = (0.0, 0_usize);
-            for value in declared() {
-                sum += value / largest;
-                count += 1;
-            }
-            let mean = sum / count as f64;
-            Some(Self {
-                metric,
-                largest,
-                mean,
-                total: mean * candidates.len() as f64,
-            })
+            excluding.add(metric, candidates);
+        }
+        let left = candidates.iter().filter(|c| !excluding.excludes(c));
+        Self {
+            metric: None,
+            excluding,
+            largest: 1.0,
+            mean: 1.0,
+            total: left.count() as f64,
+        }
+    }
+
+    /// Returns `None` if no candidate that is left has more than zero of the metric.
+    fn by(metric: Metric, excluding: Excluding, candidates: &[Candidate<'_>]) -> Option<Self> {
+        let left = || candidates.iter().filter(|c| !excluding.excludes(c));
+        let declared = || left().filter_map(|c| metric.of(c));
+        let largest = declared().fold(0.0, f64::max);
+        if largest == 0.0 {
+            return None;
+        }
+        let (mut sum, mut count) = (0.0, 0_usize);
+        for value in declared() {
+            sum += value / largest;
+            count += 1;
+        }
+        let mean = sum / count as f64;
+        Some(Self {
+            metric: Some(metric),
+            excluding,
+            largest,
+            mean,
+            total: mean * left().count() as f64,
         })
     }
 
     fn share(&self, candidate: &Candidate<'_>) -> f64 {
-        match self.metric.of(candidate) {
+        if self.excluding.excludes(candidate) {
+            return 0.0;
+        }
+        match self.metric.and_then(|metric| metric.of(candidate)) {
             Some(value) => value / self.largest,
             None => self.mean,
         }

@@ -9,7 +9,7 @@ use http::{Request, Response, StatusCode, header::RETRY_AFTER};
 use support::{Leaf, name, refused, request, status};
 use tokio::time::sleep;
 use tokio_test::{assert_pending, task::spawn};
-use tower::{ServiceExt, service_fn};
+use tower::{ServiceExt, service_fn, util::MapRequest};
 use ziggurat_balance::{Balance, Endpoint};
 use ziggurat_core::{
     BoxError, DeploymentId, Failure, FailureKind, GrpcStatus, ModelGroup, Open, Outcome, Tried,
@@ -94,6 +94,41 @@ async fn a_name_given_below_stays() {
     });
     let failure = refused(&only(leaf), Request::new(())).await;
     assert_eq!(failure.deployment().unwrap().as_str(), "below");
+}
+
+type Site = Open<MapRequest<Balance<Leaf>, fn(Request<()>) -> Request<()>>>;
+
+/// A balance of `names`, all of which fail, as an endpoint of another that keeps the ledger to itself.
+fn site(name: &str, names: [&'static str; 2]) -> Endpoint<Site> {
+    let failing = || Leaf::new().answering(|_| status(StatusCode::BAD_GATEWAY));
+    let balance = Balance::new(names.map(|name| Endpoint::new(name, failing())));
+    let without: fn(Request<()>) -> Request<()> = |mut request| {
+        request.extensions_mut().remove::<Tried>();
+        request
+    };
+    Endpoint::new(name, Open::new(MapRequest::new(balance, without)))
+}
+
+#[tokio::test]
+async fn a_balance_below_another_stays_out_of_the_ledger_if_that_is_taken_off() {
+    let sites = [site("eu", ["eu-1", "eu-2"]), site("us", ["us-1", "us-2"])];
+    let balance = Balance::new(sites);
+    let (tried, request) = request();
+    let mut sites = Vec::new();
+    for untried in [1, 0] {
+        let response = balance.clone().oneshot(request.clone()).await.unwrap();
+        tried.read(|attempts| {
+            let attempt = attempts.last().unwrap();
+            assert_eq!(attempt.untried, untried);
+            assert!(attempt.failed_with(FailureKind::Server));
+            let site = attempt.deployment.as_ref().unwrap().to_string();
+            assert!(name(&response).starts_with(&site));
+            sites.push(site);
+        });
+    }
+    sites.sort();
+    assert_eq!(sites, ["eu", "us"]);
+    assert_eq!(tried.attempts(), 2);
 }
 
 #[tokio::test]

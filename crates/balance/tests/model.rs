@@ -170,17 +170,23 @@ async fn check(members: Vec<Member>, history: Vec<Visit>, seed: u64) {
 
     if all(&|m| m.readiness == Readiness::Broken).is_empty() {
         let others = all(&|_| true).into_iter().filter(|n| *n != chosen);
-        let untried: Vec<_> = others.filter(|n| rank(*n) <= Rank::Limited).collect();
+        let (untried, others): (Vec<_>, Vec<_>) = others.partition(|n| rank(*n) <= Rank::Limited);
         let home = members[chosen].origin;
-        let elsewhere = untried.iter().filter(|n| {
-            rank(**n) == Rank::Untried && (home.is_none() || members[**n].origin != home)
-        });
-        let expected = (untried.len(), elsewhere.count());
-        let written = tried.read(|attempts| {
+        let (here, elsewhere): (Vec<_>, Vec<_>) = untried
+            .iter()
+            .partition(|n| home.is_some() && members[**n].origin == home);
+        let free = elsewhere.iter().filter(|n| rank(**n) == Rank::Untried);
+        let longest_ago = others.iter().map(|n| rank(*n)).min();
+        tried.read(|attempts| {
             let attempt = attempts.last().unwrap();
-            (attempt.untried, attempt.untried_elsewhere)
+            assert_eq!(attempt.untried, untried.len());
+            assert_eq!(attempt.untried_here, here.len());
+            assert_eq!(attempt.untried_elsewhere, free.clone().count());
+            let rests = attempt.resting_until.is_some();
+            assert_eq!(rests, free.count() < elsewhere.len());
+            let next = attempt.tried_longest_ago.map(Rank::Tried);
+            assert_eq!(next, longest_ago);
         });
-        assert_eq!(written, expected);
     }
 }
 

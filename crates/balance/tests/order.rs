@@ -133,6 +133,57 @@ async fn untried_elsewhere_leaves_out_the_same_and_limited_origins() {
     failed(&tried, "gone", Some("y"), after(10));
     assert_eq!(ask(&balance, request).await, "picked");
     assert_eq!(untried(&tried)[2], (4, 2));
+    tried.read(|attempts| {
+        assert_eq!(attempts[2].untried_here, 1);
+        assert_eq!(attempts[2].resting_until, attempts[1].not_before());
+        assert_eq!(attempts[2].tried_longest_ago, Some(0));
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_says_when_the_first_that_rests_elsewhere_is_free() {
+    let endpoints = [
+        endpoint("a").origin("x"),
+        endpoint("b").origin("x"),
+        endpoint("c").origin("y"),
+        endpoint("d").origin("z"),
+    ];
+    let balance = Balance::with_policy(endpoints, At(0));
+    let (tried, request) = request();
+    failed(&tried, "gone", Some("x"), after(3));
+    failed(&tried, "gone", Some("y"), after(9));
+    failed(&tried, "gone", Some("y"), after(7));
+    failed(&tried, "gone", Some("z"), after(8));
+    assert_eq!(ask(&balance, request).await, "a");
+    tried.read(|attempts| {
+        let attempt = attempts.last().unwrap();
+        // One of its own origin, and the later end of the waits of `y`, do not count.
+        assert_eq!((attempt.untried, attempt.untried_here), (3, 1));
+        assert_eq!(attempt.resting_until, attempts[3].not_before());
+        assert_eq!(attempt.tried_longest_ago, None);
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_says_whose_turn_comes_next() {
+    let endpoints = [endpoint("a"), endpoint("b"), rejecting("c"), endpoint("d")];
+    let balance = Balance::with_policy(endpoints, At(0));
+    let (tried, request) = request();
+    // Of another group, refused, and tried again later: none of them is the next.
+    for name in ["gone", "c", "b", "a", "b"] {
+        failed(&tried, name, None, None);
+    }
+    for expected in ["d", "a", "b", "d"] {
+        let foretold = tried.read(|attempts| {
+            let next = attempts.last().unwrap().tried_longest_ago;
+            next.map(|next| attempts[next].deployment.clone().unwrap())
+        });
+        let asked = ask(&balance, request.clone()).await;
+        assert_eq!(asked, expected);
+        if expected != "d" {
+            assert_eq!(foretold, Some(expected.into()));
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -101,10 +101,52 @@ async fn r40_zero_is_never_chosen_beside_others() {
 }
 
 #[tokio::test]
+async fn r40_a_lone_zero_is_never_chosen_beside_one_that_declares_nothing() {
+    let endpoints = vec![endpoint("a").weight(0.0), endpoint("b"), endpoint("c")];
+    assert_chances(endpoints, &[0.0, 0.5, 0.5]).await;
+    let later_metric = vec![endpoint("a"), endpoint("b").tpm(0.0)];
+    assert_eq!(counts(later_metric, 100).await, [100, 0]);
+    // What it declares of the other metrics does not bring it back, and decides nothing.
+    let endpoints = vec![
+        endpoint("a").weight(0.0).rpm(90.0),
+        endpoint("b").rpm(1.0),
+        endpoint("c"),
+        endpoint("d").rpm(3.0),
+    ];
+    assert_chances(endpoints, &[0.0, 1.0 / 6.0, 2.0 / 6.0, 3.0 / 6.0]).await;
+    let endpoints = vec![endpoint("a").weight(0.0).rpm(90.0), endpoint("b")];
+    assert_eq!(counts(endpoints, 100).await, [0, 100]);
+}
+
+#[tokio::test]
+async fn r39_zero_of_a_metric_after_the_deciding_one_does_not_matter() {
+    let endpoints = vec![
+        endpoint("a").weight(1.0).rpm(0.0),
+        endpoint("b").weight(3.0),
+    ];
+    assert_chances(endpoints, &[0.25, 0.75]).await;
+}
+
+#[tokio::test]
+async fn r40_where_all_are_zero_all_are_equal() {
+    let endpoints = ["a", "b"].map(|name| endpoint(name).weight(0.0));
+    assert_chances(endpoints.into(), &[0.5, 0.5]).await;
+    // Each is left out by another metric, one after the other, as long as any is left.
+    let endpoints = vec![
+        endpoint("a").weight(0.0),
+        endpoint("b").rpm(0.0),
+        endpoint("c").tpm(0.0),
+    ];
+    assert_eq!(counts(endpoints, 100).await, [0, 0, 100]);
+}
+
+#[tokio::test]
 async fn r40_zero_is_chosen_if_it_is_alone() {
     assert_eq!(counts(vec![endpoint("a").weight(0.0)], 10).await, [10]);
-    let others_refuse = vec![rejecting("a").weight(5.0), endpoint("b").weight(0.0)];
-    assert_eq!(counts(others_refuse, 10).await, [0, 10]);
+    for other in [rejecting("a").weight(5.0), rejecting("a")] {
+        let others_refuse = vec![other, endpoint("b").weight(0.0)];
+        assert_eq!(counts(others_refuse, 10).await, [0, 10]);
+    }
 }
 
 #[tokio::test]

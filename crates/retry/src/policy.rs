@@ -10,6 +10,7 @@ pub(crate) struct Policy<C> {
     pub(crate) classify: C,
     pub(crate) max_retries: u32,
     pub(crate) max_attempts_per_request: Option<usize>,
+    /// A longer wait is not made.
     pub(crate) max_wait: Duration,
     pub(crate) backoff: Backoff,
 }

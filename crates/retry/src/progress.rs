@@ -39,7 +39,7 @@ enum Step {
     Go,
     /// Ask a deployment that still asks for this wait.
     Wait(Duration),
-    /// Ask a deployment again that asks for none.
+    /// Ask a deployment that asks for none, or for one that is not made.
     BackOff,
 }
 
@@ -158,14 +158,14 @@ impl Progress {
         if !self.is_within(policy, attempts.len()) {
             return Step::Stop("no retry is left");
         }
-        match visits::next(attempts, self.first) {
+        match visits::next(attempts, self.first, policy.max_wait) {
             Visit::Free => Step::Go,
-            Visit::Resting(_) if self.fallback_ahead => Step::Stop(SOONER),
-            Visit::Resting(rest) if rest > policy.max_wait => Step::Stop("the wait is too long"),
-            Visit::Resting(rest) => Step::Wait(rest),
-            Visit::Second { slow: true } if self.fallback_ahead => Step::Stop(SOONER),
-            Visit::Second { .. } if self.fallback_ahead => Step::Go,
-            Visit::Second { .. } => Step::BackOff,
+            // Rather too early a call of an untried one than another group.
+            _ if self.fallback_ahead && untried > 0 => Step::Go,
+            Visit::Second { slow: false } if self.fallback_ahead => Step::Go,
+            _ if self.fallback_ahead => Step::Stop(SOONER),
+            Visit::Resting(Some(rest)) => Step::Wait(rest),
+            Visit::Resting(None) | Visit::Second { .. } => Step::BackOff,
         }
     }
 

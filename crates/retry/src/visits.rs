@@ -1,9 +1,10 @@
 //! Reads the ledger: where a retry would go, and when it may.
 //!
-//! A retry goes to a deployment that was not tried yet; if there is none, to the one tried longest ago. Deployments of
-//! one origin share their limits: when one of them asks for a wait, it asks for all.
+//! A retry goes to a deployment that was not tried yet; if there is none, to the one tried longest ago in the whole
+//! request. Which ones are left is written into each attempt by whoever chose its deployment. Deployments of one origin
+//! share their limits: when one of them asks for a wait, it asks for all.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tokio::time::Instant;
 use ziggurat_core::{Attempt, FailureKind, Outcome};
@@ -13,107 +14,106 @@ use ziggurat_core::{Attempt, FailureKind, Outcome};
 pub(crate) enum Visit {
     /// Was not tried yet, and may be asked now.
     Free,
-    /// Asks for this wait, itself or through another of its origin.
-    Resting(Duration),
+    /// Asks for a wait that is not over, itself or through another of its origin: for this long, or `None` if it is
+    /// longer than anyone is waited for.
+    Resting(Option<Duration>),
     /// Was tried, and may be asked now. A slow one has timed out or asked for a wait before.
     Second { slow: bool },
 }
 
 /// Foresees the next visit of a request, whose attempts in the present group begin with number `first`.
-pub(crate) fn next(attempts: &[Attempt], first: usize) -> Visit {
-    let now = Instant::now();
-    let group = attempts.get(first..).unwrap_or_default();
-    let untried = group.last().map_or(0, |last| last.untried);
-    let mut limited = Origin::all_in(group);
-    limited.retain(|origin| origin.untried > 0 && origin.until > Some(now));
-    if untried > limited.iter().map(|origin| origin.untried).sum() {
+///
+/// No wait of more than `max_wait` is made.
+pub(crate) fn next(attempts: &[Attempt], first: usize, max_wait: Duration) -> Visit {
+    let Some(last) = attempts.get(first..).and_then(<[Attempt]>::last) else {
+        return Visit::Second { slow: false };
+    };
+    if last.untried > 0 {
+        return next_untried(attempts, last, max_wait);
+    }
+    let longest_ago = last.tried_longest_ago.and_then(|n| attempts.get(n));
+    let target = longest_ago.unwrap_or(last);
+    let related = |attempt: &&Attempt| is_same(attempt, target) || shares_limits(attempt, target);
+    match Rest::of(attempts.iter().filter(related), max_wait) {
+        Rest::Over => Visit::Second {
+            slow: is_slow(attempts, target),
+        },
+        Rest::For(rest) => Visit::Resting(Some(rest)),
+        Rest::TooLong => Visit::Resting(None),
+    }
+}
+
+/// Foresees a visit to one of the deployments that were left untried by the last attempt.
+fn next_untried(attempts: &[Attempt], last: &Attempt, max_wait: Duration) -> Visit {
+    if last.untried_elsewhere > 0 {
         return Visit::Free;
     }
+    let here = (last.untried_here > 0).then(|| {
+        let related = |attempt: &&Attempt| shares_limits(attempt, last);
+        Rest::of(attempts.iter().filter(related), max_wait)
+    });
+    let elsewhere = last.resting_until.map(|until| {
+        let asked = |attempt: &&Attempt| attempt.not_before() == Some(until);
+        Rest::of(attempts.iter().filter(asked), max_wait)
+    });
     // The first whose wait is over is preferred then.
-    let until = match limited.iter().filter_map(|origin| origin.until).min() {
-        Some(until) if untried > 0 => Some(until),
-        _ => longest_ago(group).and_then(|target| rests_until(attempts, target)),
-    };
-    match until {
-        Some(until) if until > now => Visit::Resting(until - now),
-        _ => Visit::Second {
-            slow: longest_ago(group).is_some_and(|target| is_slow(attempts, target)),
-        },
+    match here.into_iter().chain(elsewhere).min() {
+        Some(Rest::For(rest)) => Visit::Resting(Some(rest)),
+        Some(Rest::TooLong) => Visit::Resting(None),
+        Some(Rest::Over) | None => Visit::Free,
     }
 }
 
-/// What is known of an origin from the attempts on it.
-struct Origin<'a> {
-    name: &'a Arc<str>,
-    /// How many of its deployments were not tried.
-    untried: usize,
-    /// When the wait that it asked for is over.
-    until: Option<Instant>,
+/// What is left of the waits that were asked for, the shortest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rest {
+    Over,
+    For(Duration),
+    /// Only waits are left that are not made, as more was asked for than is waited for.
+    TooLong,
 }
 
-impl<'a> Origin<'a> {
-    fn all_in(group: &'a [Attempt]) -> Vec<Self> {
-        let mut origins: Vec<Self> = Vec::new();
-        for attempt in group {
-            let Some(name) = &attempt.origin else {
+impl Rest {
+    fn of<'a>(attempts: impl Iterator<Item = &'a Attempt>, max_wait: Duration) -> Self {
+        let now = Instant::now();
+        let mut rest = Self::Over;
+        for attempt in attempts {
+            let Some(until) = attempt.not_before().filter(|until| *until > now) else {
                 continue;
             };
-            // Neither its own origin's nor those that had to wait when it began did an attempt count as elsewhere.
-            let waiting =
-                |origin: &&Self| origin.name != name && origin.until > Some(attempt.started);
-            let waiting: usize = origins.iter().filter(waiting).map(|it| it.untried).sum();
-            let own = attempt
-                .untried
-                .saturating_sub(attempt.untried_elsewhere + waiting);
-            let until = attempt.not_before();
-            match origins.iter_mut().find(|origin| origin.name == name) {
-                Some(origin) => {
-                    origin.untried = own;
-                    origin.until = origin.until.max(until);
-                }
-                None => origins.push(Self {
-                    name,
-                    untried: own,
-                    until,
-                }),
-            }
+            // What was asked for counts, not what is left of it: else a wait that was ignored would be made later on.
+            let too_long = wait_asked(attempt).is_some_and(|wait| wait > max_wait);
+            rest = match (too_long, rest) {
+                (true, Self::For(_)) => rest,
+                (true, _) => Self::TooLong,
+                (false, Self::For(rest)) => Self::For(rest.max(until - now)),
+                (false, _) => Self::For(until - now),
+            };
         }
-        origins
+        rest
     }
-}
-
-/// Returns the last attempt on the deployment that was tried longest ago.
-fn longest_ago(group: &[Attempt]) -> Option<&Attempt> {
-    group.iter().enumerate().find_map(|(i, attempt)| {
-        let again = group[i + 1..].iter().any(|later| is_same(later, attempt));
-        (!again).then_some(attempt)
-    })
-}
-
-/// Returns the end of the longest wait that the target, or another of its origin, asked for.
-fn rests_until(attempts: &[Attempt], target: &Attempt) -> Option<Instant> {
-    let shares_limits =
-        |attempt: &Attempt| target.origin.is_some() && attempt.origin == target.origin;
-    attempts
-        .iter()
-        .filter(|attempt| is_same(attempt, target) || shares_limits(attempt))
-        .filter_map(Attempt::not_before)
-        .max()
 }
 
 fn is_slow(attempts: &[Attempt], target: &Attempt) -> bool {
-    attempts
-        .iter()
-        .filter(|attempt| is_same(attempt, target))
-        .any(|attempt| match attempt.outcome {
-            Some(Outcome::Failed { kind, retry_after }) => {
-                kind == FailureKind::Timeout || retry_after.is_some_and(|wait| !wait.is_zero())
-            }
-            _ => false,
-        })
+    let mut visits = attempts.iter().filter(|attempt| is_same(attempt, target));
+    visits.any(|visit| {
+        visit.failed_with(FailureKind::Timeout)
+            || wait_asked(visit).is_some_and(|wait| !wait.is_zero())
+    })
+}
+
+fn wait_asked(attempt: &Attempt) -> Option<Duration> {
+    match attempt.outcome {
+        Some(Outcome::Failed { retry_after, .. }) => retry_after,
+        _ => None,
+    }
 }
 
 fn is_same(a: &Attempt, b: &Attempt) -> bool {
     // A service without a name is the same one only within its group.
     a.deployment == b.deployment && (a.deployment.is_some() || a.hop == b.hop)
+}
+
+fn shares_limits(a: &Attempt, b: &Attempt) -> bool {
+    a.origin.is_some() && a.origin == b.origin
 }

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
+mod beside_fallback;
 mod contract;
 mod counts;
+mod hops;
 mod kinds;
 mod ledger;
 mod model;

@@ -2,21 +2,22 @@
 
 use std::time::Duration;
 
-use http::Request;
 use proptest::prelude::*;
 use tokio::time::Instant;
 use ziggurat_core::{
-    Attempt, Outcome, Tried,
+    Attempt, FailureKind, FallbackReason, Outcome, Tried,
     overrides::{FallbackAhead, MaxRetries},
 };
 use ziggurat_retry::RetryLayer;
 
-use crate::support::{Group, Member, Reply, code, fail, member, status};
+use crate::support::{Group, Member, Reply, code, fail, member, status, with};
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 const ORIGINS: [&str; 2] = ["x", "y"];
 const INITIAL: Duration = Duration::from_millis(300);
 const MAX: Duration = Duration::from_secs(2);
+/// The default.
+const MAX_WAIT: Duration = Duration::from_secs(60);
 /// Of tokio's timers.
 const RESOLUTION: Duration = Duration::from_millis(1);
 
@@ -27,7 +28,8 @@ struct Case {
     retries: u32,
     cap: usize,
     wanted: Option<u32>,
-    beside_fallback: bool,
+    /// Whether another group would be asked next; the second hop reaches the same deployments.
+    hops: Vec<bool>,
     seed: u64,
 }
 
@@ -38,9 +40,9 @@ fn reply() -> impl Strategy<Value = Reply> {
         2 => Just(status(408)),
         2 => Just(status(429)),
         3 => (0_u32..5).prop_map(|s| status(429).retry_after(s)),
-        1 => Just(status(503).retry_after(90)),
+        1 => prop_oneof![Just(61), Just(90)].prop_map(|s| status(503).retry_after(s)),
         1 => Just(status(401)),
-        1 => Just(fail(ziggurat_core::FailureKind::Disconnected)),
+        1 => Just(fail(FailureKind::Disconnected)),
         1 => Just(status(400)),
         1 => Just(status(200)),
     ];
@@ -54,13 +56,13 @@ fn case() -> impl Strategy<Value = Case> {
     );
     (
         members,
-        prop::collection::vec(prop::collection::vec(reply(), 10), 4),
+        prop::collection::vec(prop::collection::vec(reply(), 20), 4),
         (0..6_u32, 1..8_usize, prop::option::weighted(0.3, 0..4_u32)),
-        any::<bool>(),
+        prop_oneof![Just(vec![false]), Just(vec![true, false])],
         any::<u64>(),
     )
         .prop_map(
-            |((count, origins), replies, (retries, cap, wanted), beside_fallback, seed)| {
+            |((count, origins), replies, (retries, cap, wanted), hops, seed)| {
                 let member = |(name, origin): (&'static str, Option<usize>)| match origin {
                     Some(origin) => member(name).origin(ORIGINS[origin]),
                     None => member(name),
@@ -72,7 +74,7 @@ fn case() -> impl Strategy<Value = Case> {
                     retries,
                     cap,
                     wanted,
-                    beside_fallback,
+                    hops,
                     seed,
                 }
             },
@@ -83,66 +85,95 @@ fn end(attempt: &Attempt) -> Instant {
     attempt.started + attempt.elapsed.unwrap()
 }
 
+/// Returns the wait that was asked for, and when it is over.
+fn asked(attempt: &Attempt) -> Option<(Duration, Instant)> {
+    match attempt.outcome {
+        Some(Outcome::Failed { retry_after, .. }) => retry_after.zip(attempt.not_before()),
+        _ => None,
+    }
+}
+
 async fn run(case: Case) -> Result<(), TestCaseError> {
     let place = |name| NAMES.iter().position(|other| *other == name).unwrap();
     let replies = case.replies;
     let group = Group::new(case.members, move |name, visit| {
         replies[place(name)][visit].clone()
     });
-    let tried = Tried::new();
-    let mut request = Request::new(());
-    request.extensions_mut().insert(tried.clone());
-    if let Some(wanted) = case.wanted {
-        request.extensions_mut().insert(MaxRetries(wanted));
-    }
-    if case.beside_fallback {
-        request.extensions_mut().insert(FallbackAhead);
-    }
     let layer = RetryLayer::new(case.retries)
         .backoff(INITIAL, MAX)
         .max_attempts_per_request(case.cap)
         .seed(case.seed);
-    let result = group.ask(&layer, request).await;
-    let now = Instant::now();
-    let attempts = tried.read(<[Attempt]>::to_vec);
-    let last = attempts.last().unwrap();
+    let tried = Tried::new();
+    for beside_fallback in case.hops {
+        let mut request = with(tried.clone());
+        if let Some(wanted) = case.wanted {
+            request.extensions_mut().insert(MaxRetries(wanted));
+        }
+        if beside_fallback {
+            request.extensions_mut().insert(FallbackAhead);
+        }
+        let first = tried.attempts();
+        let succeeded = code(&group.ask(&layer, request).await) == 200;
+        let now = Instant::now();
+        let attempts = tried.read(<[Attempt]>::to_vec);
+        let (last, earlier) = attempts[first..].split_last().unwrap();
 
-    // Neither count is exceeded, and a success is the end.
-    let allowed = 1 + case.wanted.unwrap_or(case.retries) as usize;
-    prop_assert!(attempts.len() <= allowed.min(case.cap));
-    let earlier = &attempts[..attempts.len() - 1];
-    let failed = |attempt: &Attempt| matches!(attempt.outcome, Some(Outcome::Failed { .. }));
-    prop_assert!(earlier.iter().all(failed));
-    prop_assert_eq!(failed(last), code(&result) != 200);
-    // Nothing is waited for after the last attempt.
-    prop_assert!(now - end(last) <= RESOLUTION);
+        // Neither count is exceeded, and a success is the end.
+        let retries = case.wanted.unwrap_or(case.retries) as usize;
+        prop_assert!(earlier.len() <= retries);
+        prop_assert!(earlier.is_empty() || attempts.len() <= case.cap);
+        let failed = |attempt: &Attempt| matches!(attempt.outcome, Some(Outcome::Failed { .. }));
+        prop_assert!(earlier.iter().all(failed));
+        prop_assert_eq!(failed(last), !succeeded);
+        // Nothing is waited for after the last attempt.
+        prop_assert!(now - end(last) <= RESOLUTION);
+        check_waits(&attempts, first, beside_fallback)?;
+        if succeeded {
+            break;
+        }
+        tried.hop(FallbackReason::Error, FailureKind::Server.into());
+    }
+    Ok(())
+}
 
+/// Checks the waits between the attempts of the hop that begins with number `first`.
+fn check_waits(
+    attempts: &[Attempt],
+    first: usize,
+    beside_fallback: bool,
+) -> Result<(), TestCaseError> {
     let mut backoffs = 0;
-    for (n, pair) in attempts.windows(2).enumerate() {
-        let [before, attempt] = pair else {
-            unreachable!()
-        };
-        let before_it = &attempts[..=n];
-        let wait = attempt.started - end(before);
+    for n in first + 1..attempts.len() {
+        let (before_it, attempt) = (&attempts[..n], &attempts[n]);
+        let ended = end(&before_it[n - 1]);
+        let wait = attempt.started - ended;
         let same = |other: &&Attempt| other.deployment == attempt.deployment;
         let related = |other: &&Attempt| {
             same(other) || (attempt.origin.is_some() && other.origin == attempt.origin)
         };
-        let asked = before_it
-            .iter()
-            .filter(related)
-            .filter_map(Attempt::not_before)
-            .max();
-        let rest = asked.map_or(Duration::ZERO, |until| {
-            until.saturating_duration_since(end(before))
-        });
-        // No one is asked before the time that it, or one of its origin, asked for.
-        prop_assert!(wait >= rest, "{:?} of {:?}", wait, rest);
-        if case.beside_fallback {
+        let resting = || {
+            let waits = before_it.iter().filter(related).filter_map(asked);
+            waits.filter(|(_, until)| *until > ended)
+        };
+        let was_tried = before_it.iter().any(|other| same(&other));
+        if beside_fallback {
             prop_assert_eq!(wait, Duration::ZERO);
-        } else if !rest.is_zero() {
+            let slow = |other: &Attempt| {
+                other.failed_with(FailureKind::Timeout)
+                    || asked(other).is_some_and(|(wait, _)| !wait.is_zero())
+            };
+            let slow = before_it.iter().filter(same).any(slow);
+            prop_assert!(!was_tried || (!slow && resting().next().is_none()));
+            continue;
+        }
+        // No one is asked before the time that it, or one of its origin, asked for, unless that was too long.
+        let kept = resting().filter(|(wait, _)| *wait <= MAX_WAIT);
+        let rest = kept.map(|(_, until)| until - ended).max();
+        let rest = rest.unwrap_or_default();
+        prop_assert!(wait >= rest, "{:?} of {:?}", wait, rest);
+        if !rest.is_zero() {
             prop_assert!(wait <= rest + (rest / 10).min(INITIAL) + RESOLUTION);
-        } else if before_it.iter().any(|other| same(&other)) {
+        } else if was_tried || resting().next().is_some() {
             let ceiling = (INITIAL * 2_u32.pow(backoffs)).min(MAX);
             prop_assert!(wait <= ceiling + RESOLUTION, "{:?} of {:?}", wait, ceiling);
             backoffs += 1;

@@ -88,6 +88,23 @@ pub(crate) fn exact(max_retries: u32) -> RetryLayer {
     RetryLayer::new(max_retries).backoff(Duration::ZERO, Duration::ZERO)
 }
 
+/// The same with a backoff of one second.
+pub(crate) fn one_second(max_retries: u32) -> RetryLayer {
+    exact(max_retries).min_delay(Duration::from_secs(1))
+}
+
+/// Replies in turn to the visits of all, by name and visit number.
+pub(crate) fn script<const N: usize>(
+    lines: [(&'static str, usize, Reply); N],
+) -> impl Fn(&'static str, usize) -> Reply + Send + Sync {
+    move |name, visit| {
+        let line = lines.iter().find(|line| (line.0, line.1) == (name, visit));
+        line.unwrap_or_else(|| panic!("{name} was visited {} times", visit + 1))
+            .2
+            .clone()
+    }
+}
+
 impl Member {
     pub(crate) const fn origin(self, origin: &'static str) -> Self {
         Self {
@@ -179,32 +196,37 @@ impl Group {
     }
 
     /// Picks like a balance: untried ones, then those whose origin rests, then the one tried longest ago.
-    fn pick(&self, attempts: &[Attempt]) -> Option<(Member, [usize; 2])> {
-        let id = |member: &Member| Some(DeploymentId::from(member.name));
+    fn pick(&self, attempts: &[Attempt]) -> Option<Attempt> {
         let last = |member: &Member| {
-            let of = |attempt: &Attempt| attempt.deployment == id(member);
-            attempts.iter().rposition(of)
+            let id = Some(DeploymentId::from(member.name));
+            attempts.iter().rposition(|it| it.deployment == id)
         };
-        let rests = |member: &Member| {
-            attempts.iter().any(|attempt| {
-                member.origin.is_some()
-                    && attempt.origin.as_deref() == member.origin
-                    && attempt
-                        .not_before()
-                        .is_some_and(|until| until > Instant::now())
-            })
+        let rests_until = |member: &Member| {
+            let shares =
+                |it: &&Attempt| member.origin.is_some() && it.origin.as_deref() == member.origin;
+            let waits = attempts.iter().filter(shares);
+            let until = waits.filter_map(Attempt::not_before).max();
+            until.filter(|until| *until > Instant::now())
         };
-        let rank = |member: &&Member| (last(member).map(|n| n + 1), rests(member));
+        let rank = |member: &&Member| (last(member).map(|n| n + 1), rests_until(member).is_some());
         let picked = *self.members.iter().min_by_key(rank)?;
-        let untried = |member: &&Member| member.name != picked.name && last(member).is_none();
-        let elsewhere = |member: &&Member| {
-            !rests(member) && (member.origin.is_none() || member.origin != picked.origin)
-        };
-        let others = || self.members.iter().filter(untried);
-        Some((
-            picked,
-            [others().count(), others().filter(elsewhere).count()],
-        ))
+
+        let mut attempt = Attempt::start();
+        attempt.deployment = Some(picked.name.into());
+        attempt.origin = picked.origin.map(Into::into);
+        attempt.max_retries = picked.max_retries;
+        let others = self.members.iter().filter(|it| it.name != picked.name);
+        let (tried, untried): (Vec<&Member>, Vec<_>) = others.partition(|it| last(it).is_some());
+        attempt.untried = untried.len();
+        attempt.tried_longest_ago = tried.into_iter().filter_map(last).min();
+        let (here, elsewhere): (Vec<&Member>, Vec<_>) = untried
+            .into_iter()
+            .partition(|it| picked.origin.is_some() && it.origin == picked.origin);
+        attempt.untried_here = here.len();
+        let rests: Vec<_> = elsewhere.into_iter().map(rests_until).collect();
+        attempt.untried_elsewhere = rests.iter().filter(|it| it.is_none()).count();
+        attempt.resting_until = rests.into_iter().flatten().min();
+        Some(attempt)
     }
 }
 
@@ -224,21 +246,16 @@ impl Service<Request<()>> for Group {
             .cloned()
             .unwrap_or_default();
         let picked = tried.read(|attempts| self.pick(attempts));
-        let name = picked.map_or("", |(member, _)| member.name);
+        let name = picked.as_ref().map_or("", |attempt| {
+            let named = |member: &&Member| attempt.deployment == Some(member.name.into());
+            self.members.iter().find(named).unwrap().name
+        });
         let visit = {
             let mut calls = self.calls.lock().unwrap();
             calls.push((name, Instant::now()));
             calls.iter().filter(|call| call.0 == name).count() - 1
         };
-        let number = picked.map(|(member, [untried, untried_elsewhere])| {
-            let mut attempt = Attempt::start();
-            attempt.deployment = Some(member.name.into());
-            attempt.origin = member.origin.map(Into::into);
-            attempt.max_retries = member.max_retries;
-            attempt.untried = untried;
-            attempt.untried_elsewhere = untried_elsewhere;
-            tried.begin(attempt)
-        });
+        let number = picked.map(|attempt| tried.begin(attempt));
         let reply = (self.script)(name, visit);
         Box::pin(async move {
             let result = reply.play().await;

@@ -3,32 +3,12 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use ziggurat_core::{Failure, FailureKind, FallbackReason, Tried, overrides::FallbackAhead};
+use ziggurat_core::{Failure, FailureKind};
 use ziggurat_retry::RetryLayer;
 
 use crate::support::{
-    Group, Member, Reply, code, exact, fail, member, request, seconds, status, with,
+    Group, code, exact, fail, member, one_second, request, script, seconds, status,
 };
-
-/// A layer whose backoff is exactly one second.
-fn one_second(max_retries: u32) -> RetryLayer {
-    let second = Duration::from_secs(1);
-    RetryLayer::new(max_retries)
-        .backoff(second, second)
-        .min_delay(second)
-}
-
-/// Replies in turn to the visits of all, by name and visit number.
-fn script<const N: usize>(
-    lines: [(&'static str, usize, Reply); N],
-) -> impl Fn(&'static str, usize) -> Reply + Send + Sync {
-    move |name, visit| {
-        let line = lines.iter().find(|line| (line.0, line.1) == (name, visit));
-        line.unwrap_or_else(|| panic!("{name} was visited {} times", visit + 1))
-            .2
-            .clone()
-    }
-}
 
 #[tokio::test(start_paused = true)]
 async fn r70_untried_deployments_are_asked_at_once() {
@@ -234,103 +214,78 @@ async fn a_wait_that_has_passed_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn r72_a_deployment_that_asks_for_too_long_is_not_asked_again() {
-    for (asked, visits) in [(60, 2), (61, 1), (86_400, 1)] {
+async fn r72_a_wait_that_is_too_long_is_not_made_but_backed_off() {
+    for (asked, second) in [(60, 60_000), (61, 1000), (86_400, 1000)] {
         let group = Group::nameless(move |_| status(429).retry_after(asked));
-        assert_eq!(code(&group.ask(&exact(1), request()).await), 429);
-        assert_eq!(group.visits().len(), visits, "{asked} s");
+        assert_eq!(code(&group.ask(&one_second(1), request()).await), 429);
+        assert_eq!(group.times(), [0, second], "{asked} s");
     }
     let group = Group::nameless(|_| status(429).retry_after(61));
-    let _ = group
-        .ask(&exact(1).max_wait(seconds(61.0)), request())
-        .await;
+    let longer = one_second(1).max_wait(seconds(61.0));
+    let _ = group.ask(&longer, request()).await;
     assert_eq!(group.times(), [0, 61_000]);
 }
 
-/// Asks beside a fallback, with a backoff that would show.
-async fn beside_fallback<const N: usize>(
-    members: impl IntoIterator<Item = Member>,
-    lines: [(&'static str, usize, Reply); N],
-) -> Vec<&'static str> {
-    let group = Group::new(members, script(lines));
-    let start = Instant::now();
-    let _ = group.ask(&one_second(3), with(FallbackAhead)).await;
-    assert_eq!(start.elapsed(), Duration::ZERO, "nothing is waited for");
-    group.visits()
+#[tokio::test(start_paused = true)]
+async fn r72_a_wait_that_was_too_long_is_not_made_later_on() {
+    // After the second failure less than a minute is left of it.
+    let group = Group::nameless(|visit| match visit {
+        0 => status(429).retry_after(61),
+        _ => status(500).after(5.0),
+    });
+    let _ = group.ask(&one_second(3), request()).await;
+    assert_eq!(group.times(), [0, 1000, 7000, 13_000]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn d6_beside_a_fallback_no_one_is_waited_for() {
-    let limited = || status(429).retry_after(1);
-    let asked = beside_fallback([member("a")], [("a", 0, limited())]);
-    assert_eq!(asked.await, ["a"]);
-
-    let asked = beside_fallback([member("a")], [("a", 0, fail(FailureKind::Timeout))]);
-    assert_eq!(asked.await, ["a"]);
-
-    // Untried ones are still asked; then the turn is on `a` again.
-    let asked = beside_fallback(
-        [member("a"), member("b")],
-        [("a", 0, limited()), ("b", 0, status(500))],
-    );
-    assert_eq!(asked.await, ["a", "b"]);
-    let asked = beside_fallback(
-        [member("a"), member("b")],
-        [("a", 0, status(504)), ("b", 0, status(500))],
-    );
-    assert_eq!(asked.await, ["a", "b"]);
-
-    // An untried one that shares the limits of `a` would have to wait.
-    let asked = beside_fallback(
-        [member("a").origin("x"), member("b").origin("x")],
-        [("a", 0, limited())],
-    );
-    assert_eq!(asked.await, ["a"]);
+async fn r72_beside_a_wait_that_is_too_long_a_shorter_one_is_kept() {
+    let group = Group::nameless(|visit| match visit {
+        0 => status(429).retry_after(3600),
+        _ => status(429).retry_after(5),
+    });
+    let _ = group.ask(&one_second(2), request()).await;
+    assert_eq!(group.times(), [0, 1000, 6000]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn d6_beside_a_fallback_the_slow_do_not_stop_the_others() {
-    // `b` timed out, but `a` is asked again; then the turn is on `b`.
-    let asked = beside_fallback(
-        [member("a"), member("b")],
-        [
-            ("a", 0, status(500)),
-            ("b", 0, status(408)),
-            ("a", 1, status(429)),
-        ],
+async fn r72_untried_ones_of_an_origin_that_asks_for_too_long_are_backed_off() {
+    let [a, b, c] = ["a", "b", "c"].map(member);
+    let too_long = || status(429).retry_after(3600);
+    let group = Group::new(
+        [a.origin("x"), b.origin("x")],
+        script([("a", 0, too_long()), ("b", 0, status(200))]),
     );
-    assert_eq!(asked.await, ["a", "b", "a"]);
+    let _ = group.ask(&one_second(2), request()).await;
+    assert_eq!(group.visits(), ["a", "b"]);
+    assert_eq!(group.times(), [0, 1000]);
+
+    // One of another origin goes before, and is free at once.
+    let group = Group::new(
+        [a.origin("x"), b.origin("x"), c.origin("y")],
+        script([
+            ("a", 0, too_long()),
+            ("c", 0, status(500)),
+            ("b", 0, status(200)),
+        ]),
+    );
+    let _ = group.ask(&one_second(2), request()).await;
+    assert_eq!(group.visits(), ["a", "c", "b"]);
+    assert_eq!(group.times(), [0, 0, 1000]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn d6_a_wait_of_zero_makes_no_one_slow() {
-    let asked = beside_fallback(
-        [member("a")],
-        [
-            ("a", 0, status(500).retry_after(0)),
-            ("a", 1, status(500)),
-            ("a", 2, status(400)),
-        ],
+async fn r73_an_origin_that_asks_for_a_wait_is_asked_before_one_that_asks_for_too_long() {
+    let [a, b, c, d] = ["a", "b", "c", "d"].map(member);
+    let group = Group::new(
+        [a.origin("x"), b.origin("y"), c.origin("x"), d.origin("y")],
+        script([
+            ("a", 0, status(429).retry_after(3600)),
+            ("b", 0, status(429).retry_after(4)),
+            ("d", 0, status(500)),
+            ("c", 0, status(200)),
+        ]),
     );
-    assert_eq!(asked.await, ["a", "a", "a"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn d6_a_service_without_a_name_is_another_one_in_each_group() {
-    let tried = Tried::new();
-    let request = || {
-        let mut request = with(FallbackAhead);
-        request.extensions_mut().insert(tried.clone());
-        request
-    };
-    let slow = Group::nameless(|_| fail(FailureKind::Timeout));
-    let _ = slow.ask(&exact(1), request()).await;
-    assert_eq!(slow.visits().len(), 1);
-    tried.hop(
-        FallbackReason::Error,
-        ziggurat_core::FailureKind::Server.into(),
-    );
-    let next = Group::nameless(|_| status(500));
-    let _ = next.ask(&exact(1), request()).await;
-    assert_eq!(next.visits().len(), 2);
+    let _ = group.ask(&one_second(3), request()).await;
+    assert_eq!(group.visits(), ["a", "b", "d", "c"]);
+    assert_eq!(group.times(), [0, 0, 4000, 5000]);
 }
