@@ -6,8 +6,8 @@ use serde_yaml::Value;
 use ziggurat_models::Provider;
 
 use crate::{
-    Alias, ConfigErrors, Deployment, Fallbacks, Finding, GeneralSettings, LeftOut, Settings,
-    Severity,
+    Alias, ConfigErrors, Deployment, Fallbacks, Finding, GeneralSettings, LeftOut, Location,
+    Settings, Severity,
     deployment::{Deployments, EnvDefaults},
     document::Document,
     environment::{Environment, Lookup},
@@ -36,6 +36,8 @@ pub struct Config {
     /// Warnings, and settings that have no effect yet.
     pub findings: Vec<Finding>,
     environment: Environment,
+    /// Where `model_list` stands.
+    list: Location,
 }
 
 /// Reads configurations.
@@ -111,7 +113,7 @@ impl Config {
         self.check_targets();
         if self.deployments.is_empty() {
             return Err(ConfigErrors {
-                errors: vec![no_deployment(None)],
+                errors: vec![no_deployment(self.list.clone())],
                 left_out: self.left_out.clone(),
                 findings: self.findings.clone(),
             });
@@ -152,13 +154,12 @@ fn refused(deployment: &Deployment, reason: String) -> LeftOut {
     }
 }
 
-fn no_deployment(document: Option<&Document>) -> Finding {
-    let path = Path::default().key("model_list");
+fn no_deployment(list: Location) -> Finding {
     Finding {
         severity: Severity::Error,
         message: "no deployment can be used".to_owned(),
-        path: path.to_string(),
-        location: document.and_then(|document| document.locate_key(&path)),
+        path: "model_list".to_owned(),
+        location: Some(list),
     }
 }
 
@@ -234,6 +235,7 @@ impl Loader {
             left_out: Vec::new(),
             findings: Vec::new(),
             environment: document.environment.clone(),
+            list: document.locate_key(&Path::default().key("model_list")),
         };
         warn_unset(&mut file);
         let sections = [file, router, litellm, general].into_iter();
@@ -247,7 +249,7 @@ impl Loader {
         config.findings.extend(list.findings);
         config.check_targets();
         if config.deployments.is_empty() {
-            errors.push(no_deployment(Some(document)));
+            errors.push(no_deployment(config.list.clone()));
         }
         if errors.is_empty() {
             return Ok(config);

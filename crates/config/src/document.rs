@@ -10,7 +10,8 @@ use crate::{
     environment::{Environment, Lookup, Unset, key_text},
     location::Path,
     scalar,
-    tree::{Mark, Tree},
+    tree::{Fault, Mark, Tree},
+    yaml,
 };
 
 /// The values of a file: merge keys applied, references to the environment resolved.
@@ -34,15 +35,13 @@ impl Document {
         let mut tree = Tree::parse(text);
         let faults = std::mem::take(&mut tree.faults);
         if !faults.is_empty() {
-            let error = |fault: crate::tree::Fault| Finding {
-                severity: Severity::Error,
-                message: fault.message,
-                path: fault.path.to_string(),
-                location: Some(at(&file, fault.at)),
-            };
-            return Err(faults.into_iter().map(error).collect());
+            return Err(faults
+                .into_iter()
+                .map(|fault| error(&file, fault))
+                .collect());
         }
-        let root = deserialize(text, &file).map_err(|error| vec![error])?;
+        let mut root = mapping(text).map_err(|fault| vec![error(&file, fault)])?;
+        restore_integers(&mut root, &Path::default(), &tree);
         let environment = Environment::new(process, root.get("environment_variables"));
         let mut document = Self {
             root,
@@ -67,33 +66,41 @@ impl Document {
     }
 
     /// Returns where a value stands, or where the nearest mapping or list around it does.
-    pub(crate) fn locate(&self, path: &Path) -> Option<Location> {
+    pub(crate) fn locate(&self, path: &Path) -> Location {
         let mark = self.tree.value_at(path);
         self.location(mark, path)
     }
 
     /// Returns where a key stands, or where the nearest mapping or list around it does.
-    pub(crate) fn locate_key(&self, path: &Path) -> Option<Location> {
+    pub(crate) fn locate_key(&self, path: &Path) -> Location {
         let mark = self.tree.key_at(path);
         self.location(mark, path)
     }
 
-    fn location(&self, mark: Option<Mark>, path: &Path) -> Option<Location> {
-        match mark {
-            Some(mark) => Some(at(&self.file, mark)),
-            None => self.locate(&path.parent()?),
+    fn location(&self, mark: Option<Mark>, path: &Path) -> Location {
+        match (mark, path.parent()) {
+            (None, Some(parent)) => self.locate(&parent),
+            (mark, _) => at(&self.file, mark.unwrap_or(Mark::START)),
         }
     }
 
+    /// Returns the text of a value that is written without quotes and tag.
+    pub(crate) fn plain_text(&self, path: &Path) -> Option<&str> {
+        self.tree.plain_text(path)
+    }
+
     /// Turns a value into JSON. Words that are booleans in YAML 1.1 become booleans, unless they
-    /// are quoted.
+    /// are quoted. Integers that JSON numbers do not hold here are refused.
     pub(crate) fn json(&self, path: &Path, value: &Value) -> Result<serde_json::Value, String> {
         Ok(match value {
             Value::Null => serde_json::Value::Null,
             Value::Bool(flag) => (*flag).into(),
             Value::Number(number) => self.json_number(number)?,
             Value::String(text) => {
-                let plain = self.tree.plain_text(path) == Some(text);
+                let plain = self.plain_text(path) == Some(text);
+                if plain && scalar::is_long_integer(text) {
+                    return Err("the number is too long; text needs quotes".to_owned());
+                }
                 match scalar::word(text).filter(|_| plain) {
                     Some(flag) => flag.into(),
                     None => text.as_str().into(),
@@ -142,33 +149,60 @@ fn at(file: &Arc<str>, mark: Mark) -> Location {
     }
 }
 
-fn deserialize(text: &str, file: &Arc<str>) -> Result<Value, Finding> {
-    let error = |message: String, location| Finding {
+fn error(file: &Arc<str>, fault: Fault) -> Finding {
+    Finding {
         severity: Severity::Error,
-        message,
-        path: String::new(),
-        location,
-    };
-    let mut root: Value = serde_yaml::from_str(text).map_err(|failure| {
-        let message = failure.to_string();
-        // The position is said once, in front.
-        let message = message.split(" at line ").next().unwrap_or(&message);
-        let location = failure.location().map(|place| Location {
-            file: Arc::clone(file),
-            line: place.line(),
-            column: place.column(),
-        });
-        error(format!("not readable as YAML: {message}"), location)
-    })?;
-    root.apply_merge()
-        .map_err(|failure| error(failure.to_string(), None))?;
-    match root {
-        Value::Mapping(_) => Ok(root),
-        Value::Null => Err(error("the file is empty".to_owned(), None)),
-        other => {
-            let message = scalar::expected("a mapping of sections", &other);
-            let mark = Mark { line: 1, column: 1 };
-            Err(error(message, Some(at(file, mark))))
-        }
+        message: fault.message,
+        path: fault.path.to_string(),
+        location: Some(at(file, fault.at)),
     }
+}
+
+/// Reads the text, which must be a mapping.
+fn mapping(text: &str) -> Result<Value, Fault> {
+    let fault = |message, at: Option<Mark>| Fault {
+        path: Path::default(),
+        at: at.unwrap_or(Mark::START),
+        message,
+    };
+    match yaml::read(text) {
+        Ok(root @ Value::Mapping(_)) => Ok(root),
+        Ok(Value::Null) => Err(fault("the file is empty".to_owned(), None)),
+        Ok(other) => Err(fault(
+            scalar::expected("a mapping of sections", &other),
+            None,
+        )),
+        Err(unreadable) => Err(fault(unreadable.message, unreadable.at)),
+    }
+}
+
+/// Turns integers of more than 64 bits into the text that is written: the float that they were
+/// read as is another number, and what looks like one may be a key.
+fn restore_integers(value: &mut Value, path: &Path, tree: &Tree) {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            if let Some(text) = tree.plain_text(path).filter(|text| is_integer(text)) {
+                *value = Value::String(text.to_owned());
+            }
+        }
+        Value::Sequence(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                restore_integers(item, &path.index(index), tree);
+            }
+        }
+        Value::Mapping(entries) => {
+            for (key, item) in entries.iter_mut() {
+                restore_integers(item, &path.key(&key_text(key)), tree);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Tagged(_) => {}
+    }
+}
+
+/// Whether a number is written with digits only, decimal or of the bases 16, 8 and 2.
+fn is_integer(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let bases = ["0x", "0o", "0b"];
+    bases.iter().any(|base| unsigned.starts_with(base))
+        || unsigned.bytes().all(|byte| byte.is_ascii_digit())
 }

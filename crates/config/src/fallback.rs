@@ -153,7 +153,7 @@ fn read_target(
         model,
         parameters,
         path: path.to_string(),
-        location: section.document.locate(path),
+        location: Some(section.document.locate(path)),
     })
 }
 
@@ -223,7 +223,7 @@ impl Alias {
                     name,
                     group,
                     hidden,
-                    location: section.document.locate(&path),
+                    location: Some(section.document.locate(&path)),
                     path: path.to_string(),
                 });
             }
@@ -231,6 +231,7 @@ impl Alias {
         router.findings.append(&mut section.findings);
         aliases
     }
+
     /// A warning that nothing stands behind the alias.
     pub(crate) fn dangling(&self) -> Finding {
         Finding {

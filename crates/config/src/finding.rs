@@ -4,8 +4,9 @@ use std::{error::Error, fmt};
 
 use crate::{LeftOut, Location};
 
-/// One remark about the file. Displayed with its place, its path and its message; never with a
-/// value of the file, which may be a key.
+/// One remark about the file. Displayed with its place, its path and its message. Of the values of
+/// the file, only names of models, groups and environment variables are ever quoted: any other may
+/// be a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {

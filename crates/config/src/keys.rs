@@ -118,8 +118,8 @@ pub(crate) const PARAMS: Keys = Keys {
 
 /// `litellm_params` that tell a provider's client what to do and are not part of a request body.
 pub(crate) const PROVIDER: Keys = Keys {
-    active: "allowed_openai_params aws_* azure_* client_id client_secret gcs_* hf_model_name project project_id s3_*
-        space_id tenant_id token vertex_* watsonx_* wx_* zen_api_key",
+    active: "allowed_openai_params aws_* azure_* client_id client_secret gcs_* hf_model_name
+        project project_id s3_* space_id tenant_id token vertex_* watsonx_* wx_* zen_api_key",
     not_active: "",
 };
 
@@ -168,8 +168,8 @@ pub(crate) const LITELLM: Keys = Keys {
 /// `router_settings`.
 pub(crate) const ROUTER: Keys = Keys {
     active: "allow_generic_fallback_on_refusal content_policy_fallbacks context_window_fallbacks
-        default_fallbacks fallback_on fallbacks max_fallbacks model_group_alias num_retries num_retries_per_request retry_after
-        routing_strategy stream_timeout timeout",
+        default_fallbacks fallback_on fallbacks max_fallbacks model_group_alias num_retries
+        num_retries_per_request retry_after routing_strategy stream_timeout timeout",
     not_active: "alerting_config allowed_fails allowed_fails_policy assistants_config
         cache_kwargs cache_responses caching_groups client_ttl cooldown_* debug_level
         default_litellm_params default_max_parallel_requests default_priority
@@ -185,8 +185,8 @@ pub(crate) const ROUTER: Keys = Keys {
 /// `general_settings`.
 pub(crate) const GENERAL: Keys = Keys {
     active: "compat_error_types dangerously_permit_weak_or_unset_master_key
-        expose_fallback_errors_to_caller
-        forward_client_headers_to_llm_api master_key max_request_size_mb",
+        expose_fallback_errors_to_caller forward_client_headers_to_llm_api master_key
+        max_request_size_mb",
     not_active: "admin_only_routes alert_* alerting alerting_* allow_client_side_credentials
         allow_requests_on_db_unavailable allow_user_auth allowed_ips allowed_routes
         always_include_stream_usage background_health_checks completion_model

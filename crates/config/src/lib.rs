@@ -14,6 +14,7 @@ mod secret;
 mod section;
 mod settings;
 mod tree;
+mod yaml;
 
 pub use config::{Config, Loader};
 pub use deployment::{Deployment, LeftOut, ProviderParams};

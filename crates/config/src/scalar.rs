@@ -6,6 +6,9 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use serde_yaml::Value;
 
+/// 2^64: what no 64 bits hold is taken for a mistake.
+const TOO_LARGE: f64 = 18_446_744_073_709_551_616.0;
+
 pub(crate) type Read<T> = Result<Option<T>, String>;
 
 /// Text; empty text is not set.
@@ -40,6 +43,7 @@ pub(crate) fn number(value: &Value) -> Read<f64> {
         None => Err(expected("a number", value)),
         Some(number) if !number.is_finite() => Err("expected a finite number".to_owned()),
         Some(number) if number < 0.0 => Err("must not be negative".to_owned()),
+        Some(number) if number >= TOO_LARGE => Err("the number is too large".to_owned()),
         Some(number) => Ok(Some(number)),
     }
 }
@@ -103,6 +107,14 @@ pub(crate) fn texts(value: &Value) -> Read<Vec<String>> {
         other => Err(expected("a list of texts", other)),
     });
     texts.collect::<Result<Vec<_>, _>>().map(Some)
+}
+
+/// Whether text is a decimal integer that 64 bits do not hold. After leading zeros, YAML 1.2 takes
+/// digits for text.
+pub(crate) fn is_long_integer(text: &str) -> bool {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let is_integer = !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_integer && !digits.is_empty() && text.parse::<u64>().is_err() && text.parse::<i64>().is_err()
 }
 
 /// HTTP headers, each name with its value.

@@ -10,6 +10,7 @@ use crate::{
     keys::{Keys, Known},
     location::Path,
     scalar::{self, Read},
+    secret::Secret,
 };
 
 pub(crate) struct Section<'a> {
@@ -67,13 +68,23 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Reads a key for a service. Digits without quotes are one too, as they are written.
+    pub(crate) fn secret(&mut self, key: &str) -> Option<Secret> {
+        let written = self.document.plain_text(&self.path.key(key));
+        let text = self.read(key, |value| match (value, written) {
+            (Value::Number(_), Some(digits)) => Ok(Some(digits.to_owned())),
+            _ => scalar::text(value),
+        });
+        text.map(Secret::new)
+    }
+
     /// Reports an error at a value.
     pub(crate) fn error(&mut self, path: &Path, message: impl Into<String>) {
         self.findings.push(Finding {
             severity: Severity::Error,
             message: message.into(),
             path: path.to_string(),
-            location: self.document.locate(path),
+            location: Some(self.document.locate(path)),
         });
     }
 
@@ -83,7 +94,7 @@ impl<'a> Section<'a> {
             severity: Severity::Warning,
             message: message.into(),
             path: path.to_string(),
-            location: self.document.locate_key(path),
+            location: Some(self.document.locate_key(path)),
         });
     }
 
@@ -119,7 +130,7 @@ impl<'a> Section<'a> {
             severity: Severity::NotActive,
             message: format!("not active yet: {path}{detail}"),
             path: path.to_string(),
-            location: self.document.locate_key(path),
+            location: Some(self.document.locate_key(path)),
         });
     }
 }

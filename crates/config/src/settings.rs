@@ -125,7 +125,7 @@ impl Settings {
             max_fallbacks: max_fallbacks
                 .or_else(|| variable(router, "ROUTER_MAX_FALLBACKS", scalar::count))
                 .unwrap_or(MAX_FALLBACKS),
-            fallback_on: router.read("fallback_on", failures),
+            fallback_on: failures(router),
             allow_generic_fallback_on_refusal: router
                 .read("allow_generic_fallback_on_refusal", scalar::flag)
                 .unwrap_or(false),
@@ -180,13 +180,26 @@ impl Settings {
 }
 
 /// Reads kinds of failures.
-fn failures(value: &Value) -> Read<Vec<String>> {
-    let kinds = scalar::texts(value)?;
-    let known = |kind: &str| keys::FAILURES.split_whitespace().any(|known| known == kind);
-    match kinds.iter().flatten().find(|kind| !known(kind)) {
-        Some(kind) => Err(format!("`{kind}` is no kind of failure")),
-        None => Ok(kinds),
+fn failures(router: &mut Section<'_>) -> Option<Vec<String>> {
+    let kinds = router.read("fallback_on", scalar::texts)?;
+    let known = keys::FAILURES.split_whitespace();
+    let list = router.path.key("fallback_on");
+    let is_list = router.get("fallback_on").is_some_and(Value::is_sequence);
+    for (index, kind) in kinds.iter().enumerate() {
+        if known.clone().all(|known| known != kind) {
+            let path = if is_list {
+                list.index(index)
+            } else {
+                list.clone()
+            };
+            let message = match keys::nearest(kind, known.clone()) {
+                Some(near) => format!("unknown kind of failure; did you mean `{near}`?"),
+                None => "unknown kind of failure".to_owned(),
+            };
+            router.error(&path, message);
+        }
     }
+    Some(kinds)
 }
 
 /// Reads a setting of both sections, so that mistakes in both are found; the router's wins.
@@ -260,8 +273,9 @@ impl GeneralSettings {
 /// A key that was meant to be set and is not must not leave the door open.
 fn master_key(general: &mut Section<'_>) -> Option<Secret> {
     let document: &Document = general.document;
-    let key = general.read("master_key", scalar::text);
-    let key = key.or_else(|| document.environment.get("LITELLM_MASTER_KEY"));
+    let from_env = || document.environment.get("LITELLM_MASTER_KEY");
+    let key = general.secret("master_key");
+    let key = key.or_else(|| from_env().map(Secret::new));
     let mut unset = document.unset.iter();
     if key.is_none()
         && let Some(unset) = unset.find(|unset| unset.is_at(&general.path, "master_key"))
@@ -269,7 +283,7 @@ fn master_key(general: &mut Section<'_>) -> Option<Secret> {
         let message = format!("environment variable `{}` is not set", unset.variable);
         general.error(&unset.path, message);
     }
-    key.map(Secret::new)
+    key
 }
 
 fn error_types(value: &Value) -> Read<ErrorTypes> {

@@ -52,8 +52,8 @@ struct Entry {
 // === impl Tree ===
 
 impl Tree {
-    /// Reads the first document. Text that this parser refuses gives an empty tree: positions are
-    /// then missing, and the deserializer says what is wrong.
+    /// Reads the first document. Text that this parser refuses gives an empty tree: the start of
+    /// the file then stands for all positions, and the deserializer says what is wrong.
     pub(crate) fn parse(text: &str) -> Self {
         let mut builder = Builder::default();
         let complete = builder.run(Parser::new_from_str(text)).is_some();
@@ -77,7 +77,7 @@ impl Tree {
         self.find(path)?.0
     }
 
-    /// Returns the text of a scalar written without quotes.
+    /// Returns the text of a scalar written without quotes and tag.
     pub(crate) fn plain_text(&self, path: &Path) -> Option<&str> {
         match &self.find(path)?.1.kind {
             Kind::Scalar { text, plain: true } => Some(text),
@@ -139,6 +139,10 @@ impl Entry {
 
 // === impl Mark ===
 
+impl Mark {
+    pub(crate) const START: Self = Self { line: 1, column: 1 };
+}
+
 impl From<Marker> for Mark {
     fn from(marker: Marker) -> Self {
         Self {
@@ -180,8 +184,8 @@ impl Builder {
             let (event, span) = event.ok()?;
             let at = Mark::from(span.start);
             match event {
-                Event::Scalar(text, style, anchor, _) => {
-                    let plain = style == ScalarStyle::Plain;
+                Event::Scalar(text, style, anchor, tag) => {
+                    let plain = style == ScalarStyle::Plain && tag.is_none();
                     let text = text.into_owned();
                     self.place(at, anchor, Kind::Scalar { text, plain })?;
                 }
@@ -195,7 +199,10 @@ impl Builder {
                     let node = self.anchors.get(&id).cloned()?;
                     self.put(at, node)?;
                 }
-                Event::DocumentEnd => return Some(()),
+                Event::DocumentEnd => {
+                    self.check_end(parser);
+                    return Some(());
+                }
                 Event::Nothing
                 | Event::StreamStart
                 | Event::StreamEnd
@@ -203,6 +210,20 @@ impl Builder {
             }
         }
         Some(())
+    }
+
+    /// What follows the first document must not be another one.
+    fn check_end(&mut self, mut parser: Parser<'_, saphyr_parser::StrInput<'_>>) {
+        while let Some(Ok((event, span))) = parser.next_event() {
+            if let Event::DocumentStart(_) = event {
+                self.faults.push(Fault {
+                    path: Path::default(),
+                    at: span.start.into(),
+                    message: "a second document begins; a configuration is one".to_owned(),
+                });
+                return;
+            }
+        }
     }
 
     fn start(&mut self, at: Mark, anchor: usize, content: Content) -> Option<()> {

@@ -105,17 +105,6 @@ fn r17_zero_cooldown_is_kept_and_model_info_wins() {
 }
 
 #[test]
-fn r11_a_list_of_organizations_is_one_deployment_each() {
-    let text = "model_list: [{model_name: a, litellm_params: {model: o1, organization: [x, y]}}]";
-    let config = config(text);
-    let found = config.deployments.iter().map(|d| d.organization.as_deref());
-    assert_eq!(found.collect::<Vec<_>>(), [Some("x"), Some("y")]);
-    assert_ne!(config.deployments[0].id, config.deployments[1].id);
-    let one = deployment("model: o1, organization: x");
-    assert_eq!(one.id, config.deployments[0].id);
-}
-
-#[test]
 fn r22_other_parameters_are_defaults_of_the_body() {
     let found = deployment(
         "model: o1, temperature: 0.15, n: 3, foo: {bar: [1, ~, x]}, seed: -2, user: ~, \
@@ -144,75 +133,6 @@ fn headers() {
     assert!(
         reason.contains("no HTTP header can carry") && !reason.contains("sk"),
         "{reason}"
-    );
-}
-
-#[test]
-fn r23_ids_are_stable_and_follow_the_parameters() {
-    let id = |params: &str| deployment(params).id;
-    let first = id("model: gpt-4o, api_key: sk-1");
-    assert_eq!(first, id("model: gpt-4o, api_key: sk-1"));
-    assert_ne!(first, id("model: gpt-4o, api_key: sk-2"));
-    // sha256("a" + "model" + "gpt-4o" + "api_key" + "sk-1")
-    assert_eq!(
-        first,
-        "0aaa00f3c46abb2c923708128d119de7cc36735ef39c84927dc7461ff76b786f"
-    );
-    // sha256("amodelo1streamTruestopNonetimeout5")
-    assert_eq!(
-        id("model: o1, stream: true, stop: ~, timeout: 5"),
-        "8bd087689752d29eef3b40c7138720f9086d9c69ee921b2a2d08e9b939ca64ad"
-    );
-    let text = "model_list: [{model_name: a, litellm_params: {model: o1}, model_info: {id: 12}}]";
-    assert_eq!(config(text).deployments[0].id, "12");
-}
-
-#[test]
-fn r24_generated_duplicates_are_numbered() {
-    let entry = "{model_name: a, litellm_params: {model: o1}}";
-    let config = config(&format!("model_list: [{entry}, {entry}, {entry}]"));
-    let ids = config
-        .deployments
-        .iter()
-        .map(|d| d.id.as_str())
-        .collect::<Vec<_>>();
-    assert_eq!(
-        ids,
-        [
-            ids[0].to_owned(),
-            format!("{}-2", ids[0]),
-            format!("{}-3", ids[0])
-        ]
-    );
-}
-
-#[test]
-fn ids_are_unique() {
-    let text = "model_list:
-- {model_name: a, litellm_params: {model: o1, organization: [x, y]}, model_info: {id: same}}
-- {model_name: b, litellm_params: {model: o1}, model_info: {id: same-2}}
-";
-    let config = config(text);
-    let ids = config
-        .deployments
-        .iter()
-        .map(|d| d.id.as_str())
-        .collect::<Vec<_>>();
-    assert_eq!(ids, ["same", "same-2", "same-2-2"]);
-}
-
-#[test]
-fn r24_explicit_duplicates_name_both() {
-    let text = "model_list:
-- {model_name: a, litellm_params: {model: o1}, model_info: {id: same}}
-- {model_name: b, litellm_params: {model: o1}, model_info: {id: same}}
-";
-    let config = config(text);
-    assert_eq!(config.deployments.len(), 1);
-    let reason = config.left_out[0].reason();
-    assert_eq!(
-        reason,
-        "c.yaml:3:65: model_list[1].model_info.id: the id is taken by the deployment at c.yaml:2:65"
     );
 }
 
@@ -332,6 +252,10 @@ litellm_settings: {fallbacks: [{a: [b]}]}
     assert_eq!(shown(&config.findings, Severity::Warning), [warning]);
     let errors = config.retain(|_| Err("no".to_owned())).unwrap_err();
     assert_eq!((errors.errors.len(), errors.left_out.len()), (1, 2));
+    assert_eq!(
+        errors.errors[0].to_string(),
+        "c.yaml:1:1: model_list: no deployment can be used"
+    );
 }
 
 #[test]

@@ -55,14 +55,42 @@ fn text_that_is_no_yaml() {
         errors("model_list:\n  - a: b: c\n"),
         ["c.yaml:2:9: not readable as YAML: mapping values are not allowed in this context"]
     );
-    assert_eq!(errors(""), ["the file is empty"]);
-    assert_eq!(errors("# nothing\n"), ["the file is empty"]);
+    for empty in ["", "# nothing\n", "---\n", "~"] {
+        assert_eq!(errors(empty), ["c.yaml:1:1: the file is empty"], "{empty}");
+    }
     let list = "c.yaml:1:1: expected a mapping of sections, found a list";
     assert_eq!(errors("- a\n"), [list]);
-    assert_eq!(errors("a: *nowhere").len(), 1);
-    assert_eq!(errors("a: 1\n---\nb: 2\n").len(), 1);
-    assert_eq!(errors(&"[".repeat(10_000)).len(), 1);
-    assert_eq!(errors(&format!("{}x", "a: &a [*a, ".repeat(2))).len(), 1);
+    let unreadable = |text: &str| {
+        let [error] = &errors(text)[..] else {
+            panic!("more than one error")
+        };
+        let (place, message) = error.split_once(": not readable as YAML: ").unwrap();
+        (place.to_owned(), message.to_owned())
+    };
+    assert_eq!(unreadable("a: *nowhere").0, "c.yaml:1:4");
+    assert_eq!(unreadable(&"[".repeat(10_000)).0, "c.yaml:2:1");
+    assert_eq!(unreadable("a: &a [*a, a: &a [*a, x").0, "c.yaml:2:1");
+    assert_eq!(unreadable("a: \u{1}b").0, "c.yaml:1:1");
+    let deep = format!("a: {}{}", "[".repeat(200), "]".repeat(200));
+    assert_eq!(
+        unreadable(&deep),
+        ("c.yaml:1:131".into(), "the values nest too deeply".into())
+    );
+    assert_eq!(
+        unreadable("a: 1\n1: x\n0x1: y\n").1,
+        "a key stands twice in one mapping"
+    );
+}
+
+#[test]
+fn a_file_is_one_document() {
+    for more in ["---\nb: 2\n", "---\n", "--- [\n"] {
+        assert_eq!(
+            errors(&format!("{ONE}{more}")),
+            ["c.yaml:2:1: a second document begins; a configuration is one"]
+        );
+    }
+    assert_eq!(config(&format!("---\n{ONE}...\n# end\n")).findings, []);
 }
 
 #[test]

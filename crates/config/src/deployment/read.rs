@@ -8,7 +8,7 @@ use ziggurat_models::{Provider, resolve};
 
 use super::{Deployment, LeftOut, ProviderParams};
 use crate::{
-    Finding, Location, Secret, Severity, document::Document, id, keys, location::Path, scalar,
+    Finding, Location, Severity, document::Document, id, keys, location::Path, scalar,
     section::Section,
 };
 
@@ -22,7 +22,7 @@ pub(crate) struct Deployments {
     pub(crate) left_out: Vec<LeftOut>,
     pub(crate) findings: Vec<Finding>,
     /// Explicit ids with the place of their first use.
-    explicit: HashMap<String, Option<Location>>,
+    explicit: HashMap<String, Location>,
     taken: HashSet<String>,
 }
 
@@ -88,11 +88,10 @@ impl Deployments {
         };
         let path = entry.info.path.key("id");
         if let Some(first) = self.explicit.get(&id) {
-            let first = first.as_ref().map(|place| format!(" at {place}"));
-            let first = first.unwrap_or_default();
-            entry
-                .info
-                .error(&path, format!("the id is taken by the deployment{first}"));
+            entry.info.error(
+                &path,
+                format!("the id is taken by the deployment at {first}"),
+            );
         } else {
             let location = entry.entry.document.locate(&path);
             self.explicit.insert(id, location);
@@ -153,7 +152,7 @@ impl<'a> Entry<'a> {
             model,
             litellm_model,
             api_base,
-            api_key: params.read("api_key", scalar::text).map(Secret::new),
+            api_key: params.secret("api_key"),
             api_version: params.read("api_version", scalar::text),
             organization: None,
             weight: params.read("weight", scalar::number),
@@ -180,7 +179,7 @@ impl<'a> Entry<'a> {
             defaults,
             model_info: json_of(info),
             path: entry.path.to_string(),
-            location: entry.document.locate(&entry.path),
+            location: Some(entry.document.locate(&entry.path)),
         }
     }
 
@@ -327,7 +326,7 @@ impl<'a> Entry<'a> {
             model_name: self.model_name.clone(),
             id: self.id(None),
             problems,
-            location: self.entry.document.locate(&self.entry.path),
+            location: Some(self.entry.document.locate(&self.entry.path)),
         }
     }
 }
