@@ -105,7 +105,7 @@ impl fmt::Display for Summary {
             writeln!(f, "  {alias} = {group}")?;
         }
         for left_out in &self.left_out {
-            writeln!(f, "  left out: {left_out}")?;
+            writeln!(f, "  {left_out}")?;
         }
         Ok(())
     }
