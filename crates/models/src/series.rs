@@ -50,10 +50,7 @@ pub fn supports_system_messages(model: &str) -> bool {
     if !is_reasoning_model(model) {
         return true;
     }
-    match facts(None, bare(model)) {
-        Some(facts) => facts.supports("system_messages"),
-        None => !is_first_generation(model),
-    }
+    facts(None, bare(model)).is_some_and(|facts| facts.supports("system_messages"))
 }
 
 /// OpenAI's first reasoning models take neither `system` nor `developer` messages.

@@ -144,5 +144,7 @@ fn knows_who_takes_instructions_how() {
     assert_eq!(roles("o1"), (true, true));
     assert_eq!(roles("o3-mini"), (false, true));
     assert_eq!(roles("o1-mini"), (false, false));
-    assert_eq!(roles("o_series/mine"), (true, true));
+    // Of those that are not listed only `developer` is sure.
+    assert_eq!(roles("o_series/mine"), (false, true));
+    assert_eq!(roles("ft:o4-mini:mine"), (false, true));
 }

@@ -6,14 +6,11 @@ use http::{
     header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
 };
 use ziggurat_core::json;
+use ziggurat_provider::is_of_transport;
 
 use crate::{
-    ConfigError, Face, OpenAi,
-    messages::Rewrites,
-    reasoning::{Series, Unsupported},
-    reserved::is_reserved,
-    template::Template,
-    url::Base,
+    ConfigError, Face, OpenAi, limits::Limits, messages::Rewrites, reasoning::Series,
+    reserved::is_reserved, template::Template, unsupported::Unsupported, url::Base,
 };
 
 const OPENAI: &str = "https://api.openai.com/v1";
@@ -100,7 +97,8 @@ impl Builder {
         self
     }
 
-    /// Adds a header to each request; it takes the place of one of the dialect's own.
+    /// Adds a header to each request; it takes the place of one of the dialect's own. Those of the connection and of the
+    /// body's length and encoding are refused.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
@@ -145,21 +143,25 @@ impl Builder {
         let base = Base::parse(&api_base)?;
         let strict = base.host() == "api.openai.com";
         let model = self.upstream_model().to_owned();
-        let (uri, bearer) = self.endpoint(base, &model)?;
+        let endpoint = self.endpoint(base, &model)?;
         let mut secrets = Vec::new();
-        let headers = self.headers(bearer, &mut secrets)?;
+        let headers = self.headers(endpoint.bearer, &mut secrets)?;
         let needs_key = strict || self.face == Face::Azure;
         let has_key = headers.contains_key(AUTHORIZATION) || headers.contains_key(API_KEY);
         secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
         let facts = self.base_model.as_deref().unwrap_or(&self.model);
         let template = Template {
             face: self.face,
-            uri,
+            uri: endpoint.uri,
             headers,
             key_missing: needs_key && !has_key,
             secrets: secrets.into_iter().map(Into::into).collect(),
             model_json: json::string(&model),
             series: Series::of(facts),
+            limits: match self.face {
+                Face::Azure => Limits::of(endpoint.version.as_deref(), facts),
+                Face::OpenAi | Face::HuggingFace => None,
+            },
             rewrites: Rewrites::of(facts, strict),
             api_base: api_base.split(['?', '#']).next().unwrap_or_default().into(),
             model: model.into(),
@@ -169,17 +171,25 @@ impl Builder {
         Ok(OpenAi::new(Arc::new(template)))
     }
 
-    /// The URL, and whether keys go there as bearer tokens.
-    fn endpoint(&self, base: Base, model: &str) -> Result<(Uri, bool), ConfigError> {
+    fn endpoint(&self, base: Base, model: &str) -> Result<Endpoint, ConfigError> {
+        let bearer = |uri| Endpoint {
+            uri,
+            bearer: true,
+            version: None,
+        };
         match self.face {
-            Face::OpenAi => Ok((base.compatible()?, true)),
-            Face::HuggingFace => Ok((base.huggingface()?, true)),
+            Face::OpenAi => Ok(bearer(base.compatible()?)),
+            Face::HuggingFace => Ok(bearer(base.huggingface()?)),
             Face::Azure => {
                 let version = self
                     .setting(&self.api_version, &["AZURE_API_VERSION"])
                     .unwrap_or_else(|| AZURE_VERSION.to_owned());
                 let azure = base.azure(model, &version)?;
-                Ok((azure.uri, azure.v1))
+                Ok(Endpoint {
+                    uri: azure.uri,
+                    bearer: azure.v1,
+                    version: (!azure.v1).then_some(version),
+                })
             }
         }
     }
@@ -191,7 +201,7 @@ impl Builder {
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-        if let Some(Credential { text, is_token }) = self.credential() {
+        if let Some(Credential { text, is_token }) = self.credential()? {
             let (name, value) = match bearer || is_token {
                 true => (AUTHORIZATION, format!("Bearer {text}")),
                 false => (API_KEY, text.clone()),
@@ -207,6 +217,10 @@ impl Builder {
         for (name, text) in &self.headers {
             let name = HeaderName::try_from(name)
                 .map_err(|_| ConfigError::new("extra_headers", "not a header name"))?;
+            if is_of_transport(&name) {
+                let problem = format!("{name} cannot be set: it says how the request is sent");
+                return Err(ConfigError::new("extra_headers", problem));
+            }
             // Often a key as well.
             headers.insert(name, secret("extra_headers", text)?);
             secrets.push(text.strip_prefix("Bearer ").unwrap_or(text).to_owned());
@@ -225,7 +239,7 @@ impl Builder {
     }
 
     /// What was set comes before the environment, a key before a token.
-    fn credential(&self) -> Option<Credential> {
+    fn credential(&self) -> Result<Option<Credential>, ConfigError> {
         let key = |text| Credential {
             text,
             is_token: false,
@@ -236,12 +250,21 @@ impl Builder {
         };
         let names = self.face.env_defaults("api_key");
         if self.face != Face::Azure {
-            return self.setting(&self.api_key, names).map(key);
+            return Ok(self.setting(&self.api_key, names).map(key));
         }
         let set = filled(&self.api_key).map(key);
         let set = set.or_else(|| filled(&self.azure_ad_token).map(token));
-        set.or_else(|| self.variable(names).map(key))
-            .or_else(|| self.variable(&["AZURE_AD_TOKEN"]).map(token))
+        let credential = set
+            .or_else(|| self.variable(names).map(key))
+            .or_else(|| self.variable(&["AZURE_AD_TOKEN"]).map(token));
+        match credential {
+            // LiteLLM's way to name a token that is to be exchanged for the real one.
+            Some(credential) if credential.is_token && credential.text.starts_with("oidc/") => {
+                let problem = "oidc/… names no token; give the token itself";
+                Err(ConfigError::new("azure_ad_token", problem))
+            }
+            credential => Ok(credential),
+        }
     }
 
     /// The model as the upstream knows it: prefixes that only select rules are cut.
@@ -296,6 +319,15 @@ impl std::fmt::Debug for Builder {
             .field("model", &self.model)
             .finish_non_exhaustive()
     }
+}
+
+/// Where calls go.
+struct Endpoint {
+    uri: Uri,
+    /// Whether keys go there as bearer tokens.
+    bearer: bool,
+    /// Azure's, if it is dated.
+    version: Option<String>,
 }
 
 struct Credential {

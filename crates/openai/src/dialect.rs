@@ -104,8 +104,9 @@ impl Dialect for OpenAi {
         if template.key_missing {
             return Err(template.missing_key());
         }
-        let body = template.body(call)?;
-        let asked = asked(&body, call.stream());
+        let mut body = template.body(call);
+        let json_tool = template.fit(&mut body)?;
+        let asked = asked(&body, call.stream(), json_tool);
         let model = call.public_model().map(json::string);
         let chat = Chat::new(template.clone(), model, asked);
         let mut request = Request::new(body.print());
@@ -130,11 +131,12 @@ impl fmt::Debug for OpenAi {
     }
 }
 
-fn asked(body: &JsonBody, stream: bool) -> Asked {
+fn asked(body: &JsonBody, stream: bool, json_tool: bool) -> Asked {
     Asked {
         stream,
         usage: stream && asks_for_usage(body),
         many: body.contains("n"),
+        json_tool,
     }
 }
 

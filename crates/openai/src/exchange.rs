@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use http::{StatusCode, response::Parts};
-use memchr::memmem::{self, Finder, FinderRev};
+use memchr::memmem::{Finder, FinderRev};
 use ziggurat_core::{
     Failure, FailureKind, JsonBody,
     json::{Document, Printed},
@@ -14,8 +14,8 @@ use ziggurat_provider::{Answer, Exchange, Streamed};
 use crate::{
     Face,
     dialect::generated_id,
-    failure::{REDACTED, Wire},
-    finish,
+    failure::{Wire, is_error},
+    finish, json_tool, redact,
     spans::{Edits, Members, elements},
     stream::Events,
     template::Template,
@@ -38,6 +38,8 @@ pub(crate) struct Asked {
     pub(crate) usage: bool,
     /// More than one choice.
     pub(crate) many: bool,
+    /// JSON of a schema, by way of a tool that is called with it.
+    pub(crate) json_tool: bool,
 }
 
 impl Chat {
@@ -57,33 +59,38 @@ impl Chat {
             asked,
             events,
         } = self;
-        events.get_or_insert_with(|| {
-            Box::new(Events::new(template.clone(), model.clone(), asked.usage))
-        })
+        events.get_or_insert_with(|| Box::new(Events::new(template.clone(), model.clone(), *asked)))
+    }
+
+    /// Makes the client's choices of the upstream's, if they differ.
+    fn choices(&self, choices: &str) -> Option<Bytes> {
+        let repaired = needs_repair(choices.as_bytes(), self.asked)
+            .then(|| repair(choices))
+            .flatten();
+        if !self.asked.json_tool {
+            return repaired;
+        }
+        let choices = match &repaired {
+            Some(repaired) => std::str::from_utf8(repaired).ok()?,
+            None => choices,
+        };
+        json_tool::unwrap(choices).or(repaired)
     }
 }
 
 impl Exchange for Chat {
     fn announced(&self, head: &Parts) -> Result<Answer, Failure> {
-        Answer::of(&head.headers, self.asked.stream)
-            .map_err(|failure| self.template.invalid(failure))
+        Answer::of(head, self.asked.stream).map_err(|failure| self.template.invalid(failure))
+    }
+
+    fn is_secret(&self, header: &[u8]) -> bool {
+        redact::is_needed(&self.template.secrets, header)
     }
 
     fn refused(&mut self, head: &Parts, body: &mut Bytes) -> Failure {
         let template = &self.template;
-        let failure = Wire::of(body).refused(
-            template.face.label(),
-            head.status,
-            &head.headers,
-            &template.secrets,
-        );
-        for secret in &template.secrets {
-            if memmem::find(body, secret.as_bytes()).is_some() {
-                let text = String::from_utf8_lossy(body).replace(&**secret, REDACTED);
-                *body = text.into();
-            }
-        }
-        failure
+        let wire = Wire::of_body(body, &template.secrets);
+        wire.refused(template.face.label(), head.status, &head.headers)
     }
 
     fn plain(&mut self, body: Bytes) -> Result<Printed, Failure> {
@@ -95,16 +102,19 @@ impl Exchange for Chat {
         let Ok(document) = Document::parse(body) else {
             return invalid("the upstream's answer is not a JSON object");
         };
-        if document.get("error").is_some_and(|error| !error.is_null()) {
-            let wire = Wire::of(document.raw());
-            return Err(wire.in_band(template.face.label(), &template.secrets));
+        if document.get("error").is_some_and(is_error) {
+            let wire = Wire::of(document.raw(), &template.secrets);
+            return Err(wire.in_band(template.face.label()));
         }
         let Some(choices) = document.get("choices") else {
             return invalid("the upstream's answer has no choices");
         };
-        let choices = needs_repair(choices.as_bytes(), self.asked)
-            .then(|| repair(choices.text()))
-            .flatten();
+        let is_list = elements(choices.text())
+            .is_some_and(|choices| choices.iter().all(|choice| choice.starts_with('{')));
+        if !is_list {
+            return invalid("the choices of the upstream's answer are no list of objects");
+        }
+        let choices = self.choices(choices.text());
         let without_id = document
             .get("id")
             .is_none_or(|id| matches!(id.as_bytes(), b"\"\"" | b"null"));

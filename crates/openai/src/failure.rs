@@ -3,10 +3,15 @@
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
-use ziggurat_core::{Failure, FailureKind, UpstreamError};
+use ziggurat_core::{Failure, FailureKind, UpstreamError, json};
+
+use crate::{phrases, redact};
 
 /// Most characters of an upstream's message that are kept.
 const LONGEST: usize = 2_000;
+
+/// Most bytes of further details that are kept; the longest filter results have about two thousand.
+const LARGEST_FIELDS: usize = 16 * 1024;
 
 /// An error as OpenAI's family writes it, whatever shape it came in.
 #[derive(Debug, Default)]
@@ -20,20 +25,40 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    /// Reads a body, be it JSON of any known shape or none.
-    pub(crate) fn of(body: &[u8]) -> Self {
+    /// Reads a body, be it JSON of any known shape or none, without the secrets in it.
+    pub(crate) fn of(body: &[u8], secrets: &[Box<str>]) -> Self {
         match serde_json::from_slice(body) {
-            Ok(value) => Self::of_value(&value),
+            Ok(mut value) => {
+                redact::value(secrets, &mut value);
+                Self::of_value(&value)
+            }
             Err(_) => Self {
-                message: compact(&String::from_utf8_lossy(body)),
+                message: compact(&redact::text(secrets, &String::from_utf8_lossy(body))),
                 ..Self::default()
             },
         }
     }
 
+    /// Reads the body of an error answer, and cuts the secrets out of the body too.
+    pub(crate) fn of_body(body: &mut Bytes, secrets: &[Box<str>]) -> Self {
+        let wire = match serde_json::from_slice(body) {
+            Ok(mut value) => {
+                if redact::value(secrets, &mut value) {
+                    *body = value.to_string().into();
+                }
+                return Self::of_value(&value);
+            }
+            Err(_) => Self::of(body, secrets),
+        };
+        if redact::is_needed(secrets, body) {
+            *body = redact::text(secrets, &String::from_utf8_lossy(body)).into();
+        }
+        wire
+    }
+
     /// Reads a document of a known shape: `{"error": {…}}`, `{"error": "…"}`, `{"message": …}`, `{"detail": …}`,
     /// `{"errors": [{…}]}`, a string, or a list of such.
-    pub(crate) fn of_value(value: &Value) -> Self {
+    fn of_value(value: &Value) -> Self {
         let top = match value {
             Value::Array(values) => match values.first() {
                 Some(first) => return Self::of_value(first),
@@ -54,6 +79,11 @@ impl Wire {
         if wire.message.is_empty() {
             wire.message = shorten(match top.get("detail") {
                 Some(Value::String(detail)) => detail.clone(),
+                // An answer is no message.
+                _ if top.contains_key("choices") => {
+                    let error = top.get("error").filter(|error| error.is_object());
+                    error.map(Value::to_string).unwrap_or_default()
+                }
                 _ => value.to_string(),
             });
         }
@@ -68,6 +98,7 @@ impl Wire {
             });
             Bytes::from(fields.to_string())
         });
+        let fields = fields.filter(|fields| fields.len() <= LARGEST_FIELDS);
         Self {
             message: error
                 .get("message")
@@ -98,9 +129,8 @@ impl Wire {
         provider: &'static str,
         status: StatusCode,
         headers: &HeaderMap,
-        secrets: &[Box<str>],
     ) -> Failure {
-        let kind = self.judge(status);
+        let kind = self.judge(Some(status));
         let mut failure = Failure::from_head(kind, status, headers);
         if kind_has_own_status(kind, status) {
             failure = failure.with_status(kind.status());
@@ -108,27 +138,27 @@ impl Wire {
         if let Some(should_retry) = should_retry(headers) {
             failure = failure.with_should_retry(should_retry);
         }
-        failure.with_upstream(self.upstream(provider, secrets))
+        failure.with_upstream(self.upstream(provider))
     }
 
     /// Makes the failure of an error that came in place of an answer, or inside a stream: its status is 200 and says
     /// nothing, so that the error's own words count.
-    pub(crate) fn in_band(self, provider: &'static str, secrets: &[Box<str>]) -> Failure {
+    pub(crate) fn in_band(self, provider: &'static str) -> Failure {
         let status = self.own_status();
         let kind = self.judge(status);
         let failure = Failure::new(kind);
-        let failure = match kind_has_own_status(kind, status) {
-            true => failure,
-            false => failure.with_status(status),
+        let failure = match status {
+            Some(status) if !kind_has_own_status(kind, status) => failure.with_status(status),
+            _ => failure,
         };
-        failure.with_upstream(self.upstream(provider, secrets))
+        failure.with_upstream(self.upstream(provider))
     }
 
-    /// The status that the error would have had.
-    fn own_status(&self) -> StatusCode {
+    /// The status that the error would have had, if its codes say so.
+    fn own_status(&self) -> Option<StatusCode> {
         let code = self.code.as_deref().and_then(|code| code.parse().ok());
         if let Some(status) = code.filter(|status| (400..=599).contains(status)) {
-            return StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            return StatusCode::from_u16(status).ok();
         }
         let words = [self.code.as_deref(), self.kind.as_deref()];
         let status = words.into_iter().flatten().find_map(|word| {
@@ -148,43 +178,46 @@ impl Wire {
                 _ => return None,
             })
         });
-        let status = status.unwrap_or(500);
-        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(status?).ok()
     }
 
-    fn judge(&self, status: StatusCode) -> FailureKind {
-        let by_status = FailureKind::from_status(status).unwrap_or(FailureKind::Server);
+    /// The status says it all unless it is unknown or that of a refused request: a text that mentions a limit must not
+    /// turn a 500 into a 429.
+    fn judge(&self, status: Option<StatusCode>) -> FailureKind {
+        let by_status = status
+            .and_then(FailureKind::from_status)
+            .unwrap_or(FailureKind::Server);
         let codes = [&self.code, &self.kind, &self.inner_code];
         let mut codes = codes.into_iter().filter_map(Option::as_deref);
-        // The status says it all in these; a text that mentions a limit must not turn a 500 into a 429.
-        match status.as_u16() {
-            429 if codes.any(|code| code == "insufficient_quota") => {
+        match status.map(|status| status.as_u16()) {
+            Some(429) if codes.any(|code| code == "insufficient_quota") => {
                 return FailureKind::QuotaExceeded;
             }
-            400 | 413 | 422 => {}
-            _ => return by_status,
+            None | Some(400 | 413 | 422) => {}
+            Some(_) => return by_status,
         }
-        if let Some(kind) = codes.find_map(by_code) {
-            return kind;
+        let refined = codes
+            .find_map(by_code)
+            .or_else(|| phrases::refused(&self.message));
+        match refined {
+            Some(kind) => kind,
+            None if status.is_none() && phrases::is_rate_limit(&self.message) => {
+                FailureKind::RateLimited
+            }
+            None => by_status,
         }
-        by_text(&self.message.to_lowercase()).unwrap_or(by_status)
     }
 
-    fn upstream(self, provider: &'static str, secrets: &[Box<str>]) -> UpstreamError {
-        let scrub = |text: String| {
-            secrets
-                .iter()
-                .fold(text, |text, secret| text.replace(&**secret, REDACTED))
-        };
-        let mut upstream = UpstreamError::new(provider, scrub(self.message));
+    fn upstream(self, provider: &'static str) -> UpstreamError {
+        let mut upstream = UpstreamError::new(provider, self.message);
         if let Some(kind) = self.kind {
-            upstream = upstream.with_type(scrub(kind));
+            upstream = upstream.with_type(kind);
         }
         if let Some(param) = self.param {
-            upstream = upstream.with_param(scrub(param));
+            upstream = upstream.with_param(param);
         }
         if let Some(code) = self.code {
-            upstream = upstream.with_code(scrub(code));
+            upstream = upstream.with_code(code);
         }
         match self.fields {
             Some(fields) => upstream.with_fields(fields),
@@ -193,8 +226,14 @@ impl Wire {
     }
 }
 
-/// What stands in place of a key.
-pub(crate) const REDACTED: &str = "[redacted]";
+/// Says whether a member `error` tells that something is wrong. Some servers send an empty one beside each answer.
+pub(crate) fn is_error(error: json::Value<'_>) -> bool {
+    match error.as_bytes() {
+        b"null" | b"false" | b"0" | b"\"\"" => false,
+        [b'{', inside @ .., b'}'] | [b'[', inside @ .., b']'] => !inside.trim_ascii().is_empty(),
+        _ => true,
+    }
+}
 
 /// Whether the status of the answer says less than the kind does: a prompt that does not fit is a 400, whether the
 /// server called it a 413 or a 422.
@@ -207,6 +246,7 @@ fn by_code(code: &str) -> Option<FailureKind> {
         "context_length_exceeded" => FailureKind::ContextWindow,
         "content_filter"
         | "content_policy_violation"
+        | "content_filter_policy"
         | "ResponsibleAIPolicyViolation"
         | "ContentFiltered" => FailureKind::ContentPolicy,
         "rate_limit_exceeded" => FailureKind::RateLimited,
@@ -215,57 +255,6 @@ fn by_code(code: &str) -> Option<FailureKind> {
         "model_not_found" | "DeploymentNotFound" => FailureKind::NotFound,
         _ => return None,
     })
-}
-
-/// Refines a 400, 413 or 422 by the message, in lower case. Only whole phrases of servers' own errors count, as a
-/// message may quote the prompt.
-fn by_text(text: &str) -> Option<FailureKind> {
-    const CONTEXT: &[&str] = &[
-        "maximum context length is",
-        "model's maximum context limit",
-        "exceed context limit",
-        "longer than the model's context length",
-        "input tokens exceed the configured limit",
-        "`inputs` tokens + `max_new_tokens` must be",
-        "`inputs` must have less than",
-        "exceeds the available context size",
-        "exceeds the maximum number of tokens allowed",
-        "string too long. expected a string with maximum length",
-        "length limit exceeded",
-    ];
-    const CONTEXT_PAIRS: &[(&str, &str)] = &[
-        ("current length is", "while limit is"),
-        ("maximum input length is", "tokens"),
-    ];
-    const POLICY: &[&str] = &[
-        "content_policy_violation",
-        "content_filter_policy",
-        "responsibleaipolicyviolation",
-        "the response was filtered due to the prompt triggering azure openai's content management",
-        "rejected as a result of our safety system",
-        "rejected as a result of the safety system",
-        "failed as a result of our safety system",
-        "the model produced invalid content",
-    ];
-    let has = |phrase: &&str| text.contains(phrase);
-    let both = |(one, other): &(&str, &str)| text.contains(one) && text.contains(other);
-    let over_long_field = text.contains("string_above_max_length")
-        || (text.contains("invalid 'user'") && text.contains("string too long"));
-    if !over_long_field && (CONTEXT.iter().any(has) || CONTEXT_PAIRS.iter().any(both)) {
-        return Some(FailureKind::ContextWindow);
-    }
-    if POLICY.iter().any(has) || both(&("invalid prompt", "violating our usage policy")) {
-        return Some(FailureKind::ContentPolicy);
-    }
-    [
-        "rate limit",
-        "rate-limit",
-        "rate_limit",
-        "service tier capacity exceeded",
-    ]
-    .iter()
-    .any(has)
-    .then_some(FailureKind::RateLimited)
 }
 
 /// The upstream's word on whether to ask again, in OpenAI's header.

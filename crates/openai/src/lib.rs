@@ -6,13 +6,20 @@ mod error;
 mod exchange;
 mod failure;
 mod finish;
+mod json_tool;
+mod limits;
 mod memo;
 mod messages;
+mod phrases;
 mod reasoning;
+mod redact;
 mod reserved;
+mod schema;
 mod spans;
 mod stream;
 mod template;
+mod tools;
+mod unsupported;
 mod url;
 
 pub use self::{

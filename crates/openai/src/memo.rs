@@ -1,9 +1,10 @@
 //! What chunks of one stream have in common.
 
-use std::{ops::Range, sync::LazyLock};
+use std::ops::Range;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use memchr::{memchr, memmem::Finder};
+use memchr::{memchr, memchr2};
+use serde::de::IgnoredAny;
 
 /// A chunk without its delta: as it came, and as it goes on.
 pub(crate) struct Memo {
@@ -11,21 +12,9 @@ pub(crate) struct Memo {
     after: Vec<u8>,
     before_out: Vec<u8>,
     after_out: Vec<u8>,
-    /// Whether all that matters but the finish reason lies before the delta.
+    /// Whether all that matters but the finish reason may be expected before the delta.
     loose: bool,
 }
-
-struct Needles {
-    finish_reason: Finder<'static>,
-    delta: Finder<'static>,
-    error: Finder<'static>,
-}
-
-static NEEDLES: LazyLock<Needles> = LazyLock::new(|| Needles {
-    finish_reason: Finder::new(r#""finish_reason""#),
-    delta: Finder::new(r#""delta""#),
-    error: Finder::new(r#""error""#),
-});
 
 impl Memo {
     pub(crate) fn of(
@@ -48,67 +37,111 @@ impl Memo {
         }
     }
 
-    /// Passes a chunk on that differs only in its delta, or in what follows it and does not matter; returns the delta,
-    /// and perhaps what follows. `None` if the chunk has to be read.
+    /// Passes a chunk on that differs only in its delta, or in what follows it and does not matter; returns the delta.
+    /// `None` if the chunk has to be read.
     pub(crate) fn pass<'a>(&self, raw: &'a [u8], out: &mut BytesMut) -> Option<&'a [u8]> {
         let rest = raw.strip_prefix(&self.before[..])?;
         if let Some(delta) = rest.strip_suffix(&self.after[..])
-            && is_one_object(delta)
+            && is_object(delta)
         {
             for part in [&self.before_out[..], delta, &self.after_out[..]] {
                 out.put_slice(part);
             }
             return Some(delta);
         }
-        if !self.loose || !goes_on(rest) {
+        if !self.loose {
             return None;
         }
+        let delta = Rest::of(rest)?.goes_on()?;
         out.put_slice(&self.before_out);
         out.put_slice(rest);
-        Some(rest)
+        Some(delta)
     }
 }
 
-/// Whether what stands where a delta did is one object and nothing more: no other member has slipped in behind it.
-fn is_one_object(delta: &[u8]) -> bool {
+/// Whether what stands where a delta did is one object on one line and nothing more: no other member has slipped in
+/// behind it.
+fn is_object(delta: &[u8]) -> bool {
     if let Some(text) = delta.strip_prefix(br#"{"content":""#)
         && memchr(b'"', text).is_some_and(|at| text[at..] == *b"\"}")
-        && !text.contains(&b'\\')
+        && text.iter().all(|&byte| byte >= b' ' && byte != b'\\')
     {
-        return true;
+        return std::str::from_utf8(text).is_ok();
     }
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for (at, byte) in delta.iter().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = in_string,
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => depth += 1,
-            b'}' | b']' if !in_string => {
-                depth = depth.saturating_sub(1);
-                if depth == 0 {
-                    return delta[0] == b'{' && at + 1 == delta.len();
-                }
-            }
-            _ => {}
-        }
-    }
-    false
+    delta.first() == Some(&b'{')
+        && memchr2(b'\n', b'\r', delta).is_none()
+        && std::str::from_utf8(delta)
+            .is_ok_and(|delta| serde_json::from_str::<IgnoredAny>(delta).is_ok())
 }
 
-/// Whether the rest of a chunk, from its delta on, shows that the only choice goes on and that nothing is wrong.
-///
-/// Only keys and whole strings of JSON have quotes that are not escaped, so these are not mistaken for content.
-fn goes_on(rest: &[u8]) -> bool {
-    let mut reasons = NEEDLES.finish_reason.find_iter(rest);
-    let (Some(at), None) = (reasons.next(), reasons.next()) else {
-        return false;
-    };
-    let value = rest[at + NEEDLES.finish_reason.needle().len()..].trim_ascii_start();
-    let value = value.strip_prefix(b":").map(<[u8]>::trim_ascii_start);
-    value.is_some_and(|value| value.starts_with(b"null"))
-        && NEEDLES.delta.find(rest).is_none()
-        && NEEDLES.error.find(rest).is_none()
+/// The rest of a chunk from its delta on, as far as it was not read yet. What was before it is known to be well-formed:
+/// an object in a list in an object is open.
+struct Rest<'a> {
+    text: &'a str,
+}
+
+impl<'a> Rest<'a> {
+    /// Takes the first line, if the event has no other.
+    fn of(rest: &'a [u8]) -> Option<Self> {
+        let end = memchr2(b'\n', b'\r', rest)?;
+        let (line, ends) = rest.split_at(end);
+        let text = std::str::from_utf8(line).ok()?;
+        matches!(ends, b"\n\n" | b"\r\n\r\n" | b"\r\r").then_some(Self { text })
+    }
+
+    /// Says whether the only choice goes on, nothing is wrong, and nothing has to be changed; returns the delta.
+    fn goes_on(mut self) -> Option<&'a [u8]> {
+        let delta = self.value()?;
+        while let Some(name) = self.member()? {
+            let value = self.value()?;
+            let matters = match name {
+                "finish_reason" => value != "null",
+                "delta" | "index" => true,
+                _ => name.contains('\\'),
+            };
+            if matters {
+                return None;
+            }
+        }
+        self.eat(']')?;
+        while let Some(name) = self.member()? {
+            let value = self.value()?;
+            let matters = match name {
+                "id" | "model" | "choices" | "error" => true,
+                "object" | "type" => value == "\"error\"",
+                _ => name.contains('\\'),
+            };
+            if matters {
+                return None;
+            }
+        }
+        (delta.starts_with('{') && self.text.trim_ascii().is_empty()).then_some(delta.as_bytes())
+    }
+
+    /// Reads up to the next member's value and returns its name, escapes and all; `Some(None)` if the object ends.
+    fn member(&mut self) -> Option<Option<&'a str>> {
+        if self.eat('}').is_some() {
+            return Some(None);
+        }
+        self.eat(',')?;
+        let name = self.value()?.strip_prefix('"')?.strip_suffix('"')?;
+        self.eat(':')?;
+        Some(Some(name))
+    }
+
+    fn value(&mut self) -> Option<&'a str> {
+        let text = self.text.trim_ascii_start();
+        let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+        values.next()?.ok()?;
+        let (value, rest) = text.split_at(values.byte_offset());
+        self.text = rest;
+        Some(value)
+    }
+
+    fn eat(&mut self, token: char) -> Option<()> {
+        self.text = self.text.trim_ascii_start().strip_prefix(token)?;
+        Some(())
+    }
 }
 
 /// Copies a range of a text, with what is to be replaced in it replaced.

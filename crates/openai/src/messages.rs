@@ -4,7 +4,10 @@ use bytes::Bytes;
 use memchr::memmem::Finder;
 use ziggurat_core::JsonBody;
 
-use crate::spans::{Edits, Members, elements};
+use crate::{
+    spans::{Edits, Members, elements},
+    tools,
+};
 
 /// What a deployment's messages need.
 pub(crate) struct Rewrites {
@@ -12,18 +15,21 @@ pub(crate) struct Rewrites {
     role: Option<(Finder<'static>, &'static str, &'static str)>,
     image: Finder<'static>,
     format: Finder<'static>,
-    /// Set if the upstream refuses `cache_control`.
-    cache_control: Option<Finder<'static>>,
+    strict: Option<Strict>,
+}
+
+/// What shows that there is something that the upstream refuses.
+struct Strict {
+    cache_control: Finder<'static>,
+    /// The end of `anyOf`, `oneOf` and `allOf`.
+    combinator: Finder<'static>,
 }
 
 impl Rewrites {
     /// Finds out what a model needs; `strict` upstreams refuse members they do not know.
     pub(crate) fn of(model: &str, strict: bool) -> Self {
         let developer = ziggurat_models::supports_developer_role(model);
-        // Of a reasoning model that is not in the table, only `developer` is sure.
-        let name = model.rsplit('/').next().unwrap_or(model);
-        let unsure = developer && ziggurat_models::facts(None, name).is_none();
-        let system = ziggurat_models::supports_system_messages(model) && !unsure;
+        let system = ziggurat_models::supports_system_messages(model);
         let role = match (developer, system) {
             (true, true) => None,
             (true, false) => Some((Finder::new(r#""system""#), r#""system""#, r#""developer""#)),
@@ -38,7 +44,10 @@ impl Rewrites {
             role,
             image: Finder::new(r#""image_url""#),
             format: Finder::new(r#""format""#),
-            cache_control: strict.then(|| Finder::new(r#""cache_control""#)),
+            strict: strict.then(|| Strict {
+                cache_control: Finder::new(r#""cache_control""#),
+                combinator: Finder::new(r#"Of""#),
+            }),
         }
     }
 
@@ -50,10 +59,10 @@ impl Rewrites {
         {
             body.set("messages", new);
         }
-        if let Some(finder) = &self.cache_control
+        if let Some(strict) = &self.strict
             && let Some(tools) = body.get("tools")
-            && finder.find(tools).is_some()
-            && let Some(new) = text(tools).and_then(tools_without_cache_control)
+            && strict.refuses(tools)
+            && let Some(new) = text(tools).and_then(tools::without_what_is_refused)
         {
             body.set("tools", new);
         }
@@ -66,7 +75,7 @@ impl Rewrites {
         let has = |finder: &Finder<'_>| finder.find(messages).is_some();
         self.role.as_ref().is_some_and(|(finder, ..)| has(finder))
             || self.has_odd_image(messages)
-            || self.cache_control.as_ref().is_some_and(has)
+            || (self.strict.as_ref()).is_some_and(|strict| has(&strict.cache_control))
     }
 
     /// Whether an image is given as a string, or with a member that only gateways know.
@@ -136,7 +145,7 @@ impl Rewrites {
         let edited = edits
             .finish()
             .and_then(|new| String::from_utf8(new.into()).ok());
-        if self.cache_control.is_none() || members.get("cache_control").is_none() {
+        if self.strict.is_none() || members.get("cache_control").is_none() {
             return edited;
         }
         let edited = edited.as_deref().unwrap_or(object);
@@ -144,28 +153,11 @@ impl Rewrites {
     }
 }
 
-fn tools_without_cache_control(tools: &str) -> Option<Bytes> {
-    let mut edits = Edits::new(tools);
-    for tool in elements(tools)? {
-        let members = Members::of(tool)?;
-        let mut inner = Edits::new(tool);
-        if let Some(function) = members.get("function")
-            && let Some(object) = Members::of(function)
-            && object.get("cache_control").is_some()
-        {
-            inner.replace(function, object.without("cache_control"));
-        }
-        let inner = inner
-            .finish()
-            .and_then(|new| String::from_utf8(new.into()).ok());
-        let tool_edited = inner.as_deref().unwrap_or(tool);
-        if members.get("cache_control").is_some() {
-            edits.replace(tool, Members::of(tool_edited)?.without("cache_control"));
-        } else if let Some(inner) = inner {
-            edits.replace(tool, inner);
-        }
+impl Strict {
+    /// Whether tools may have what is refused.
+    fn refuses(&self, tools: &[u8]) -> bool {
+        self.cache_control.find(tools).is_some() || self.combinator.find(tools).is_some()
     }
-    edits.finish()
 }
 
 fn text(json: &[u8]) -> Option<&str> {

@@ -1,7 +1,9 @@
 //! What OpenAI's reasoning models take otherwise than others.
 
 use bytes::Bytes;
-use ziggurat_core::{Failure, FailureKind, JsonBody};
+use ziggurat_core::{Failure, JsonBody};
+
+use crate::unsupported::{Permits, refusal};
 
 /// A series of reasoning models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,15 +12,6 @@ pub(crate) enum Series {
     O,
     /// gpt-5.
     Gpt5,
-}
-
-/// What is to be done with parameters that a model does not take.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Unsupported {
-    /// Leave them out instead of refusing.
-    pub(crate) drop: bool,
-    /// Send these all the same.
-    pub(crate) allowed: Vec<Box<str>>,
 }
 
 /// Parameters and the only values of them that are taken.
@@ -45,28 +38,23 @@ impl Series {
     ///
     /// # Errors
     ///
-    /// [`BadRequest`](FailureKind::BadRequest) that names all parameters the model does not take.
+    /// [`BadRequest`](ziggurat_core::FailureKind::BadRequest) that names all parameters the model does not take.
     pub(crate) fn fit(
         self,
         body: &mut JsonBody,
         model: &str,
-        unsupported: &Unsupported,
+        permits: &Permits<'_>,
     ) -> Result<(), Failure> {
         rename_max_tokens(body);
-        let of_request = allowed_by_request(body);
-        let is_allowed = |name: &str| {
-            unsupported.allowed.iter().any(|allowed| &**allowed == name)
-                || of_request.iter().any(|allowed| allowed == name)
-        };
         let mut refused = Vec::new();
         for name in self.restricted() {
             match value(body, name) {
                 Given::Absent => {}
-                _ if is_allowed(name) => {}
+                _ if permits.allow(name) => {}
                 // These are refused by name, whatever their value; this one is taken if it is the default.
                 Given::Default if *name == "temperature" => {}
                 Given::Default => body.remove(*name),
-                Given::Other if unsupported.drop => body.remove(*name),
+                Given::Other if permits.drop() => body.remove(*name),
                 Given::Other => refused.push(*name),
             }
         }
@@ -77,9 +65,7 @@ impl Series {
             "{model} does not support these values of: {}; set drop_params to leave them out",
             refused.join(", ")
         );
-        Err(Failure::new(FailureKind::BadRequest)
-            .with_message(message)
-            .with_param(*first))
+        Err(refusal(first, message))
     }
 
     fn restricted(self) -> &'static [&'static str] {
@@ -129,14 +115,4 @@ fn rename_max_tokens(body: &mut JsonBody) {
         body.set("max_completion_tokens", limit);
     }
     body.remove("max_tokens");
-}
-
-/// Takes `allowed_openai_params` out of the request.
-fn allowed_by_request(body: &mut JsonBody) -> Vec<String> {
-    let Some(names) = body.get("allowed_openai_params") else {
-        return Vec::new();
-    };
-    let names = serde_json::from_slice(names).unwrap_or_default();
-    body.remove("allowed_openai_params");
-    names
 }

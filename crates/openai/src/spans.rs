@@ -67,16 +67,43 @@ impl<'a> Members<'a> {
         found.map(|(_, value)| value.get())
     }
 
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| &**name)
+    }
+
+    pub(crate) fn into_pairs(self) -> impl Iterator<Item = (String, &'a str)> {
+        self.0.into_iter().map(|(name, value)| (name, value.get()))
+    }
+
     /// Prints the object without one of its members.
     pub(crate) fn without(&self, name: &str) -> String {
+        self.with(&[(name, None)])
+    }
+
+    /// Prints the object with other values for some members; `None` leaves one out, what was not there is added.
+    pub(crate) fn with(&self, changes: &[(&str, Option<&str>)]) -> String {
         let mut text = String::from("{");
-        for (key, value) in self.0.iter().filter(|(key, _)| key != name) {
+        let mut put = |name: &str, value: &str| {
             if text.len() > 1 {
                 text.push(',');
             }
-            text.push_str(&serde_json::Value::from(key.as_str()).to_string());
+            text.push_str(&serde_json::Value::from(name).to_string());
             text.push(':');
-            text.push_str(value.get());
+            text.push_str(value);
+        };
+        for (name, value) in &self.0 {
+            match changes.iter().find(|(changed, _)| changed == name) {
+                Some((_, Some(new))) => put(name, new),
+                Some((_, None)) => {}
+                None => put(name, value.get()),
+            }
+        }
+        for (name, value) in changes {
+            if let Some(value) = value
+                && self.get(name).is_none()
+            {
+                put(name, value);
+            }
         }
         text.push('}');
         text

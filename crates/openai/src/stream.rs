@@ -16,8 +16,9 @@ use ziggurat_provider::{
 
 use crate::{
     dialect::generated_id,
-    failure::Wire,
-    finish,
+    exchange::Asked,
+    failure::{Wire, is_error},
+    finish, json_tool,
     memo::{Memo, splice},
     template::Template,
 };
@@ -35,6 +36,8 @@ struct Reader {
     model: Option<Bytes>,
     /// Whether the client wants the chunk that tells the usage.
     include_usage: bool,
+    /// Set if calls of the JSON tool are to become content. Such streams have no memo.
+    json_tool: Option<Box<json_tool::Calls>>,
     /// The id of a stream that has none.
     id: Option<Bytes>,
     memo: Option<Memo>,
@@ -62,11 +65,12 @@ type End = Option<Result<(), Failure>>;
 // === impl Events ===
 
 impl Events {
-    pub(crate) fn new(template: Arc<Template>, model: Option<Bytes>, include_usage: bool) -> Self {
+    pub(crate) fn new(template: Arc<Template>, model: Option<Bytes>, asked: Asked) -> Self {
         let reader = Reader {
             template,
             model,
-            include_usage,
+            include_usage: asked.usage,
+            json_tool: asked.json_tool.then(Box::default),
             id: None,
             memo: None,
             started: 0,
@@ -105,8 +109,8 @@ impl Events {
 
     pub(crate) fn end(&mut self, broken: Option<Failure>) -> Streamed {
         let mut out = BytesMut::new();
-        // The last event may lack its blank line; half of one says nothing.
-        let last = self.splitter.rest().filter(|_| broken.is_none());
+        let last = self.splitter.rest();
+        let last = last.filter(|event| broken.is_none() && is_whole(*event));
         let end = last.and_then(|event| {
             let end = self.reader.event(event, &mut out);
             if !out.is_empty() && !out.ends_with(b"\n\n") {
@@ -134,7 +138,7 @@ impl Reader {
             return None;
         }
         let Some(data) = event.data().filter(|data| !data.is_empty()) else {
-            out.put_slice(event.raw());
+            pass_comments(event, out);
             return None;
         };
         if data.trim_ascii() == DONE {
@@ -172,13 +176,13 @@ impl Reader {
             Ok(document) => document,
             Err(_) if !is_error => return invalid(),
             Err(_) => {
-                let wire = Wire::of(data);
-                return Some(Err(wire.in_band(template.face.label(), &template.secrets)));
+                let wire = Wire::of(data, &template.secrets);
+                return Some(Err(wire.in_band(template.face.label())));
             }
         };
-        if is_error || document.get("error").is_some_and(|error| !error.is_null()) {
-            let wire = Wire::of(data);
-            return Some(Err(wire.in_band(template.face.label(), &template.secrets)));
+        if is_error || says_error(&document) {
+            let wire = Wire::of(data, &template.secrets);
+            return Some(Err(wire.in_band(template.face.label())));
         }
         let choices = match document.get("choices") {
             Some(choices) => match choices.decode::<Vec<Choice<'_>>>() {
@@ -186,7 +190,8 @@ impl Reader {
                 Err(_) => return invalid(),
             },
             None => {
-                out.put_slice(event.raw());
+                let edits = self.edits(&document, &[], offset(event.raw(), data));
+                splice(event.raw(), 0..event.raw().len(), &edits, out);
                 return None;
             }
         };
@@ -199,6 +204,7 @@ impl Reader {
         splice(event.raw(), 0..event.raw().len(), &edits, out);
         self.note(&document, &choices);
         if let [choice] = &choices[..]
+            && self.json_tool.is_none()
             && !is_finished(choice)
             && let Some(delta) = choice.delta
         {
@@ -219,7 +225,8 @@ impl Reader {
         None
     }
 
-    /// What is changed in a chunk: the model's name, an id that is missing, finish reasons with names of their own.
+    /// What is changed in a chunk: the model's name, an id that is missing, finish reasons with names of their own, calls
+    /// of the JSON tool.
     fn edits(
         &mut self,
         document: &Document,
@@ -246,9 +253,18 @@ impl Reader {
             );
         }
         for choice in choices {
+            let mut calls = self.json_tool.as_mut().map(|calls| calls.of(index(choice)));
+            if let Some(delta) = choice.delta
+                && let Some(calls) = &mut calls
+                && let Some(unwrapped) = calls.unwrap(delta.get())
+            {
+                replace(delta.get().as_bytes(), unwrapped.into());
+            }
             if let Some(reason) = choice.finish_reason
                 && let Ok(native) = serde_json::from_str::<String>(reason.get())
-                && let Some(openai) = finish::openai(&native)
+                && let Some(openai) = calls
+                    .and_then(|calls| calls.finish(&native))
+                    .or_else(|| finish::openai(&native))
             {
                 replace(reason.get().as_bytes(), format!("\"{openai}\"").into());
             }
@@ -260,16 +276,18 @@ impl Reader {
     /// Notes which choices began and ended.
     fn note(&mut self, document: &Document, choices: &[Choice<'_>]) {
         for choice in choices {
-            let index = choice
-                .index
-                .and_then(|index| index.get().parse::<u32>().ok());
-            let bit = 1 << index.unwrap_or(0).min(u128::BITS - 1);
+            let bit = 1 << index(choice).min(u128::BITS - 1);
             self.started |= bit;
             if is_finished(choice) {
                 self.finished |= bit;
             }
-            let delta = choice.delta.map_or("", RawValue::get);
-            self.calls_tools |= delta.contains("\"tool_calls\"");
+            self.calls_tools |= match &mut self.json_tool {
+                Some(calls) => calls.of(index(choice)).has_others(),
+                None => {
+                    let delta = choice.delta.map_or("", RawValue::get);
+                    delta.contains("\"tool_calls\"")
+                }
+            };
         }
         if !self.head.is_empty() {
             return;
@@ -321,6 +339,43 @@ impl Reader {
         }
         Err(broken.unwrap_or_else(|| Failure::new(FailureKind::Disconnected)))
     }
+}
+
+/// Passes an event without data on as comments, since it keeps the connection alive. What else is in it is unknown text.
+fn pass_comments(event: Event<'_>, out: &mut BytesMut) {
+    let mut comments = event.comments().peekable();
+    if comments.peek().is_none() {
+        out.put_slice(b":\n");
+    }
+    for comment in comments {
+        out.put_slice(comment);
+        out.put_u8(b'\n');
+    }
+    out.put_u8(b'\n');
+}
+
+/// Whether an event is an error in the words of one of the servers that do not call it so in its name.
+fn says_error(document: &Document) -> bool {
+    let names_itself = |name| {
+        document
+            .get(name)
+            .is_some_and(|it| it.as_bytes() == b"\"error\"")
+    };
+    document.get("error").is_some_and(is_error) || names_itself("object") || names_itself("type")
+}
+
+/// Whether the last event of a body is whole, though its blank line is missing: half of one says nothing.
+fn is_whole(event: Event<'_>) -> bool {
+    event.data().is_some_and(|data| {
+        data.trim_ascii() == DONE
+            || event.name() == Some(b"error")
+            || Document::parse(Bytes::copy_from_slice(&data)).is_ok()
+    })
+}
+
+fn index(choice: &Choice<'_>) -> u32 {
+    let index = choice.index.and_then(|index| index.get().parse().ok());
+    index.unwrap_or(0)
 }
 
 fn is_finished(choice: &Choice<'_>) -> bool {

@@ -6,10 +6,8 @@ use ziggurat_core::{Failure, FailureKind, JsonBody};
 use ziggurat_provider::Call;
 
 use crate::{
-    Face,
-    messages::Rewrites,
-    reasoning::{Series, Unsupported},
-    reserved::is_reserved,
+    Face, limits::Limits, messages::Rewrites, reasoning::Series, reserved::is_reserved,
+    unsupported::Unsupported,
 };
 
 /// A deployment, ready to be called. It holds keys: no `Debug`.
@@ -24,6 +22,8 @@ pub(crate) struct Template {
     pub(crate) model: Box<str>,
     pub(crate) model_json: Bytes,
     pub(crate) series: Option<Series>,
+    /// Set if the API version or the model lacks something.
+    pub(crate) limits: Option<Limits>,
     pub(crate) rewrites: Rewrites,
     pub(crate) defaults: Vec<(Box<str>, Bytes)>,
     pub(crate) unsupported: Unsupported,
@@ -31,7 +31,7 @@ pub(crate) struct Template {
 
 impl Template {
     /// Makes the body for the upstream. What the request says wins over defaults, what a fallback says over both.
-    pub(crate) fn body(&self, call: Call<'_>) -> Result<JsonBody, Failure> {
+    pub(crate) fn body(&self, call: Call<'_>) -> JsonBody {
         let mut body = call.body().clone();
         flatten_extra_body(&mut body);
         for (name, value) in &self.defaults {
@@ -51,11 +51,28 @@ impl Template {
             }
         }
         body.set("model", self.model_json.clone());
-        if let Some(series) = self.series {
-            series.fit(&mut body, &self.model, &self.unsupported)?;
-        }
         self.rewrites.apply(&mut body);
-        Ok(body)
+        body
+    }
+
+    /// Fits parameters to what the model and the API version take. Says whether the answer will come as a call of the
+    /// tool that stands in for `response_format`.
+    ///
+    /// # Errors
+    ///
+    /// [`BadRequest`](FailureKind::BadRequest) that names what is not taken.
+    pub(crate) fn fit(&self, body: &mut JsonBody) -> Result<bool, Failure> {
+        if self.series.is_none() && self.limits.is_none() {
+            return Ok(false);
+        }
+        let permits = self.unsupported.permits(body);
+        if let Some(series) = self.series {
+            series.fit(body, &self.model, &permits)?;
+        }
+        match &self.limits {
+            Some(limits) => limits.fit(body, &permits),
+            None => Ok(false),
+        }
     }
 
     pub(crate) fn missing_key(&self) -> Failure {
@@ -85,7 +102,7 @@ fn flatten_extra_body(body: &mut JsonBody) {
 }
 
 /// Joins two arrays; `None` if either is none.
-fn concat(first: &[u8], second: &[u8]) -> Option<Bytes> {
+pub(crate) fn concat(first: &[u8], second: &[u8]) -> Option<Bytes> {
     let inside = |array: &[u8]| -> Option<Vec<u8>> {
         let inside = array.trim_ascii().strip_prefix(b"[")?.strip_suffix(b"]")?;
         Some(inside.trim_ascii().to_vec())

@@ -6,21 +6,35 @@ use bytes::Bytes;
 use http::{Request, Response};
 use ziggurat_core::{Failure, FailureKind as Kind, JsonBody, json::Document};
 use ziggurat_openai::{Face, OpenAi};
-use ziggurat_provider::{Call, Dialect};
+use ziggurat_provider::{Call, Dialect, Exchange};
 
 fn judge(status: u16, body: &str) -> Failure {
-    let dialect = OpenAi::builder(Face::OpenAi, "m")
-        .api_key("sk-very-secret-key")
-        .build()
-        .unwrap();
-    let request = Request::new(JsonBody::new(Document::parse("{}".into()).unwrap()));
-    let mut exchange = dialect.prepare(Call::new(&request, &[])).unwrap().exchange;
+    judge_body(status, &mut Bytes::copy_from_slice(body.as_bytes()))
+}
+
+/// Also shows what becomes of the body.
+fn judge_body(status: u16, body: &mut Bytes) -> Failure {
     let (head, ()) = Response::builder()
         .status(status)
         .body(())
         .unwrap()
         .into_parts();
-    exchange.refused(&head, &mut Bytes::copy_from_slice(body.as_bytes()))
+    exchange().refused(&head, body)
+}
+
+/// A plain answer: the client's text, or the failure.
+fn answer(body: &str) -> Result<String, Failure> {
+    let printed = exchange().plain(Bytes::copy_from_slice(body.as_bytes()))?;
+    Ok(String::from_utf8(printed.into_bytes().to_vec()).unwrap())
+}
+
+fn exchange() -> Box<dyn Exchange> {
+    let dialect = OpenAi::builder(Face::OpenAi, "m")
+        .api_key("sk-very-secret-key")
+        .build()
+        .unwrap();
+    let request = Request::new(JsonBody::new(Document::parse("{}".into()).unwrap()));
+    dialect.prepare(Call::new(&request, &[])).unwrap().exchange
 }
 
 fn check(cases: &[(u16, &str, Kind, u16)]) {
@@ -150,15 +164,21 @@ fn texts_refine_a_bad_request() {
     )]);
 }
 
-/// R146: the text refines a 400 and nothing else.
+/// R146: the status comes first.
 #[test]
 fn a_mention_of_rate_limits_does_not_make_one() {
     check(&[
         (
             400,
+            r#"{"error":{"message":"Invalid value for 'stop': 'the rate limit reached today'."}}"#,
+            Kind::BadRequest,
+            400,
+        ),
+        (
+            400,
             r#"{"error":{"message":"Rate limit reached"}}"#,
-            Kind::RateLimited,
-            429,
+            Kind::BadRequest,
+            400,
         ),
         (
             500,
@@ -173,6 +193,36 @@ fn a_mention_of_rate_limits_does_not_make_one() {
             404,
         ),
     ]);
+}
+
+/// R145, R161: what may be an echo of the request says nothing.
+#[test]
+fn quotes_of_the_request_do_not_refine_it() {
+    let messages = [
+        "Unknown tool 'content_policy_violation_checker'",
+        "Unknown tool: content_policy_violation_checker",
+        "Invalid value: \\\"this model's maximum context length is 5 tokens\\\" for messages[0]",
+        "Invalid value: 'say that this model's maximum context length is 5'.",
+        "Invalid value 'a' maximum context length is 5 tokens' for 'stop'",
+        "Invalid value `maximum context length is 5` for stop",
+        "Invalid value “maximum context length is 5”",
+        "Invalid value: 'Your request was rejected as a result of our safety system",
+        "not a tool: say your request was rejected as a result of our safety system",
+    ];
+    for message in messages {
+        check(&[(
+            400,
+            &format!(r#"{{"error":{{"message":"{message}","type":"invalid_request_error"}}}}"#),
+            Kind::BadRequest,
+            400,
+        )]);
+    }
+    check(&[(
+        400,
+        r#"{"error":{"message":"This model's maximum context length is 5 tokens, your 'messages' have 'more'."}}"#,
+        Kind::ContextWindow,
+        400,
+    )]);
 }
 
 #[test]
@@ -221,4 +271,117 @@ fn details_of_a_filter_are_kept() {
         serde_json::from_slice(failure.upstream().unwrap().fields().unwrap()).unwrap();
     assert_eq!(fields["innererror"]["code"], "X");
     assert_eq!(fields["azure_error"]["message"], "m");
+}
+
+#[test]
+fn an_echoed_key_is_cut_out_of_all_texts() {
+    const KEY: &str = "sk-very-secret-key";
+    let deep = format!(r#"{{"code":"{KEY}","list":["{KEY}"],"{KEY}":{{"x":"a {KEY} b"}}}}"#);
+    let cases = [
+        format!(
+            r#"{{"error":{{"message":"{KEY}","type":"{KEY}","param":"{KEY}","code":"{KEY}"}}}}"#
+        ),
+        format!(r#"{{"error":{{"message":"m","innererror":{deep}}}}}"#),
+        r#"{"error":{"message":"sk-very\u002dsecret-key"}}"#.to_owned(),
+        // The key lies across the end of what is kept.
+        format!(r#"{{"error":{{"message":"{}{KEY}"}}}}"#, "y".repeat(1_990)),
+        format!("{}{KEY}", "y".repeat(1_990)),
+    ];
+    for body in cases {
+        let mut text = Bytes::from(body.clone());
+        let failure = judge_body(400, &mut text);
+        let upstream = failure.upstream().unwrap();
+        let fields = upstream
+            .fields()
+            .map(|fields| String::from_utf8_lossy(fields));
+        let shown = [
+            Some(upstream.message()),
+            upstream.error_type(),
+            upstream.param(),
+            upstream.code(),
+            fields.as_deref(),
+            std::str::from_utf8(&text).ok(),
+        ];
+        for shown in shown.into_iter().flatten() {
+            assert!(
+                !shown.contains("sk-very") && !shown.contains("secret"),
+                "{shown}"
+            );
+        }
+        assert!(!text.is_empty());
+    }
+}
+
+#[test]
+fn details_larger_than_any_filter_makes_are_dropped() {
+    let body = |bytes: usize| {
+        let long = "x".repeat(bytes);
+        format!(r#"{{"error":{{"message":"m","innererror":{{"code":"X","detail":"{long}"}}}}}}"#)
+    };
+    assert!(
+        judge(400, &body(1_000))
+            .upstream()
+            .unwrap()
+            .fields()
+            .is_some()
+    );
+    assert!(
+        judge(400, &body(20_000))
+            .upstream()
+            .unwrap()
+            .fields()
+            .is_none()
+    );
+}
+
+// === answers with status 200 ===
+
+#[test]
+fn choices_of_wrong_types_are_no_answer() {
+    for choices in ["null", "{}", "\"x\"", "1", "[1]", "[{}, null]", "[[]]"] {
+        let failure = answer(&format!(r#"{{"id":"c","choices":{choices}}}"#)).unwrap_err();
+        assert_eq!(failure.kind(), Kind::InvalidResponse, "{choices}");
+    }
+    for choices in ["[]", "[ ]", "[{}]", "[ {} , {} ]"] {
+        answer(&format!(r#"{{"id":"c","choices":{choices}}}"#)).unwrap();
+    }
+}
+
+#[test]
+fn an_empty_error_beside_an_answer_is_none() {
+    for error in ["null", "false", "{}", "{ }", "\"\"", "[]"] {
+        let body = format!(r#"{{"id":"c","choices":[{{}}],"error":{error}}}"#);
+        assert_eq!(answer(&body).unwrap(), body);
+        let failure = answer(&format!(r#"{{"error":{error}}}"#)).unwrap_err();
+        assert_eq!(failure.kind(), Kind::InvalidResponse, "{error}");
+    }
+}
+
+#[test]
+fn an_error_beside_an_answer_does_not_quote_it() {
+    for error in ["true", "{\"code\":503}", "[1]"] {
+        let body = format!(r#"{{"choices":[{{"message":"hush"}}],"error":{error}}}"#);
+        let failure = answer(&body).unwrap_err();
+        assert_eq!(failure.kind(), Kind::Server);
+        let message = failure.upstream().unwrap().message();
+        assert!(!message.contains("hush"), "{message}");
+    }
+}
+
+/// An error of which no code tells the status.
+#[test]
+fn words_of_an_error_of_unknown_status_count() {
+    let cases = [
+        ("Rate limit reached for requests", Kind::RateLimited),
+        ("no 'rate limit reached' here", Kind::Server),
+        (
+            "This model's maximum context length is 5 tokens",
+            Kind::ContextWindow,
+        ),
+        ("oops", Kind::Server),
+    ];
+    for (message, kind) in cases {
+        let failure = answer(&format!(r#"{{"error":{{"message":"{message}"}}}}"#)).unwrap_err();
+        assert_eq!(failure.kind(), kind, "{message}");
+    }
 }

@@ -144,6 +144,17 @@ fn what_is_no_base_is_refused() {
     }
     let error = openai("m").header("bad name", "x").build().unwrap_err();
     assert_eq!(error.setting(), "extra_headers");
+    for name in [
+        "Content-Length",
+        "Host",
+        "Accept-Encoding",
+        "Transfer-Encoding",
+        "Connection",
+    ] {
+        let error = openai("m").header(name, "3").build().unwrap_err();
+        assert_eq!(error.setting(), "extra_headers");
+        assert!(error.to_string().contains(&name.to_lowercase()), "{error}");
+    }
     let error = OpenAi::builder(Face::OpenAi, "m")
         .api_key("sk\n")
         .header("x", "a\nb")

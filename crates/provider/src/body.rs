@@ -32,6 +32,8 @@ enum Kind {
 
 struct Stream {
     state: State,
+    /// What was read to know that it is a stream.
+    first: Option<Bytes>,
     exchange: Box<dyn Exchange>,
     deployment: DeploymentId,
     span: Span,
@@ -57,6 +59,7 @@ impl ProviderBody {
     }
 
     pub(crate) fn stream(
+        first: Option<Bytes>,
         body: Upstream,
         exchange: Box<dyn Exchange>,
         deployment: DeploymentId,
@@ -64,6 +67,7 @@ impl ProviderBody {
     ) -> Self {
         let stream = Stream {
             state: State::Open(body),
+            first,
             exchange,
             deployment,
             span,
@@ -124,7 +128,11 @@ impl Stream {
         loop {
             match std::mem::replace(&mut self.state, State::Over) {
                 State::Open(mut body) => {
-                    let streamed = match Pin::new(&mut body).poll_frame(cx) {
+                    let frame = match self.first.take() {
+                        Some(first) => Poll::Ready(Some(Ok(Frame::data(first)))),
+                        None => Pin::new(&mut body).poll_frame(cx),
+                    };
+                    let streamed = match frame {
                         Poll::Ready(Some(Ok(frame))) => {
                             let data = frame.into_data().unwrap_or_default(); // no trailers
                             let streamed = self.exchange.chunk(data);

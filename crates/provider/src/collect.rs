@@ -9,18 +9,24 @@ use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use ziggurat_core::BoxError;
 
-use crate::decode::Upstream;
+use crate::{decode::Upstream, sse};
 
 /// Reads a body to its end. One frame is not copied.
 pub(crate) struct Collect {
     body: Upstream,
     limit: usize,
+    /// Whether it is not known yet that the body is no stream of events.
+    may_stream: bool,
     first: Bytes,
     all: BytesMut,
 }
 
 /// Why a body was not read to its end.
 pub(crate) enum Incomplete {
+    /// It is a stream of events.
+    Stream,
+    /// The rest did not come in time.
+    Stalled,
     TooLarge,
     Broken(BoxError),
 }
@@ -30,9 +36,16 @@ impl Collect {
         Self {
             body,
             limit,
+            may_stream: false,
             first: Bytes::new(),
             all: BytesMut::new(),
         }
+    }
+
+    /// Reads no further than to know that the body is a stream, if it is one.
+    pub(crate) fn unless_stream(mut self) -> Self {
+        self.may_stream = true;
+        self
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Incomplete>> {
@@ -40,6 +53,14 @@ impl Collect {
             let frame = frame.map_err(Incomplete::Broken)?;
             if let Ok(data) = frame.into_data() {
                 self.push(data)?;
+            }
+            if self.may_stream
+                && let Some(is_stream) = sse::is_stream(self.read())
+            {
+                if is_stream {
+                    return Poll::Ready(Err(Incomplete::Stream));
+                }
+                self.may_stream = false;
             }
         }
         Poll::Ready(Ok(()))
@@ -54,8 +75,21 @@ impl Collect {
         }
     }
 
+    /// Takes what was read apart from what was not.
+    pub(crate) fn into_parts(mut self) -> (Bytes, Upstream) {
+        (self.take(), self.body)
+    }
+
+    fn read(&self) -> &[u8] {
+        if self.all.is_empty() {
+            &self.first
+        } else {
+            &self.all
+        }
+    }
+
     fn push(&mut self, data: Bytes) -> Result<(), Incomplete> {
-        let read = self.first.len().max(self.all.len());
+        let read = self.read().len();
         if data.len() > self.limit - read {
             return Err(Incomplete::TooLarge);
         }

@@ -2,12 +2,15 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::{
-    Extensions, HeaderMap, HeaderName, HeaderValue, Request, header::CONTENT_TYPE, response::Parts,
+    Extensions, HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header::CONTENT_TYPE,
+    response::Parts,
 };
 use ziggurat_core::{
     Failure, FailureKind, JsonBody, LlmRequest, ModelGroup, Tried, json::Printed,
     overrides::Parameters,
 };
+
+use crate::headers;
 
 /// How a provider is spoken to: one value per deployment.
 ///
@@ -37,6 +40,13 @@ pub trait Exchange: Send + 'static {
     /// It is no answer to the call.
     fn announced(&self, head: &Parts) -> Result<Answer, Failure>;
 
+    /// Says whether a header's value holds what must not be shown, such as an echoed key. Such a value is redacted.
+    ///
+    /// Headers that successful answers are known to have are not asked about. Default: no.
+    fn is_secret(&self, _header: &[u8]) -> bool {
+        false
+    }
+
     /// Makes a failure of an error answer. Cuts out of the body what must not be shown, such as an echoed key.
     fn refused(&mut self, head: &Parts, body: &mut Bytes) -> Failure;
 
@@ -63,6 +73,8 @@ pub enum Answer {
     Plain,
     /// A stream of events.
     Stream,
+    /// It does not say: a stream if it begins like one, else one document.
+    Undeclared,
 }
 
 /// What the client gets of a stream's next piece.
@@ -95,32 +107,48 @@ pub struct Call<'a> {
 impl Answer {
     /// Reads the announcement of an upstream that answers with JSON or with server-sent events.
     ///
-    /// JSON in place of a stream is an answer (some servers do not stream everything), a stream in place of JSON is
-    /// none. An HTML page never is.
+    /// Only `text/event-stream` is a stream. JSON in place of one is an answer (some servers do not stream everything), a
+    /// stream in place of JSON is none. A web page never is, nor an answer without content, or a part of one.
     ///
     /// # Errors
     ///
     /// [`InvalidResponse`](FailureKind::InvalidResponse).
-    pub fn of(headers: &HeaderMap, stream: bool) -> Result<Self, Failure> {
+    pub fn of(head: &Parts, stream: bool) -> Result<Self, Failure> {
         let invalid =
             |message: &str| Err(Failure::new(FailureKind::InvalidResponse).with_message(message));
-        let content_type = headers
-            .get(CONTENT_TYPE)
-            .map_or(&[][..], HeaderValue::as_bytes);
-        let is = |media: &[u8]| {
-            content_type.len() >= media.len()
-                && content_type[..media.len()].eq_ignore_ascii_case(media)
-        };
-        match stream {
-            _ if is(b"text/html") => invalid("the upstream answered with a web page"),
-            true if is(b"application/json") => Ok(Self::Plain),
-            true => Ok(Self::Stream),
-            false if is(b"text/event-stream") => {
+        match head.status {
+            StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT => {
+                return invalid("the upstream answered without content");
+            }
+            StatusCode::PARTIAL_CONTENT => {
+                return invalid("the upstream answered with a part of its answer");
+            }
+            _ => {}
+        }
+        match (media_type(&head.headers).as_deref(), stream) {
+            (Some("text/html" | "application/xhtml+xml"), _) => {
+                invalid("the upstream answered with a web page")
+            }
+            (Some("text/event-stream"), true) => Ok(Self::Stream),
+            (Some("text/event-stream"), false) => {
                 invalid("the upstream answered with a stream that was not asked for")
             }
-            false => Ok(Self::Plain),
+            (_, false) => Ok(Self::Plain),
+            (None | Some("text/plain"), true) => Ok(Self::Undeclared),
+            (Some(media), true) if media == "application/json" || media.ends_with("+json") => {
+                Ok(Self::Plain)
+            }
+            (Some(_), true) => invalid("the upstream answered with neither a stream nor JSON"),
         }
     }
+}
+
+/// The type of an answer in lower case, without parameters; `None` if it is not given.
+fn media_type(headers: &HeaderMap) -> Option<String> {
+    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes)?;
+    let media = content_type.split(|&byte| byte == b';').next()?;
+    let media = String::from_utf8_lossy(media.trim_ascii()).to_ascii_lowercase();
+    (!media.is_empty()).then_some(media)
 }
 
 // === impl Outgoing ===
@@ -201,14 +229,16 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Copies the headers that may go upstream, unless `headers` has them already.
+    /// Copies the headers that may go upstream, unless `headers` has them already. Those that say how the request itself
+    /// is sent never do.
     pub fn forward(self, headers: &mut HeaderMap) {
         let from = self.request.headers();
         if from.is_empty() {
             return;
         }
         let goes = |name: &HeaderName| {
-            self.forward.contains(name) || self.custom && name.as_str().starts_with("x-")
+            (self.forward.contains(name) || self.custom && name.as_str().starts_with("x-"))
+                && !headers::is_of_transport(name)
         };
         for name in from.keys().filter(|name| goes(name)) {
             if let Some(value) = from.get(name)

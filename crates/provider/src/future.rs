@@ -6,12 +6,16 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, response::Parts, uri::Authority};
+use http::{
+    HeaderValue, Response, StatusCode, header::CONTENT_TYPE, response::Parts, uri::Authority,
+};
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
+use tokio::time::{Sleep, sleep};
 use tracing::Span;
 use ziggurat_core::{Failure, FailureKind, json::Printed};
 
@@ -26,6 +30,9 @@ use crate::{
 
 /// Most of an error answer that is read; nobody needs more to know what is wrong.
 const MAX_ERROR: usize = 1024 * 1024;
+
+/// How long the text of an error is waited for: its status says most, and a caller may have other deployments to ask.
+const ERROR_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The future of a call of a [`ProviderService`](crate::ProviderService). Dropping it gives the call up and closes its
 /// connection.
@@ -51,7 +58,32 @@ struct Collecting {
     head: Parts,
     body: Collect,
     exchange: Box<dyn Exchange>,
+    /// Ends the reading of an error; set once there is something to wait for.
+    patience: Option<Pin<Box<Sleep>>>,
 }
+
+// === impl Collecting ===
+
+impl Collecting {
+    /// Reads on, not for ever if it is an error.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Incomplete>> {
+        if let Poll::Ready(read) = self.body.poll(cx) {
+            return Poll::Ready(read);
+        }
+        if self.head.status.is_success() {
+            return Poll::Pending;
+        }
+        let patience = self
+            .patience
+            .get_or_insert_with(|| Box::pin(sleep(ERROR_PATIENCE)));
+        patience
+            .as_mut()
+            .poll(cx)
+            .map(|()| Err(Incomplete::Stalled))
+    }
+}
+
+// === impl ResponseFuture ===
 
 impl ResponseFuture {
     pub(crate) fn new(
@@ -91,21 +123,23 @@ impl ResponseFuture {
             .record("http.response.status_code", response.status().as_u16());
         let (head, body) = match Upstream::of(response) {
             Ok(parts) => parts,
-            Err((head, failure)) => return Ok(self.failed(head, Bytes::new(), failure)),
+            Err((head, failure)) => return Ok(self.no_answer(head, failure, &*exchange)),
         };
-        let limit = match head.status.is_success() {
+        let max_answer = self.deployment.max_answer;
+        let body = match head.status.is_success() {
             true => match exchange.announced(&head) {
-                Ok(Answer::Plain) => self.deployment.max_answer,
-                Ok(Answer::Stream) => return Ok(self.stream(head, body, exchange)),
-                Err(failure) => return Ok(self.failed(head, Bytes::new(), failure)),
+                Ok(Answer::Plain) => Collect::new(body, max_answer),
+                Ok(Answer::Undeclared) => Collect::new(body, max_answer).unless_stream(),
+                Ok(Answer::Stream) => return Ok(self.stream(head, None, body, exchange)),
+                Err(failure) => return Ok(self.no_answer(head, failure, &*exchange)),
             },
-            false => MAX_ERROR,
+            false => Collect::new(body, MAX_ERROR),
         };
-        let body = Collect::new(body, limit);
         Err(Box::new(Collecting {
             head,
             body,
             exchange,
+            patience: None,
         }))
     }
 
@@ -119,53 +153,84 @@ impl ResponseFuture {
             head,
             mut body,
             mut exchange,
+            ..
         } = collecting;
-        let mut text = body.take();
         if head.status.is_redirection() {
             let failure = Failure::new(FailureKind::InvalidResponse)
                 .with_message("the upstream redirects to another address");
-            return Ok(self.failed(head, text, failure));
+            return Ok(self.no_answer(head, failure, &*exchange));
         }
         if !head.status.is_success() {
             // What was read of an error tells enough, even if the rest did not come.
+            let mut text = body.take();
             let failure = exchange.refused(&head, &mut text);
-            return Ok(self.failed(head, text, failure));
+            return Ok(self.failed(head, text, failure, &*exchange));
         }
         match read {
-            Ok(()) => Ok(match exchange.plain(text.clone()) {
-                Ok(answer) => self.plain(head, answer),
-                Err(failure) => self.failed(head, text, failure),
+            Ok(()) => Ok(match exchange.plain(body.take()) {
+                Ok(answer) => self.plain(head, answer, &*exchange),
+                Err(failure) => self.no_answer(head, failure, &*exchange),
             }),
+            Err(Incomplete::Stream) => {
+                let (first, body) = body.into_parts();
+                Ok(self.stream(head, Some(first), body, exchange))
+            }
             Err(Incomplete::TooLarge) => {
                 let failure = Failure::new(FailureKind::InvalidResponse)
                     .with_message("the upstream's answer is larger than allowed");
-                Ok(self.failed(head, Bytes::new(), failure))
+                Ok(self.no_answer(head, failure, &*exchange))
             }
             Err(Incomplete::Broken(error)) => Err(self.attribute(transport::broken(error))),
+            Err(Incomplete::Stalled) => Err(self.attribute(FailureKind::Timeout.into())),
         }
     }
 
-    fn plain(&self, head: Parts, answer: Printed) -> Response<ProviderBody> {
+    fn plain(
+        &self,
+        head: Parts,
+        answer: Printed,
+        exchange: &dyn Exchange,
+    ) -> Response<ProviderBody> {
         const JSON: HeaderValue = HeaderValue::from_static("application/json");
-        let headers = headers::for_client(head.headers, Some(JSON));
-        self.response(head.status, headers, ProviderBody::full(answer))
+        let mut headers = headers::for_client(head.headers, |value| exchange.is_secret(value));
+        headers.insert(CONTENT_TYPE, JSON);
+        self.response(StatusCode::OK, headers, ProviderBody::full(answer))
     }
 
     fn stream(
         &self,
         head: Parts,
+        first: Option<Bytes>,
         body: Upstream,
         exchange: Box<dyn Exchange>,
     ) -> Response<ProviderBody> {
         const SSE: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
-        let headers = headers::for_client(head.headers, Some(SSE));
+        let mut headers = headers::for_client(head.headers, |value| exchange.is_secret(value));
+        headers.insert(CONTENT_TYPE, SSE);
         let deployment = self.deployment.served.deployment().clone();
-        let body = ProviderBody::stream(body, exchange, deployment, self.span.clone());
-        self.response(head.status, headers, body)
+        let body = ProviderBody::stream(first, body, exchange, deployment, self.span.clone());
+        self.response(StatusCode::OK, headers, body)
+    }
+
+    /// Makes the response of what is no answer. Its text stays here: nobody has looked at what it may hold.
+    fn no_answer(
+        &self,
+        mut head: Parts,
+        failure: Failure,
+        exchange: &dyn Exchange,
+    ) -> Response<ProviderBody> {
+        head.headers.remove(CONTENT_TYPE);
+        self.failed(head, Bytes::new(), failure, exchange)
     }
 
     /// Makes the response of an answer that is a failure. A status that does not say so gives way to the failure's.
-    fn failed(&self, head: Parts, text: Bytes, failure: Failure) -> Response<ProviderBody> {
+    fn failed(
+        &self,
+        head: Parts,
+        text: Bytes,
+        failure: Failure,
+        exchange: &dyn Exchange,
+    ) -> Response<ProviderBody> {
         let failure = self.attribute(failure);
         let is_error = head.status.is_client_error() || head.status.is_server_error();
         let status = if is_error {
@@ -173,13 +238,7 @@ impl ResponseFuture {
         } else {
             failure.status()
         };
-        let kept = headers::of_failure(&head.headers);
-        let mut headers = headers::for_client(head.headers, None);
-        for (name, value) in kept {
-            if let Some(value) = value {
-                headers.insert(name, value);
-            }
-        }
+        let headers = headers::of_failure(head.headers, |value| exchange.is_secret(value));
         let mut response = self.response(status, headers, ProviderBody::full(text.into()));
         response.extensions_mut().insert(failure);
         response
@@ -243,7 +302,7 @@ impl Future for ResponseFuture {
                         return Poll::Pending;
                     }
                 },
-                State::Collecting(mut collecting) => match collecting.body.poll(cx) {
+                State::Collecting(mut collecting) => match collecting.poll(cx) {
                     Poll::Ready(read) => return Poll::Ready(this.body(*collecting, read)),
                     Poll::Pending => {
                         this.state = State::Collecting(collecting);

@@ -4,7 +4,10 @@ use std::sync::LazyLock;
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{CONTENT_TYPE, RETRY_AFTER},
+    header::{
+        ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, RETRY_AFTER, TE,
+        TRAILER, TRANSFER_ENCODING, UPGRADE,
+    },
 };
 
 /// Headers of clients that go upstream unless an operator lists more.
@@ -15,6 +18,9 @@ pub(crate) const FORWARDED: [HeaderName; 5] = [
     HeaderName::from_static("anthropic-beta"),
     HeaderName::from_static("anthropic-version"),
 ];
+
+/// What stands in place of a value with a key in it.
+const REDACTED: HeaderValue = HeaderValue::from_static("[redacted]");
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
@@ -75,15 +81,39 @@ fn known() -> HeaderMap<Option<Rule>> {
     map
 }
 
-/// Names the upstream's headers for the client, under the content type of what the client gets.
-pub(crate) fn for_client(upstream: HeaderMap, content_type: Option<HeaderValue>) -> HeaderMap {
+/// Says whether a header is set by what sends a request, so that nobody else may: the target, the length and encoding of
+/// the body, the connection.
+#[must_use]
+pub fn is_of_transport(name: &HeaderName) -> bool {
+    const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+    const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+    [
+        HOST,
+        CONTENT_LENGTH,
+        TRANSFER_ENCODING,
+        ACCEPT_ENCODING,
+        CONNECTION,
+        EXPECT,
+        TE,
+        TRAILER,
+        UPGRADE,
+        KEEP_ALIVE,
+        PROXY_CONNECTION,
+    ]
+    .contains(name)
+}
+
+/// Names the upstream's headers for the client. Values that `is_secret` are redacted where nobody knows what they are.
+pub(crate) fn for_client(upstream: HeaderMap, is_secret: impl Fn(&[u8]) -> bool) -> HeaderMap {
     let known = &*KNOWN;
     let mut headers = HeaderMap::with_capacity(upstream.len() + 8);
-    let mut last = None;
-    for (name, value) in upstream {
+    let (mut last, mut is_known) = (None, true);
+    for (name, mut value) in upstream {
         // Further values of one header come without its name.
         if let Some(name) = name {
-            last = match known.get(&name) {
+            let rule = known.get(&name);
+            is_known = rule.is_some();
+            last = match rule {
                 Some(rule) => rule.clone(),
                 None => prefixed(&name).map(|prefixed| Rule {
                     prefixed,
@@ -92,23 +122,33 @@ pub(crate) fn for_client(upstream: HeaderMap, content_type: Option<HeaderValue>)
             };
         }
         let Some(rule) = &last else { continue };
+        if !is_known && is_secret(value.as_bytes()) {
+            value = REDACTED;
+        }
         if let Some(plain) = &rule.plain {
             headers.append(plain, value.clone());
         }
         headers.append(&rule.prefixed, value);
     }
-    if let Some(content_type) = content_type {
-        headers.insert(CONTENT_TYPE, content_type);
-    }
     headers
 }
 
-/// Adds what only failures keep of an upstream's headers: its content type and the wait that it asks for.
-pub(crate) fn of_failure(upstream: &HeaderMap) -> [(HeaderName, Option<HeaderValue>); 2] {
-    [CONTENT_TYPE, RETRY_AFTER].map(|name| {
-        let value = upstream.get(&name).cloned();
-        (name, value)
-    })
+/// Names the headers of a failure for the client: all are looked at, and the wait that the upstream asks for and the type
+/// of its text keep their names.
+pub(crate) fn of_failure(mut upstream: HeaderMap, is_secret: impl Fn(&[u8]) -> bool) -> HeaderMap {
+    for value in upstream.values_mut() {
+        if is_secret(value.as_bytes()) {
+            *value = REDACTED;
+        }
+    }
+    let kept = [CONTENT_TYPE, RETRY_AFTER].map(|name| (upstream.get(&name).cloned(), name));
+    let mut headers = for_client(upstream, |_| false);
+    for (value, name) in kept {
+        if let Some(value) = value {
+            headers.insert(name, value);
+        }
+    }
+    headers
 }
 
 fn prefixed(name: &HeaderName) -> Option<HeaderName> {

@@ -18,5 +18,6 @@ pub use self::{
     client::{HttpClient, HttpClientBuilder},
     dialect::{Answer, Call, Dialect, Exchange, Outgoing, Streamed},
     future::ResponseFuture,
+    headers::is_of_transport,
     service::ProviderService,
 };

@@ -188,6 +188,25 @@ impl Splitter {
     }
 }
 
+/// Says whether a text of unknown type begins like a stream of events; `None` if that cannot be said of so little.
+pub(crate) fn is_stream(text: &[u8]) -> Option<bool> {
+    const BEGINNINGS: [&[u8]; 5] = [b":", b"data:", b"event:", b"id:", b"retry:"];
+    if text.len() < BOM.len() && BOM.starts_with(text) {
+        return None;
+    }
+    let text = text.strip_prefix(BOM).unwrap_or(text).trim_ascii_start();
+    if BEGINNINGS
+        .iter()
+        .any(|beginning| text.starts_with(beginning))
+    {
+        return Some(true);
+    }
+    let undecided = BEGINNINGS
+        .iter()
+        .any(|beginning| beginning.starts_with(text));
+    (!undecided).then_some(false)
+}
+
 impl Default for Splitter {
     fn default() -> Self {
         Self::new()
@@ -223,6 +242,12 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn name(self) -> Option<&'a [u8]> {
         self.values(b"event").last()
+    }
+
+    /// Returns its comments, colon included: lines that say nothing, and keep connections alive.
+    pub fn comments(self) -> impl Iterator<Item = &'a [u8]> {
+        let lines = Lines { rest: self.raw };
+        lines.filter(|line| line.starts_with(b":"))
     }
 
     fn values(self, field: &'static [u8]) -> impl Iterator<Item = &'a [u8]> {

@@ -24,10 +24,6 @@ const DELIBERATE: &[(&str, &str)] = &[
         "no usage is made up where the upstream sends none (R188)",
     ),
     (
-        "azure/old_api_version_json_schema",
-        "response_format goes to Azure as the client wrote it: the answer's bytes stay the upstream's (R188)",
-    ),
-    (
         "huggingface/params_penalties_seed_n",
         "`user` is forwarded on every deployment of the family (D12)",
     ),

@@ -94,6 +94,44 @@ async fn headers_pass_by_name() {
     }
 }
 
+/// What sends a request says how it is sent, whatever an operator lists.
+#[tokio::test]
+async fn headers_of_the_transport_are_not_forwarded() {
+    let upstream = upstream(Step::hello()).await;
+    let mut request = ask(false);
+    let names = ["content-length", "host", "connection", "accept-encoding"];
+    for name in names {
+        let value = HeaderValue::from_static("3");
+        request
+            .headers_mut()
+            .insert(HeaderName::from_static(name), value);
+    }
+    let leaf = leaf_at(&upstream.url()).forward_headers(names.map(HeaderName::from_static));
+    assert_eq!(leaf.oneshot(request).await.unwrap().status(), 200);
+    for name in names {
+        assert_ne!(upstream.hits()[0].header(name), Some("3"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_echoed_key_in_a_header_is_not_shown() {
+    let echo = || HeaderValue::from_str(&format!("Bearer {KEY}")).unwrap();
+    let headers = ["x-echo", "www-authenticate", "retry-after", "content-type"];
+    let unauthorized = || Step::error(ApiError::new(StatusCode::UNAUTHORIZED));
+    for (step, names) in [
+        (Step::hello(), &headers[..1]),
+        (unauthorized(), &headers[..]),
+    ] {
+        let step = names.iter().fold(step, |step, name| {
+            step.header(HeaderName::from_static(name), echo())
+        });
+        let upstream = upstream(step).await;
+        let response = call(&upstream, false).await.unwrap();
+        assert_eq!(response.headers()["llm_provider-x-echo"], "[redacted]");
+        assert!(!format!("{:?}", response.headers()).contains(KEY));
+    }
+}
+
 #[tokio::test]
 async fn connections_are_used_again_after_plain_answers_errors_and_streams() {
     let steps = [
@@ -129,12 +167,15 @@ async fn connections_are_used_again_after_plain_answers_errors_and_streams() {
 
 #[tokio::test]
 async fn an_answer_in_pieces_is_put_together() {
-    let body = format!(r#"{{"model":"m","choices":["{}"]}}"#, "x".repeat(300_000));
+    let body = format!(
+        r#"{{"model":"m","choices":[{{"x":"{}"}}]}}"#,
+        "x".repeat(300_000)
+    );
     let step = plain(body.clone()).trickle(NonZeroUsize::new(10_000).unwrap());
     let upstream = upstream(step).await;
     let read = read(call(&upstream, false).await.unwrap()).await.unwrap();
     let answer = Document::parse(read).unwrap();
-    assert_eq!(answer.get("choices").unwrap().as_bytes().len(), 300_004);
+    assert_eq!(answer.get("choices").unwrap().as_bytes().len(), 300_010);
 }
 
 #[tokio::test]

@@ -62,6 +62,29 @@ async fn a_huge_error_is_cut_and_keeps_its_status() {
     assert!(read(response).await.unwrap().len() <= 1 << 20);
 }
 
+/// The head of an error says most of it.
+#[tokio::test]
+async fn an_error_whose_text_does_not_come_is_judged_by_its_head() {
+    for cut in [Cut::Hang, Cut::Close, Cut::Reset] {
+        let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS).message("slow down");
+        let step = Step::error(error)
+            .retry_after(Duration::from_secs(7))
+            .cut_after(10, cut);
+        let upstream = upstream(step).await;
+        let calling = tokio::spawn(leaf_at(&upstream.url()).oneshot(ask(true)));
+        upstream.wait_for(1).await;
+        tokio::time::pause();
+        let began = tokio::time::Instant::now();
+        let response = calling.await.unwrap().unwrap();
+        assert_eq!(response.status(), 429, "{cut:?}");
+        let failure = failure(&response);
+        assert_eq!(failure.kind(), FailureKind::RateLimited, "{cut:?}");
+        assert_eq!(failure.retry_after(), Some(Duration::from_secs(7)));
+        assert!(began.elapsed() < Duration::from_secs(6), "{cut:?}");
+        tokio::time::resume();
+    }
+}
+
 #[tokio::test]
 async fn no_connection_is_a_failure_that_names_the_host_only() {
     let closed = Closed::new().unwrap();

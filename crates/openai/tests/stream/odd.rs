@@ -1,0 +1,185 @@
+//! Events that are not what they look like: halves, malformed ones, and text that nobody expects.
+
+use ziggurat_core::FailureKind;
+
+use crate::{DONE, chunk, events, padded, play};
+
+/// Chunks that look like the one before, but for a second choice or an error behind the content.
+#[test]
+fn what_slips_in_behind_the_content_is_seen() {
+    let chunk =
+        |rest: &str| format!("data: {{\"id\":\"c\",\"model\":\"m\",\"choices\":[{{{rest}}}\n\n");
+    let cases = [
+        (
+            r#""index":0,"delta":{},"finish_reason":null}]"#,
+            r#""index":0,"delta":{},"finish_reason":null},{"index":1,"finish_reason":null}]"#,
+        ),
+        (
+            r#""index":0,"delta":{},"finish_reason":null}]"#,
+            r#""index":0,"delta":{},"finish_reason":null},{"index":1,"delta":{}}]"#,
+        ),
+        (
+            r#""index":0,"delta":{},"finish_reason":null}]"#,
+            r#""index":0,"delta":{},"finish_reason":null}],"error":{"message":"oops"}"#,
+        ),
+        (
+            r#""delta":{},"finish_reason":null,"index":0}]"#,
+            r#""delta":{},"finish_reason":null,"index":1}],"padding":"x""#,
+        ),
+        (
+            r#""index":0,"delta":{"content":"a"}}]"#,
+            r#""index":0,"delta":{"content":"a"}},{"index":1,"delta":{"content":"b"}}]"#,
+        ),
+    ];
+    for (usual, odd) in cases {
+        let (usual, odd) = (chunk(usual), chunk(odd));
+        let finish = chunk(r#""index":0,"delta":{},"finish_reason":"stop"}]"#);
+        let (_, end) = play(&[(usual.clone() + &usual + &finish).as_bytes()]);
+        assert!(end.is_ok(), "{usual}");
+        let (_, end) = play(&[(usual.clone() + &usual + &odd + &finish).as_bytes()]);
+        assert!(end.is_err(), "{odd}");
+    }
+}
+
+/// It looks like the chunks before it, as far as it goes.
+#[test]
+fn half_an_event_is_never_passed_on() {
+    for chunk in [chunk(0, "b", None), padded("b", "xyz")] {
+        let before = padded("a", "x") + &padded("a", "xy");
+        for cut in 3..chunk.len() {
+            let stream = before.clone() + &chunk[..chunk.len() - cut];
+            let (text, end) = play(&[stream.as_bytes()]);
+            assert_eq!(end.unwrap_err().kind(), FailureKind::Disconnected, "{cut}");
+            assert_eq!(events(&text).len(), 2, "{cut}: {text}");
+        }
+    }
+}
+
+#[test]
+fn half_an_event_after_the_finish_breaks_nothing() {
+    let whole = chunk(0, "hi", None) + &chunk(0, "", Some("stop"));
+    for half in ["data: [DO", "data: {\"choices\":[", "da", "data:"] {
+        let stream = whole.clone() + half;
+        let (text, end) = play(&[stream.as_bytes()]);
+        assert!(end.is_ok(), "{half}");
+        assert!(text.ends_with(&format!("\n\n{DONE}")), "{text}");
+        assert!(!text.contains("[DO\n"), "{text}");
+    }
+}
+
+#[test]
+fn a_malformed_event_among_others_ends_a_stream() {
+    let usual = padded("a", "x") + &padded("a", "xy");
+    let good = padded("b", "xyz");
+    let bad = [
+        good.replace("}]", "}"),
+        good.replace("}]", "]"),
+        good.replace("\"}\n", "\"\n"),
+        good.replace("null", "nul"),
+        good.replace("\"b\"", "b"),
+        good.replace("\"b\"}", "\"b\""),
+        good.replace("\"b\"", "\"\t\""),
+        good.replace("\"b\"", "\n\"b\""),
+        good.replace("\"}\n", "\"}}\n"),
+        good.replace("\"}\n", "\"},{}\n"),
+        chunk(0, "b", None).replace("\"b\"", "[}"),
+    ];
+    for bad in bad {
+        assert_ne!(bad, good);
+        let stream = usual.clone() + &bad + &chunk(0, "", Some("stop")) + DONE;
+        let (text, end) = play(&[stream.as_bytes()]);
+        assert_eq!(
+            end.unwrap_err().kind(),
+            FailureKind::InvalidResponse,
+            "{bad}"
+        );
+        assert_eq!(events(&text).len(), 2, "{bad}");
+    }
+}
+
+/// Bytes that are no UTF-8, where other chunks have their content.
+#[test]
+fn a_chunk_that_is_no_text_ends_a_stream() {
+    for rest in ["}\n\n", ",\"x\":1}\n\n"] {
+        let chunk = |content: &str| chunk(0, content, None).replace("}\n\n", rest);
+        let usual = chunk("a") + &chunk("a");
+        let mut bad = chunk("?").into_bytes();
+        let at = bad.iter().position(|&byte| byte == b'?').unwrap();
+        bad[at] = 0xff;
+        let (_, end) = play(&[usual.as_bytes(), &bad]);
+        assert_eq!(end.unwrap_err().kind(), FailureKind::InvalidResponse);
+    }
+}
+
+#[test]
+fn unknown_text_in_a_stream_is_not_passed_on() {
+    let texts = [
+        "hush\n\n",
+        "event: hush\n\n",
+        "data:\nhush\n\n",
+        ": ping\nhush\n\n",
+    ];
+    for text in texts {
+        let stream = text.to_owned() + &chunk(0, "hi", Some("stop"));
+        let (text, end) = play(&[stream.as_bytes()]);
+        assert!(end.is_ok());
+        assert!(!text.contains("hush") && text.starts_with(':'), "{text}");
+    }
+    for text in [
+        "data: hush\n\n",
+        "data: \"hush\"\n\n",
+        "data: [\"hush\"]\n\n",
+    ] {
+        let (text, end) = play(&[text.as_bytes()]);
+        assert_eq!(end.unwrap_err().kind(), FailureKind::InvalidResponse);
+        assert_eq!(text, "");
+    }
+}
+
+#[test]
+fn objects_without_choices_pass_under_the_public_name() {
+    let ping = "event: ping\ndata: {\"type\":\"ping\"}\n\n";
+    let usage = "data: {\"model\":\"m\",\"usage\":{\"total_tokens\":3}}\n\n";
+    let stream = ping.to_owned() + &chunk(0, "hi", Some("stop")) + usage;
+    let (text, end) = play(&[stream.as_bytes()]);
+    assert!(end.is_ok());
+    assert_eq!(text, stream.replace(r#""m""#, r#""group""#) + DONE);
+}
+
+#[test]
+fn empty_errors_in_a_stream_are_none() {
+    for error in ["null", "{}", "\"\"", "false"] {
+        let chunk =
+            |finish| chunk(0, "a", finish).replace("}\n\n", &format!(",\"error\":{error}}}\n\n"));
+        let stream = chunk(None) + &chunk(None) + &chunk(Some("stop"));
+        let (text, end) = play(&[stream.as_bytes()]);
+        assert!(end.is_ok(), "{error}");
+        assert_eq!(events(&text).len(), 4);
+    }
+}
+
+/// Neither those that come first nor those that come late may show the upstream's name.
+#[test]
+fn a_name_that_only_some_chunks_have_is_changed_too() {
+    let chunk = |id: &str, rest: &str| {
+        format!(
+            "data: {{{id}\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"a\"}},\"finish_reason\":null}}]{rest}}}\n\n"
+        )
+    };
+    let id = r#""id":"c","#;
+    let named = [
+        r#","model":"upstream""#,
+        r#","mod\u0065l":"upstream""#,
+        r#","x":1,"model":"upstream""#,
+    ];
+    for named in named {
+        let stream =
+            chunk(id, "") + &chunk(id, named) + &chunk(id, named) + &chunk(id, r#","x":1"#) + DONE;
+        let (text, end) = play(&[stream.as_bytes()]);
+        assert!(end.is_ok());
+        assert!(!text.contains("upstream"), "{text}");
+    }
+    let stream = chunk("", "") + &chunk("", r#","id":"""#) + &chunk("", r#","id":"""#) + DONE;
+    let (text, _) = play(&[stream.as_bytes()]);
+    assert!(!text.contains(r#""id":"""#), "{text}");
+}
