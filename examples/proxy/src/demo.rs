@@ -48,7 +48,7 @@ impl Demo {
             ),
             (
                 "DEMO_ZEPHYR_3",
-                Script::new([says(zephyr), says(zephyr), overloaded()]).cycle(),
+                Script::new([says(zephyr), says(zephyr), overloaded(), overloaded()]).cycle(),
             ),
             (
                 "DEMO_GPT",

@@ -80,7 +80,7 @@ impl Drop for Running {
 #[test]
 fn the_demo_balances_retries_and_falls_back() {
     let proxy = Running::demo();
-    // The only zephyr that answers does so twice, then fails once: three calls see all there is to see.
+    // The only zephyr that answers does so twice, then fails twice, and no call visits it more often than that.
     let answers: Vec<_> = (0..3).map(|_| proxy.chat("zephyr-beta")).collect();
     assert!(
         answers
