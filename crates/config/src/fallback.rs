@@ -1,6 +1,6 @@
 //! Fallback tables and aliases of model groups.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde_yaml::Value;
 
@@ -28,6 +28,12 @@ pub struct Fallbacks {
 pub struct FallbackTarget {
     /// The group, alias or deployment id to ask.
     pub model: String,
+    /// Limit of each attempt on this hop.
+    pub timeout: Option<Duration>,
+    /// Limit of each attempt on this hop for streams.
+    pub stream_timeout: Option<Duration>,
+    /// Retries on this hop.
+    pub num_retries: Option<u32>,
     /// Parameters that replace those of the request on this hop.
     pub parameters: serde_json::Map<String, serde_json::Value>,
     path: String,
@@ -137,43 +143,68 @@ fn read_target(
     path: &Path,
     item: &Value,
 ) -> Result<FallbackTarget, String> {
-    let (model, parameters) = match item {
-        Value::String(name) if !name.is_empty() => (name.clone(), serde_json::Map::new()),
+    let mut target = FallbackTarget {
+        model: String::new(),
+        timeout: None,
+        stream_timeout: None,
+        num_retries: None,
+        parameters: serde_json::Map::new(),
+        path: path.to_string(),
+        location: Some(section.document.locate(path)),
+    };
+    match item {
+        Value::String(name) if !name.is_empty() => target.model.clone_from(name),
         Value::Mapping(_) => {
-            check_limits(section, path, item);
             let mut parameters = section.document.json_map(path, item)?;
             let model = parameters.remove("model");
             let model = model.as_ref().and_then(serde_json::Value::as_str);
-            let model = model.ok_or("expected a `model` beside the parameters")?;
-            (model.to_owned(), parameters)
+            model
+                .ok_or("expected a `model` beside the parameters")?
+                .clone_into(&mut target.model);
+            target.timeout = limit(section, path, item, "timeout", scalar::seconds);
+            let synonym = limit(section, path, item, "request_timeout", scalar::seconds);
+            target.timeout = target.timeout.or(synonym);
+            target.stream_timeout = limit(section, path, item, "stream_timeout", scalar::seconds);
+            target.num_retries = limit(section, path, item, "num_retries", scalar::count);
+            for read in [
+                "timeout",
+                "request_timeout",
+                "stream_timeout",
+                "num_retries",
+            ] {
+                parameters.remove(read);
+            }
+            for idle in [
+                "api_key",
+                "api_base",
+                "base_url",
+                "api_version",
+                "max_retries",
+                "stream",
+            ] {
+                if parameters.remove(idle).is_some() {
+                    section.warn(&path.key(idle), "has no effect in a fallback");
+                }
+            }
+            target.parameters = parameters;
         }
         other => return Err(scalar::expected("the name of a group, or a mapping", other)),
-    };
-    Ok(FallbackTarget {
-        model,
-        parameters,
-        path: path.to_string(),
-        location: Some(section.document.locate(path)),
-    })
+    }
+    Ok(target)
 }
 
-/// Reports limits and counts of wrong types, and parameters that a step cannot change.
-fn check_limits(section: &mut Section<'_>, path: &Path, target: &Value) {
-    for (key, value) in target.as_mapping().into_iter().flatten() {
-        let Some(key) = key.as_str() else { continue };
-        let outcome = match key {
-            "timeout" | "request_timeout" | "stream_timeout" => scalar::seconds(value).map(drop),
-            "num_retries" => scalar::count(value).map(drop),
-            "api_key" | "api_base" | "base_url" | "api_version" | "max_retries" | "stream" => {
-                section.warn(&path.key(key), "has no effect in a fallback");
-                Ok(())
-            }
-            _ => Ok(()),
-        };
-        if let Err(message) = outcome {
-            section.error(&path.key(key), message);
-        }
-    }
+/// Reads a limit of a target, and reports one of a wrong type.
+fn limit<T>(
+    section: &mut Section<'_>,
+    path: &Path,
+    target: &Value,
+    key: &str,
+    read: fn(&Value) -> scalar::Read<T>,
+) -> Option<T> {
+    read(target.get(key)?).unwrap_or_else(|message| {
+        section.error(&path.key(key), message);
+        None
+    })
 }
 
 fn items<'a>(

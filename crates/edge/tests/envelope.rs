@@ -296,6 +296,10 @@ async fn fallbacks_are_read_in_all_forms() {
         (Some(Duration::from_secs(3)), Some(1))
     );
 
+    let both =
+        read(r#"{"model":"m","fallbacks":[{"model":"a","timeout":3,"request_timeout":5}]}"#).await;
+    assert_eq!(both.chain.unwrap()[0].timeout, Some(Duration::from_secs(3)));
+
     // R74: an empty list switches the configured table off.
     assert!(
         read(r#"{"model":"m","fallbacks":[]}"#)

@@ -14,12 +14,19 @@ use ziggurat_core::{
 const MAX_FALLBACKS: u32 = 5;
 
 /// The kinds that a retry may cure. `FallbackAhead` cuts retries short, so it needs all of them to be followed.
-const TRANSIENT: [FailureKind; 5] = [
+const TRANSIENT: [FailureKind; 12] = [
     FailureKind::RateLimited,
     FailureKind::Timeout,
     FailureKind::Server,
     FailureKind::Connect,
     FailureKind::Disconnected,
+    FailureKind::InvalidResponse,
+    FailureKind::Conflict,
+    FailureKind::Authentication,
+    FailureKind::PermissionDenied,
+    FailureKind::NotFound,
+    FailureKind::QuotaExceeded,
+    FailureKind::Other,
 ];
 
 type Follow = Arc<dyn Fn(FailureKind) -> bool + Send + Sync>;

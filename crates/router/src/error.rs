@@ -40,3 +40,39 @@ impl From<UnknownModel> for Failure {
             .with_source(error)
     }
 }
+
+/// The model group of a request serves no one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClosedGroup {
+    group: ModelGroup,
+}
+
+impl ClosedGroup {
+    pub(crate) fn new(group: ModelGroup) -> Self {
+        Self { group }
+    }
+
+    /// Returns the name that was asked for.
+    #[must_use]
+    pub fn group(&self) -> &ModelGroup {
+        &self.group
+    }
+}
+
+impl fmt::Display for ClosedGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the model group `{}` is blocked", self.group)
+    }
+}
+
+impl StdError for ClosedGroup {}
+
+impl From<ClosedGroup> for Failure {
+    /// Of the kind of an unknown model: refused here, so that no attempt was made and none will help.
+    fn from(error: ClosedGroup) -> Self {
+        Self::new(FailureKind::UnknownModel)
+            .with_status(http::StatusCode::FORBIDDEN)
+            .with_message(error.to_string())
+            .with_source(error)
+    }
+}

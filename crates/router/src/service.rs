@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     sync::Arc,
     task::{Context, Poll},
@@ -9,14 +9,18 @@ use http::Request;
 use tower_service::Service;
 use ziggurat_core::{BoxError, Failure, ModelGroup};
 
-use crate::{error::UnknownModel, future::ResponseFuture};
+use crate::{
+    error::{ClosedGroup, UnknownModel},
+    future::ResponseFuture,
+};
 
 /// Picks the service of a request's model group. See the [crate page](crate).
 ///
-/// Cloning counts two references, whatever the number of groups. It is `Send` and `Sync` if its services are both.
+/// Cloning counts three references, whatever the number of groups. It is `Send` and `Sync` if its services are both.
 pub struct Router<S> {
     groups: Arc<HashMap<ModelGroup, S>>,
     aliases: Arc<HashMap<ModelGroup, ModelGroup>>,
+    closed: Arc<HashSet<ModelGroup>>,
 }
 
 impl<S> Router<S> {
@@ -29,7 +33,16 @@ impl<S> Router<S> {
         Self {
             groups: Arc::new(groups),
             aliases: Arc::default(),
+            closed: Arc::default(),
         }
+    }
+
+    /// Names a group that is there and serves no one: its requests are refused with 403 instead of as unknown. A group that
+    /// has a service stays open.
+    #[must_use]
+    pub fn with_closed(mut self, group: impl Into<ModelGroup>) -> Self {
+        Arc::make_mut(&mut self.closed).insert(group.into());
+        self
     }
 
     /// Lets a group be reached under a second name, which goes before a group of that name.
@@ -48,8 +61,19 @@ impl<S> Router<S> {
     /// Returns the service that a name leads to.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&S> {
-        let group = self.aliases.get(name).map_or(name, ModelGroup::as_str);
-        self.groups.get(group)
+        self.groups.get(self.resolve(name))
+    }
+
+    /// Returns the group that a name stands for.
+    fn resolve<'a>(&'a self, name: &'a str) -> &'a str {
+        self.aliases.get(name).map_or(name, ModelGroup::as_str)
+    }
+
+    fn refuse(&self, name: Option<&ModelGroup>) -> Failure {
+        match name.filter(|name| self.closed.contains(self.resolve(name.as_str()))) {
+            Some(name) => ClosedGroup::new(name.clone()).into(),
+            None => UnknownModel::new(name.cloned()).into(),
+        }
     }
 
     /// Lists the groups in no particular order, without aliases.
@@ -87,7 +111,7 @@ where
                     model_group = name.map(ModelGroup::as_str),
                     "no service for this model group",
                 );
-                ResponseFuture::failed(UnknownModel::new(name.cloned()).into())
+                ResponseFuture::failed(self.refuse(name))
             }
         }
     }
@@ -99,6 +123,7 @@ impl<S> Clone for Router<S> {
         Self {
             groups: Arc::clone(&self.groups),
             aliases: Arc::clone(&self.aliases),
+            closed: Arc::clone(&self.closed),
         }
     }
 }

@@ -292,3 +292,21 @@ fn types_are_as_free_as_their_services() {
     let router = Router::new([("gpt", Named::new("gpt"))]);
     assert_eq!(format!("{router:?}"), "Router { groups: 1, aliases: 0 }");
 }
+
+/// R28: a closed group is refused as such, under an alias too; one with a service stays open.
+#[tokio::test]
+async fn r28_closed_groups_are_refused_with_403() {
+    let router = Router::new([("open", Named::new("open"))])
+        .with_closed("open")
+        .with_closed("shut")
+        .with_alias("other", "shut");
+    for name in ["shut", "other"] {
+        let failure = router.clone().oneshot(request(name)).await.unwrap_err();
+        assert_eq!(
+            (failure.kind(), failure.status().as_u16()),
+            (FailureKind::UnknownModel, 403)
+        );
+        assert!(failure.to_string().contains(name), "{failure}");
+    }
+    assert!(router.oneshot(request("open")).await.is_ok());
+}

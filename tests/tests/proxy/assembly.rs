@@ -127,6 +127,20 @@ async fn the_blocked_are_passed_over() {
         (answer.status.as_u16(), &answer.json()["error"]["type"]),
         (403, &json!("permission_error"))
     );
+    assert_eq!(answer.header("x-litellm-total-attempts"), "0");
+    assert!(
+        answer.json()["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("blocked")
+    );
+    assert_eq!(
+        proxy
+            .chat("closed", &json!({"fallbacks": ["good"]}))
+            .await
+            .content(),
+        "hello from good"
+    );
     assert!(!proxy.get("/v1/models").await.text.contains("closed"));
     assert_eq!(bad.count(), 0);
 }

@@ -135,10 +135,10 @@ impl Default for EnvelopeLayer {
     }
 }
 
-/// Says whether a member of this name is let pass in a [`target`].
+/// Says whether a member of a request body goes upstream.
 #[must_use]
-pub fn may_stand_in_target(name: &str) -> bool {
-    !matches!(fields::fate(name), fields::Fate::Refuse(_))
+pub fn is_forwarded(name: &str) -> bool {
+    fields::fate(name) == fields::Fate::Forward
 }
 
 impl<S> Layer<S> for EnvelopeLayer {

@@ -151,12 +151,23 @@ pub fn target(object: &Document, param: &str) -> Result<Target, Failure> {
             format!("`{param}` has an object without a `model`"),
         ));
     };
+    if let Some(name) = object.duplicate(|_| true) {
+        return Err(invalid(
+            param,
+            format!("`{name}` in `{param}` is given more than once"),
+        ));
+    }
     let mut target = Target::new(&*group);
+    let has_timeout = object
+        .get("timeout")
+        .is_some_and(|timeout| !timeout.is_null());
     for (name, value) in object.members() {
         let number = |what| invalid(param, format!("`{name}` in `{param}` must be {what}"));
         let limit = || seconds(&name, value).map_err(|_| number("a number of seconds, 0 or more"));
         target = match (&*name, fate(&name)) {
             ("model" | "stream", _) => target,
+            // As for the request itself, `timeout` counts before its synonym.
+            ("request_timeout", _) if has_timeout => limit().map(|_| target)?,
             ("timeout" | "request_timeout", _) => {
                 limit()?.into_iter().fold(target, Target::with_timeout)
             }

@@ -37,7 +37,11 @@ struct Error<'a> {
 /// The status to answer with. An unknown model is 400 to clients of the LiteLLM proxy, 404 to those of OpenAI.
 pub(super) fn status(failure: &Failure, types: ErrorTypes) -> StatusCode {
     match (failure.kind(), types) {
-        (FailureKind::UnknownModel, ErrorTypes::OpenAi) => StatusCode::NOT_FOUND,
+        (FailureKind::UnknownModel, ErrorTypes::OpenAi)
+            if failure.status() == StatusCode::BAD_REQUEST =>
+        {
+            StatusCode::NOT_FOUND
+        }
         _ => failure.status(),
     }
 }
@@ -180,7 +184,9 @@ fn error_type(failure: &Failure, types: ErrorTypes) -> &str {
 fn openai_code(failure: &Failure) -> Option<&str> {
     match failure.kind() {
         FailureKind::ContextWindow => Some("context_length_exceeded"),
-        FailureKind::UnknownModel => Some("model_not_found"),
+        FailureKind::UnknownModel if failure.status() == StatusCode::BAD_REQUEST => {
+            Some("model_not_found")
+        }
         FailureKind::ContentPolicy => Some("content_policy_violation"),
         FailureKind::RateLimited => Some("rate_limit_exceeded"),
         FailureKind::QuotaExceeded => Some("insufficient_quota"),

@@ -21,10 +21,19 @@ use super::{
 pub(super) fn stack(config: &Config, leaves: &HashMap<String, Built>) -> Stack {
     let groups = groups::of(config);
     let served = groups::served(config, &groups);
+    let closed = groups::closed(config, &groups);
     let fallback = fallback(config)
         .synonyms(fallbacks::synonyms(config))
         .served(served);
-    respond(config).layer(envelope(config).layer(fallback.layer(router(config, leaves, groups))))
+    respond(config).layer(
+        envelope(config).layer(
+            fallback.layer(
+                closed
+                    .into_iter()
+                    .fold(router(config, leaves, groups), Router::with_closed),
+            ),
+        ),
+    )
 }
 
 fn respond(config: &Config) -> RespondLayer {

@@ -6,7 +6,6 @@ use ziggurat_config::{Config, FallbackTable, FallbackTarget};
 use ziggurat_core::{
     ModelGroup,
     fallbacks::{Table, Target},
-    json::Document,
 };
 use ziggurat_edge::envelope;
 use ziggurat_models::resolve;
@@ -62,16 +61,16 @@ pub(super) fn synonyms(config: &Config) -> HashMap<ModelGroup, Vec<ModelGroup>> 
     names.filter(|(_, others)| !others.is_empty()).collect()
 }
 
-fn target(target: &FallbackTarget) -> Target {
-    if target.parameters.is_empty() {
-        return Target::new(target.model.as_str());
-    }
-    // The same reading as for requests, so that both mean the same. The configuration has checked the limits.
-    let mut members = target.parameters.clone();
-    members.insert("model".to_owned(), target.model.clone().into());
-    let unknown = |name: &String, _: &mut serde_json::Value| envelope::may_stand_in_target(name);
-    members.retain(unknown);
-    let text = serde_json::to_vec(&members).expect("JSON values serialise");
-    let object = Document::parse(text.into()).expect("serialised JSON is an object");
-    envelope::target(&object, "fallbacks").unwrap_or_else(|_| Target::new(target.model.as_str()))
+fn target(configured: &FallbackTarget) -> Target {
+    let mut target = Target::new(configured.model.as_str());
+    target.timeout = configured.timeout;
+    target.stream_timeout = configured.stream_timeout;
+    target.max_retries = configured.num_retries;
+    let forwarded = configured
+        .parameters
+        .iter()
+        .filter(|(name, _)| envelope::is_forwarded(name));
+    forwarded.fold(target, |target, (name, value)| {
+        target.with_parameter(name.as_str(), value.to_string())
+    })
 }

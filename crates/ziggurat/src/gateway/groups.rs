@@ -14,8 +14,7 @@ pub(super) struct Members<'a> {
 /// Returns all names: of groups, then, where no group has that name, ids of single deployments, then models as they are
 /// configured.
 ///
-/// A blocked deployment serves under no name. A group of blocked ones alone stays known, so that it is refused as blocked
-/// and not as unknown; one deployment is enough for that.
+/// A blocked deployment serves under no name.
 pub(super) fn of(config: &Config) -> Vec<Members<'_>> {
     let mut groups: Vec<Members<'_>> = Vec::new();
     for deployment in config
@@ -24,15 +23,6 @@ pub(super) fn of(config: &Config) -> Vec<Members<'_>> {
         .filter(|deployment| !deployment.blocked)
     {
         add(&mut groups, &deployment.model_name, deployment);
-    }
-    for deployment in config
-        .deployments
-        .iter()
-        .filter(|deployment| deployment.blocked)
-    {
-        if !has(&groups, &deployment.model_name) {
-            add(&mut groups, &deployment.model_name, deployment);
-        }
     }
     for name in [
         |deployment: &Deployment| &*deployment.id,
@@ -52,6 +42,18 @@ pub(super) fn of(config: &Config) -> Vec<Members<'_>> {
         groups.append(&mut more);
     }
     groups
+}
+
+/// Returns the groups that all their deployments are blocked in.
+pub(super) fn closed<'a>(config: &'a Config, groups: &[Members<'_>]) -> Vec<&'a str> {
+    let blocked = config
+        .deployments
+        .iter()
+        .filter(|deployment| deployment.blocked);
+    blocked
+        .map(|deployment| &*deployment.model_name)
+        .filter(|name| !has(groups, name))
+        .collect()
 }
 
 /// Returns the names that a request can be served under, aliases included.

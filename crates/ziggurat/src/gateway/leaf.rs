@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use ziggurat_config::{Config, Deployment, ForwardClientHeaders};
-use ziggurat_core::{Failure, FailureKind, Served};
+use ziggurat_core::Served;
 use ziggurat_models::Provider;
 use ziggurat_openai::{Builder, OpenAi};
-use ziggurat_provider::{Call, Dialect, HttpClient, Outgoing, ProviderService};
+use ziggurat_provider::{HttpClient, ProviderService};
 
 use super::summary::shown;
 
@@ -31,13 +31,7 @@ pub(super) fn build(
         &deployment.litellm_model,
         Some(&api_base),
     );
-    let dialect: Arc<dyn Dialect> = match deployment.blocked {
-        true => Arc::new(Blocked {
-            group: deployment.model_name.clone(),
-        }),
-        false => Arc::new(dialect),
-    };
-    let leaf = ProviderService::new(client.clone(), dialect, served);
+    let leaf = ProviderService::new(client.clone(), Arc::new(dialect), served);
     let service = match &config.general.forward_client_headers {
         ForwardClientHeaders::Custom => leaf.forward_custom_headers(true),
         ForwardClientHeaders::Listed(names) => {
@@ -46,23 +40,6 @@ pub(super) fn build(
         _ => leaf,
     };
     Ok(Built { service, origin })
-}
-
-/// Speaks to no one: the operator has closed the group.
-#[derive(Debug)]
-struct Blocked {
-    group: String,
-}
-
-impl Dialect for Blocked {
-    fn provider(&self) -> &'static str {
-        "none"
-    }
-
-    fn prepare(&self, _: Call<'_>) -> Result<Outgoing, Failure> {
-        let message = format!("the model group `{}` is blocked", self.group);
-        Err(Failure::new(FailureKind::PermissionDenied).with_message(message))
-    }
 }
 
 /// The environment variables that a provider's dialect falls back on for a setting.
