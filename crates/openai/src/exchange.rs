@@ -9,13 +9,13 @@ use ziggurat_core::{
     Failure, FailureKind, JsonBody,
     json::{Document, Printed},
 };
-use ziggurat_provider::{Answer, Exchange, Streamed};
+use ziggurat_provider::{Answer, Exchange, Excused, Streamed};
 
 use crate::{
     Face,
     dialect::generated_id,
     failure::{Wire, is_error},
-    finish, json_tool, redact,
+    finish, json_tool, length, redact,
     spans::{Edits, Members, elements},
     stream::Events,
     template::Template,
@@ -85,6 +85,20 @@ impl Exchange for Chat {
 
     fn is_secret(&self, header: &[u8]) -> bool {
         redact::is_needed(&self.template.secrets, header)
+    }
+
+    fn excused(&mut self, head: &Parts, body: &Bytes) -> Option<Excused> {
+        let template = &self.template;
+        if head.status != StatusCode::BAD_REQUEST
+            || !Wire::of(body, &template.secrets).is_out_of_tokens()
+        {
+            return None;
+        }
+        let model = self.model.as_ref().unwrap_or(&template.model_json);
+        Some(match self.asked.stream {
+            true => Excused::Stream(length::stream(model)),
+            false => Excused::Plain(length::completion(model).into()),
+        })
     }
 
     fn refused(&mut self, head: &Parts, body: &mut Bytes) -> Failure {

@@ -154,6 +154,11 @@ impl Wire {
         failure.with_upstream(self.upstream(provider))
     }
 
+    /// Says whether a model has used up its tokens, often by reasoning, before it said anything.
+    pub(crate) fn is_out_of_tokens(&self) -> bool {
+        phrases::is_out_of_tokens(&self.message)
+    }
+
     /// The status that the error would have had, if its codes say so.
     fn own_status(&self) -> Option<StatusCode> {
         let code = self.code.as_deref().and_then(|code| code.parse().ok());

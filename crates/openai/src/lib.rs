@@ -7,6 +7,7 @@ mod exchange;
 mod failure;
 mod finish;
 mod json_tool;
+mod length;
 mod limits;
 mod memo;
 mod messages;

@@ -45,6 +45,9 @@ const RATE_LIMIT: &[&str] = &[
     "service tier capacity exceeded",
 ];
 
+const OUT_OF_TOKENS: &str =
+    "could not finish the message because max_tokens or model output limit was reached";
+
 /// Identifiers that the phrases themselves quote; they stand there without the quotes.
 const QUOTED: &[&str] = &["inputs", "max_new_tokens"];
 
@@ -67,6 +70,11 @@ pub(crate) fn refused(message: &str) -> Option<FailureKind> {
 pub(crate) fn is_rate_limit(message: &str) -> bool {
     let own = unquoted(&message.to_lowercase());
     RATE_LIMIT.iter().any(|phrase| own.contains(phrase))
+}
+
+/// Says whether a model used up its tokens before it said anything.
+pub(crate) fn is_out_of_tokens(message: &str) -> bool {
+    unquoted(&message.to_lowercase()).contains(OUT_OF_TOKENS)
 }
 
 /// Whether a sentence begins so.

@@ -30,8 +30,9 @@ pub trait Dialect: fmt::Debug + Send + Sync + 'static {
 
 /// One call: the other half of a [`Dialect`], which reads the answer.
 ///
-/// Either [`refused`](Self::refused) is called once, or [`plain`](Self::plain) once, or [`chunk`](Self::chunk) for each
-/// piece of a stream and [`end`](Self::end) at most once after them.
+/// Either [`excused`](Self::excused) is called once and, if it has no answer, [`refused`](Self::refused) once, or
+/// [`plain`](Self::plain) once, or [`chunk`](Self::chunk) for each piece of a stream and [`end`](Self::end) at most once
+/// after them.
 pub trait Exchange: Send + 'static {
     /// Says what the head of a successful answer announces.
     ///
@@ -45,6 +46,14 @@ pub trait Exchange: Send + 'static {
     /// Headers that successful answers are known to have are not asked about. Default: no.
     fn is_secret(&self, _header: &[u8]) -> bool {
         false
+    }
+
+    /// Makes the client's answer of an error answer that is no failure: some upstreams refuse what others end ordinarily.
+    /// The client gets it with status 200.
+    ///
+    /// Default: `None`, it is a failure.
+    fn excused(&mut self, _head: &Parts, _body: &Bytes) -> Option<Excused> {
+        None
     }
 
     /// Makes a failure of an error answer. Cuts out of the body what must not be shown, such as an echoed key.
@@ -75,6 +84,15 @@ pub enum Answer {
     Stream,
     /// It does not say: a stream if it begins like one, else one document.
     Undeclared,
+}
+
+/// What the client gets in place of an error answer that is no failure.
+#[derive(Clone, Debug)]
+pub enum Excused {
+    /// One document.
+    Plain(Printed),
+    /// All events of a stream.
+    Stream(Bytes),
 }
 
 /// What the client gets of a stream's next piece.

@@ -20,7 +20,7 @@ use tracing::Span;
 use ziggurat_core::{Failure, FailureKind, json::Printed};
 
 use crate::{
-    Answer, Exchange, ProviderBody,
+    Answer, Exchange, Excused, ProviderBody,
     collect::{Collect, Incomplete},
     decode::Upstream,
     headers,
@@ -30,6 +30,9 @@ use crate::{
 
 /// Most of an error answer that is read; nobody needs more to know what is wrong.
 const MAX_ERROR: usize = 1024 * 1024;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const SSE: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
 
 /// How long the text of an error is waited for: its status says most, and a caller may have other deployments to ask.
 const ERROR_PATIENCE: Duration = Duration::from_secs(5);
@@ -163,6 +166,9 @@ impl ResponseFuture {
         if !head.status.is_success() {
             // What was read of an error tells enough, even if the rest did not come.
             let mut text = body.take();
+            if let Some(excused) = exchange.excused(&head, &text) {
+                return Ok(self.excused(head, excused, &*exchange));
+            }
             let failure = exchange.refused(&head, &mut text);
             return Ok(self.failed(head, text, failure, &*exchange));
         }
@@ -191,7 +197,6 @@ impl ResponseFuture {
         answer: Printed,
         exchange: &dyn Exchange,
     ) -> Response<ProviderBody> {
-        const JSON: HeaderValue = HeaderValue::from_static("application/json");
         let mut headers = headers::for_client(head.headers, |value| exchange.is_secret(value));
         headers.insert(CONTENT_TYPE, JSON);
         self.response(StatusCode::OK, headers, ProviderBody::full(answer))
@@ -204,12 +209,29 @@ impl ResponseFuture {
         body: Upstream,
         exchange: Box<dyn Exchange>,
     ) -> Response<ProviderBody> {
-        const SSE: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
         let mut headers = headers::for_client(head.headers, |value| exchange.is_secret(value));
         headers.insert(CONTENT_TYPE, SSE);
         let deployment = self.deployment.served.deployment().clone();
         let body = ProviderBody::stream(first, body, exchange, deployment, self.span.clone());
         self.response(StatusCode::OK, headers, body)
+    }
+
+    /// Makes the response of an error answer that is no failure. Its headers are those of an error: all are looked at.
+    fn excused(
+        &self,
+        head: Parts,
+        excused: Excused,
+        exchange: &dyn Exchange,
+    ) -> Response<ProviderBody> {
+        let (content_type, text) = match excused {
+            Excused::Plain(answer) => (JSON, answer),
+            Excused::Stream(events) => (SSE, events.into()),
+        };
+        let mut headers = head.headers;
+        headers::redact(&mut headers, |value| exchange.is_secret(value));
+        let mut headers = headers::for_client(headers, |_| false);
+        headers.insert(CONTENT_TYPE, content_type);
+        self.response(StatusCode::OK, headers, ProviderBody::full(text))
     }
 
     /// Makes the response of what is no answer. Its text stays here: nobody has looked at what it may hold.

@@ -136,11 +136,7 @@ pub(crate) fn for_client(upstream: HeaderMap, is_secret: impl Fn(&[u8]) -> bool)
 /// Names the headers of a failure for the client: all are looked at, and the wait that the upstream asks for and the type
 /// of its text keep their names.
 pub(crate) fn of_failure(mut upstream: HeaderMap, is_secret: impl Fn(&[u8]) -> bool) -> HeaderMap {
-    for value in upstream.values_mut() {
-        if is_secret(value.as_bytes()) {
-            *value = REDACTED;
-        }
-    }
+    redact(&mut upstream, is_secret);
     let kept = [CONTENT_TYPE, RETRY_AFTER].map(|name| (upstream.get(&name).cloned(), name));
     let mut headers = for_client(upstream, |_| false);
     for (value, name) in kept {
@@ -149,6 +145,15 @@ pub(crate) fn of_failure(mut upstream: HeaderMap, is_secret: impl Fn(&[u8]) -> b
         }
     }
     headers
+}
+
+/// Redacts all values that are secret.
+pub(crate) fn redact(headers: &mut HeaderMap, is_secret: impl Fn(&[u8]) -> bool) {
+    for value in headers.values_mut() {
+        if is_secret(value.as_bytes()) {
+            *value = REDACTED;
+        }
+    }
 }
 
 fn prefixed(name: &HeaderName) -> Option<HeaderName> {

@@ -16,7 +16,7 @@ mod transport;
 pub use self::{
     body::ProviderBody,
     client::{HttpClient, HttpClientBuilder},
-    dialect::{Answer, Call, Dialect, Exchange, Outgoing, Streamed},
+    dialect::{Answer, Call, Dialect, Exchange, Excused, Outgoing, Streamed},
     future::ResponseFuture,
     headers::is_of_transport,
     service::ProviderService,
