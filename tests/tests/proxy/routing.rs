@@ -388,5 +388,14 @@ async fn errors_that_a_fallback_went_around_are_told_on_request() {
                 .unwrap()
                 .ends_with("zéphyr is down")
         );
+        assert_eq!(answer.content(), "hello from gpt");
+        if stream {
+            let first = &answer.events()[0];
+            assert_eq!(
+                (&first["id"], &first["choices"]),
+                (&json!("litellm-fallback-metadata"), &json!([]))
+            );
+            assert_eq!(first["litellm_fallback"]["errors"], errors);
+        }
     }
 }

@@ -26,7 +26,7 @@ pin_project! {
     #[project = StateProj]
     #[project_replace = StateOwn]
     enum State<B> {
-        Inner { #[pin] body: B, events: Option<ErrorTypes> },
+        Inner { #[pin] body: B, events: Option<ErrorTypes>, before: Option<Bytes> },
         Written { text: Bytes },
         Done,
     }
@@ -35,16 +35,21 @@ pin_project! {
 impl<B> ResponseBody<B> {
     pub(super) fn inner(body: B) -> Self {
         Self {
-            state: State::Inner { body, events: None },
+            state: State::Inner {
+                body,
+                events: None,
+                before: None,
+            },
         }
     }
 
-    /// The same for an event stream, which tells its client of failures.
-    pub(super) fn events(body: B, types: ErrorTypes) -> Self {
+    /// The same for an event stream, which tells its client of failures, and begins with an event of ours if there is one.
+    pub(super) fn events(body: B, types: ErrorTypes, before: Option<Bytes>) -> Self {
         Self {
             state: State::Inner {
                 body,
                 events: Some(types),
+                before,
             },
         }
     }
@@ -83,7 +88,11 @@ where
                 state.set(State::Done);
                 Poll::Ready(Some(Ok(Frame::data(text))))
             }
-            StateProj::Inner { body, events } => match ready!(body.poll_frame(cx)) {
+            StateProj::Inner {
+                before: before @ Some(_),
+                ..
+            } => Poll::Ready(before.take().map(|text| Ok(Frame::data(text)))),
+            StateProj::Inner { body, events, .. } => match ready!(body.poll_frame(cx)) {
                 Some(Ok(frame)) => Poll::Ready(Some(Ok(
                     frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))
                 ))),
@@ -115,7 +124,7 @@ where
         match &self.state {
             State::Done => true,
             State::Written { text } => text.is_empty(),
-            State::Inner { body, .. } => body.is_end_stream(),
+            State::Inner { body, before, .. } => before.is_none() && body.is_end_stream(),
         }
     }
 
@@ -123,12 +132,11 @@ where
         match &self.state {
             State::Done => SizeHint::with_exact(0),
             State::Written { text } => SizeHint::with_exact(text.len() as u64),
-            State::Inner { body, events: None } => body.size_hint(),
-            // An error event may be added to what the inner body promises.
             State::Inner {
-                body,
-                events: Some(_),
-            } => match body.is_end_stream() {
+                body, events: None, ..
+            } => body.size_hint(),
+            // An error event may be added to what the inner body promises.
+            State::Inner { body, before, .. } => match before.is_none() && body.is_end_stream() {
                 true => SizeHint::with_exact(0),
                 false => SizeHint::default(),
             },

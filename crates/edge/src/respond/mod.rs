@@ -46,7 +46,7 @@ impl RespondLayer {
     }
 
     /// Lets requests ask, by `include_fallback_errors`, for the errors that a fallback went around: they come in the header
-    /// `x-litellm-fallback-errors`, as a JSON array. Off by default, for they tell callers of other groups.
+    /// `x-litellm-fallback-errors`, as a JSON array, and as a first chunk of an event stream. Off by default, for they tell callers of other groups.
     #[must_use]
     pub fn expose_fallback_errors(mut self, expose: bool) -> Self {
         self.fallback_errors = expose;
@@ -217,7 +217,11 @@ impl RespondLayer {
                     Vec::new()
                 };
                 let mut response = response.map(|body| match events {
-                    true => ResponseBody::events(body, self.types),
+                    true => ResponseBody::events(
+                        body,
+                        self.types,
+                        errors::metadata_event(&failures, self.types),
+                    ),
                     false => ResponseBody::inner(body),
                 });
                 if !failures.is_empty() {
