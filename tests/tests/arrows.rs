@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cargo_metadata::{DependencyKind, MetadataCommand};
+use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
 /// What each crate may depend on among our own. Development dependencies may point anywhere.
 const ARROWS: [(&str, &[&str]); 18] = [
@@ -49,19 +49,20 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("ziggurat-tests", &[]),
 ];
 
-fn arrows() -> BTreeMap<String, BTreeSet<String>> {
+fn packages() -> Vec<Package> {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
-    let metadata = MetadataCommand::new()
-        .manifest_path(manifest)
-        .no_deps()
-        .exec()
-        .unwrap();
-    let ours: BTreeSet<_> = metadata
-        .packages
+    let mut command = MetadataCommand::new();
+    let metadata = command.manifest_path(manifest).no_deps().exec().unwrap();
+    metadata.packages
+}
+
+fn arrows() -> BTreeMap<String, BTreeSet<String>> {
+    let packages = packages();
+    let ours: BTreeSet<_> = packages
         .iter()
         .map(|package| package.name.to_string())
         .collect();
-    let arrows = |package: &cargo_metadata::Package| {
+    let arrows = |package: &Package| {
         let normal = package
             .dependencies
             .iter()
@@ -71,8 +72,7 @@ fn arrows() -> BTreeMap<String, BTreeSet<String>> {
             .filter(|name| ours.contains(name))
             .collect()
     };
-    metadata
-        .packages
+    packages
         .iter()
         .map(|package| (package.name.to_string(), arrows(package)))
         .collect()
@@ -107,14 +107,8 @@ fn every_line_stands_for_a_crate() {
 /// What only one crate may know, so that it can be replaced there.
 #[test]
 fn yaml_is_known_to_config_alone() {
-    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
-    let metadata = MetadataCommand::new()
-        .manifest_path(manifest)
-        .no_deps()
-        .exec()
-        .unwrap();
-    let users = metadata
-        .packages
+    let packages = packages();
+    let users = packages
         .iter()
         .filter(|p| p.dependencies.iter().any(|d| d.name == "serde_yaml"));
     assert_eq!(

@@ -40,7 +40,7 @@ static KNOWN: LazyLock<HeaderMap<Option<Rule>>> = LazyLock::new(known);
 macro_rules! rules {
     ($map:ident: $($name:literal $(as $plain:expr)?,)*) => {$(
         let prefixed = HeaderName::from_static(concat!("llm_provider-", $name));
-        #[allow(unused_mut, unused_assignments)]
+        #[allow(unused_mut, unused_assignments, reason = "most headers have no `as`")]
         let mut plain = None;
         $(plain = Some($plain);)?
         $map.insert(HeaderName::from_static($name), Some(Rule { prefixed, plain }));

@@ -1,44 +1,14 @@
 //! The tool that stands in for schemas where Azure does not know these.
 
-#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
-#![allow(
-    clippy::needless_pass_by_value,
-    reason = "`json!` borrows, its callers have no other use for their values"
-)]
-
 use bytes::Bytes;
-use http::Request;
 use serde_json::{Value, json};
-use ziggurat_core::{Failure, JsonBody, ModelGroup, json::Document};
-use ziggurat_openai::{Builder, Face, OpenAi};
-use ziggurat_provider::{Call, Dialect, Exchange, Outgoing};
+use ziggurat_provider::Exchange;
 
-fn azure(model: &str, version: &str) -> Builder {
-    OpenAi::builder(Face::Azure, model)
-        .api_base("https://r.azure.com")
-        .api_key("az-very-secret-key")
-        .api_version(version)
-}
-
-fn prepare(builder: Builder, body: &Value) -> Result<Outgoing, Failure> {
-    let document = Document::parse(body.to_string().into()).unwrap();
-    let mut request = Request::new(JsonBody::new(document));
-    request.extensions_mut().insert(ModelGroup::new("group"));
-    builder.build().unwrap().prepare(Call::new(&request, &[]))
-}
-
-fn sent(builder: Builder, body: &Value) -> Value {
-    let outgoing = prepare(builder, body).unwrap();
-    serde_json::from_slice(&outgoing.request.into_body().into_bytes()).unwrap()
-}
+use crate::{azure, prepare, sent, tool};
 
 fn exchange(body: &Value) -> Box<dyn Exchange> {
     let builder = azure("d", "2024-02-15-preview");
     prepare(builder, body).unwrap().exchange
-}
-
-fn tool(name: &str) -> Value {
-    json!({"type": "function", "function": {"name": name, "parameters": {"type": "object"}}})
 }
 
 fn named(name: &str) -> Value {

@@ -6,9 +6,11 @@
     reason = "`json!` borrows, its callers have no other use for their values"
 )]
 
+mod json_tool;
+
 use http::Request;
 use serde_json::{Value, json};
-use ziggurat_core::{Failure, FailureKind, JsonBody, json::Document};
+use ziggurat_core::{Failure, FailureKind, JsonBody, ModelGroup, json::Document};
 use ziggurat_openai::{Builder, Face, OpenAi};
 use ziggurat_provider::{Call, Dialect, Outgoing};
 
@@ -21,7 +23,8 @@ fn azure(model: &str, version: &str) -> Builder {
 
 fn prepare(builder: Builder, body: &Value) -> Result<Outgoing, Failure> {
     let document = Document::parse(body.to_string().into()).unwrap();
-    let request = Request::new(JsonBody::new(document));
+    let mut request = Request::new(JsonBody::new(document));
+    request.extensions_mut().insert(ModelGroup::new("group"));
     builder.build().unwrap().prepare(Call::new(&request, &[]))
 }
 
