@@ -4,6 +4,8 @@ use std::{
     time::Duration,
 };
 
+use http::StatusCode;
+use tokio::time::Instant;
 use tower_service::Service;
 
 use crate::{Failure, FailureKind};
@@ -48,6 +50,9 @@ impl<Req, S: Admit<Req> + ?Sized> Admit<Req> for Arc<S> {
 pub struct Rejection {
     kind: FailureKind,
     retry_after: Option<Duration>,
+    message: Option<Box<str>>,
+    status: Option<StatusCode>,
+    last_resort: Option<Instant>,
 }
 
 impl Rejection {
@@ -57,14 +62,57 @@ impl Rejection {
         Self {
             kind,
             retry_after: None,
+            message: None,
+            status: None,
+            last_resort: None,
         }
     }
 
     /// Adds the time after which asking again may help.
     #[must_use]
-    pub const fn with_retry_after(mut self, wait: Duration) -> Self {
+    pub fn with_retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
+    }
+
+    /// Adds words for the caller. They must not quote the request beyond names of models and fields.
+    #[must_use]
+    pub fn with_message(mut self, message: impl Into<Box<str>>) -> Self {
+        self.message = Some(message.into());
+        self
+    }
+
+    /// Adds the status of the upstream's answer that led to it.
+    #[must_use]
+    pub fn with_last_status(mut self, status: StatusCode) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Says that a call marked as [`LastResort`](crate::LastResort) is let through all the same, and when the service
+    /// failed last: the one that failed longest ago is asked.
+    #[must_use]
+    pub fn with_last_resort(mut self, failed: Instant) -> Self {
+        self.last_resort = Some(failed);
+        self
+    }
+
+    /// Returns the words for the caller.
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
+
+    /// Returns the status of the upstream's answer that led to it.
+    #[must_use]
+    pub const fn last_status(&self) -> Option<StatusCode> {
+        self.status
+    }
+
+    /// Returns when the service failed last, if it may be asked as a last resort.
+    #[must_use]
+    pub const fn last_resort(&self) -> Option<Instant> {
+        self.last_resort
     }
 
     /// Returns the kind of the failure that calling anyway would give.
@@ -82,11 +130,14 @@ impl Rejection {
 
 impl From<Rejection> for Failure {
     fn from(rejection: Rejection) -> Self {
-        let failure = Self::new(rejection.kind);
-        match rejection.retry_after {
-            Some(wait) => failure.with_retry_after(wait),
-            None => failure,
+        let mut failure = Self::new(rejection.kind);
+        if let Some(wait) = rejection.retry_after {
+            failure = failure.with_retry_after(wait);
         }
+        if let Some(message) = rejection.message {
+            failure = failure.with_message(message);
+        }
+        failure
     }
 }
 

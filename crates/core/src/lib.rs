@@ -2,23 +2,31 @@
 
 mod admit;
 mod classify;
+mod deadline;
 mod failure;
 pub mod fallbacks;
 mod ids;
 pub mod json;
+mod meter;
 pub mod overrides;
 mod request;
 pub mod retry_after;
+mod route;
 mod served;
 mod tried;
+pub mod vitals;
 
 pub use self::{
     admit::{Admit, Open, Rejection},
     classify::{ByStatus, Classify, GrpcStatus, Head, judge},
+    deadline::Deadline,
     failure::{BoxError, Failure, FailureKind, UpstreamError},
     ids::{DeploymentId, ModelGroup},
     json::JsonBody,
+    meter::Meter,
     request::LlmRequest,
+    route::{AllowedRegions, ContentFiltered, LastResort, Tags},
     served::Served,
     tried::{Attempt, FallbackReason, Outcome, Tried},
+    vitals::{Board, Vitals},
 };

@@ -16,6 +16,18 @@ pub struct Timeout(pub Duration);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StreamTimeout(pub Duration);
 
+/// The longest silence between two pieces of a streamed response, once its first content has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StreamIdleTimeout(pub Duration);
+
+/// The time limit of each attempt of a streamed response, to its last byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StreamTotalTimeout(pub Duration);
+
+/// The time limit of the whole request, over all attempts and fallback hops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TotalTimeout(pub Duration);
+
 /// How many attempts may follow the first, in each group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MaxRetries(pub u32);

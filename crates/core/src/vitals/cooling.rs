@@ -1,0 +1,3 @@
+/// Whether a deployment is resting after failures.
+#[derive(Debug, Default)]
+pub struct Cooling {}

@@ -1,0 +1,3 @@
+/// What a deployment has to do.
+#[derive(Debug, Default)]
+pub struct Load {}
