@@ -1,6 +1,10 @@
 //! Reading a whole file.
 
-use std::{fmt, fs, sync::Arc};
+use std::{
+    fmt, fs,
+    path::{Path as FilePath, PathBuf},
+    sync::Arc,
+};
 
 use serde_yaml::Value;
 use ziggurat_models::Provider;
@@ -15,6 +19,7 @@ use crate::{
     location::Path,
     scalar,
     section::Section,
+    settings::{ALLOWED_REGION, Named},
 };
 
 /// A configuration that can be used.
@@ -36,6 +41,8 @@ pub struct Config {
     /// Warnings, and settings that have no effect yet.
     pub findings: Vec<Finding>,
     environment: Environment,
+    /// What relative paths of the file start from.
+    directory: PathBuf,
     /// Where `model_list` stands.
     list: Location,
 }
@@ -93,6 +100,14 @@ impl Config {
         self.environment.get(name)
     }
 
+    /// Returns the path of a file that a setting names: a relative one starts from the directory
+    /// of the configuration file, or from the working directory if the configuration was not read
+    /// from a file.
+    #[must_use]
+    pub fn resolve_path(&self, written: impl AsRef<FilePath>) -> PathBuf {
+        self.directory.join(written)
+    }
+
     /// Moves the deployments that `usable` refuses to [`Config::left_out`], with its reason.
     ///
     /// # Errors
@@ -128,13 +143,18 @@ impl Config {
             deployments.any(|d| d.model_name == name || d.id == name || d.litellm_model == name)
         };
         let is_alias = |name: &str| self.aliases.iter().any(|alias| alias.name == name);
-        let is_known = |name: &str| is_deployment(name) || is_alias(name);
+        let groups = &self.settings.balance.routing_groups;
+        let is_group = |name: &str| groups.iter().any(|group| group.name == name);
+        let is_known = |name: &str| is_deployment(name) || is_alias(name) || is_group(name);
         let mut unknown = self.fallbacks.unknown_targets(is_known);
         let dangling = self
             .aliases
             .iter()
             .filter(|alias| !is_deployment(&alias.group));
         unknown.extend(dangling.map(|alias| alias.dangling()));
+        let named = self.settings.named.iter();
+        let nowhere = named.filter(|named| !is_known(&named.group));
+        unknown.extend(nowhere.map(Named::unknown));
         unknown.retain(|finding| !self.findings.contains(finding));
         self.findings.append(&mut unknown);
     }
@@ -216,7 +236,11 @@ impl Loader {
             left_out: Vec::new(),
             findings: Vec::new(),
         })?;
-        self.from_str(&text, &path.display().to_string())
+        let mut config = self.from_str(&text, &path.display().to_string())?;
+        if let Some(directory) = path.parent() {
+            config.directory = directory.to_owned();
+        }
+        Ok(config)
     }
 
     fn read(&self, document: &Document) -> Result<Config, ConfigErrors> {
@@ -227,7 +251,7 @@ impl Loader {
         let mut litellm = file.section("litellm_settings");
         let mut general = file.section("general_settings");
         let mut config = Config {
-            settings: Settings::read(&mut router, &mut litellm),
+            settings: Settings::read(&mut router, &mut litellm, &mut general),
             general: GeneralSettings::read(&mut general),
             aliases: Alias::read_all(&mut router),
             fallbacks: Fallbacks::read(&mut router, &mut litellm),
@@ -235,6 +259,7 @@ impl Loader {
             left_out: Vec::new(),
             findings: Vec::new(),
             environment: document.environment.clone(),
+            directory: PathBuf::new(),
             list: document.locate_key(&Path::default().key("model_list")),
         };
         warn_unset(&mut file);
@@ -292,14 +317,19 @@ fn check_lists(file: &mut Section<'_>) {
     file.findings.append(&mut variables.findings);
 }
 
-/// Deployments report their own variables, the master key its own.
+/// Deployments report their own variables; so do settings that matter for safety.
 fn warn_unset(file: &mut Section<'_>) {
     let list = file.path.key("model_list");
-    let general = file.path.key("general_settings");
+    let settings = [
+        ("general_settings", "master_key"),
+        ("router_settings", ALLOWED_REGION),
+        ("litellm_settings", ALLOWED_REGION),
+    ];
+    let settings = settings.map(|(section, key)| (file.path.key(section), key));
     for unset in &file.document.unset {
-        if !unset.path.starts_with(&list) && !unset.is_at(&general, "master_key") {
-            let message = format!("environment variable `{}` is not set", unset.variable);
-            file.warn(&unset.path, message);
+        let reports_itself = |(section, key): &(Path, &str)| unset.is_at(section, key);
+        if !unset.path.starts_with(&list) && !settings.iter().any(reports_itself) {
+            file.warn(&unset.path, unset.message());
         }
     }
 }

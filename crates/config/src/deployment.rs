@@ -7,7 +7,7 @@ use std::{fmt, time::Duration};
 use serde_json::{Map, Value};
 use ziggurat_models::Provider;
 
-use crate::{Finding, Location, Secret};
+use crate::{AllowedFailsPolicy, Finding, Location, Secret};
 
 pub(crate) use read::{Deployments, EnvDefaults};
 
@@ -42,22 +42,34 @@ pub struct Deployment {
     pub tpm: Option<f64>,
     /// Limit of one attempt.
     pub timeout: Option<Duration>,
-    /// Limit for streams.
+    /// Limit for the first chunk of a stream.
     pub stream_timeout: Option<Duration>,
+    /// Longest gap in a stream.
+    pub stream_idle_timeout: Option<Duration>,
+    /// Limit of a whole stream.
+    pub stream_total_timeout: Option<Duration>,
     /// Limit of one attempt where `timeout` is not set.
     pub request_timeout: Option<Duration>,
     /// Retries if this deployment fails first; `max_retries` is taken for it where it is absent.
     pub num_retries: Option<u32>,
-    /// How long the deployment cools down; zero: never. Not active yet.
+    /// How long the deployment cools down; zero: never. Of `model_info`, else of `litellm_params`.
     pub cooldown_time: Option<Duration>,
-    /// Requests at a time. Not active yet.
+    /// Failures before the deployment cools down. Of `model_info`, else of `litellm_params`.
+    pub allowed_fails: Option<u32>,
+    /// The same by class of failures. Of `model_info`, else of `litellm_params`.
+    pub allowed_fails_policy: Option<AllowedFailsPolicy>,
+    /// Requests at a time; 0 is not set.
     pub max_parallel_requests: Option<u32>,
-    /// Lower ones are asked first. Not active yet.
+    /// Lower ones are asked first.
     pub order: Option<f64>,
-    /// Regions in which the deployment answers. Not active yet.
+    /// Regions in which the deployment answers.
     pub region_name: Vec<String>,
-    /// Tags for tag routing. Not active yet.
+    /// Tags for tag routing.
     pub tags: Vec<String>,
+    /// Price of a token of the prompt. Of `litellm_params`, else of `model_info`.
+    pub input_cost_per_token: Option<f64>,
+    /// Price of a token of the answer. Of `litellm_params`, else of `model_info`.
+    pub output_cost_per_token: Option<f64>,
     /// The model to look facts up by, where the deployment's name does not say it.
     pub base_model: Option<String>,
     /// Longest prompt in tokens, where it differs from the model's facts.

@@ -99,6 +99,11 @@ impl fmt::Debug for Environment {
 // === impl Unset ===
 
 impl Unset {
+    /// What is to be said about it.
+    pub(crate) fn message(&self) -> String {
+        format!("environment variable `{}` is not set", self.variable)
+    }
+
     /// Returns whether the reference is the value of this key of a mapping.
     pub(crate) fn is_at(&self, mapping: &Path, key: &str) -> bool {
         let own = Step::Key(key.to_owned());

@@ -181,6 +181,9 @@ fn read_target(
                 "api_version",
                 "max_retries",
                 "stream",
+                "stream_idle_timeout",
+                "stream_total_timeout",
+                "total_timeout",
             ] {
                 if parameters.remove(idle).is_some() {
                     section.warn(&path.key(idle), "has no effect in a fallback");

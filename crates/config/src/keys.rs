@@ -101,19 +101,21 @@ pub(crate) const ENTRY: Keys = Keys {
 
 /// `litellm_params`: what is read here. Names neither here nor below are request parameters.
 pub(crate) const PARAMS: Keys = Keys {
-    active: "api_base api_key api_version base_model base_url custom_llm_provider drop_params
-        extra_body extra_headers headers max_retries model num_retries organization
-        request_timeout rpm stream_timeout timeout tpm weight",
-    not_active: "additional_drop_params allowed_fails allowed_fails_policy allowed_model_region
+    active: "allowed_fails allowed_fails_policy api_base api_key api_version base_model base_url
+        cooldown_time custom_llm_provider drop_params extra_body extra_headers headers
+        input_cost_per_token max_parallel_requests max_retries model num_retries order
+        organization output_cost_per_token region_name request_timeout rpm stream_idle_timeout
+        stream_timeout stream_total_timeout tags timeout tpm weight",
+    not_active: "additional_drop_params allowed_model_region
         api_type budget_duration cache caching
         configurable_clientside_auth_params content_policy_fallbacks context_window_fallbacks
-        cooldown_time default_api_key_* disable_fallbacks enable_tag_filtering fallback_depth
+        default_api_key_* disable_fallbacks enable_tag_filtering fallback_depth
         fallbacks fastest_response guardrails include_fallback_errors input_cost_per_*
         keepalive_seconds litellm_* max_budget max_fallbacks max_file_size_mb
-        max_parallel_requests merge_reasoning_content_in_choices metadata mock_*
-        model_group_retry_policy model_info order output_cost_per_* priority region_name
-        retry_policy routing_strategy specific_deployment ssl_verify stream_total_timeout
-        tag_regex tags ttl use_in_pass_through use_litellm_proxy",
+        merge_reasoning_content_in_choices metadata mock_*
+        model_group_retry_policy model_info output_cost_per_* priority
+        retry_policy routing_strategy specific_deployment ssl_verify
+        tag_regex ttl use_in_pass_through use_litellm_proxy",
 };
 
 /// `litellm_params` that tell a provider's client what to do and are not part of a request body.
@@ -136,23 +138,24 @@ pub(crate) const REQUEST: Keys = Keys {
 
 /// `model_info`.
 pub(crate) const INFO: Keys = Keys {
-    active: "base_model blocked description id litellm_provider max_input_tokens
-        max_output_tokens max_tokens metadata mode supports_*",
-    not_active:
-        "access_groups allowed_fails allowed_fails_policy cache_creation_input_* cache_read_*
-        cooldown_time created_at created_by db_model disable_background_health_check
-        health_check_* input_cost_per_* order output_cost_per_* output_vector_size
+    active: "allowed_fails allowed_fails_policy base_model blocked cooldown_time description id
+        input_cost_per_token litellm_provider max_input_tokens max_output_tokens max_tokens
+        metadata mode order output_cost_per_token supports_*",
+    not_active: "access_groups cache_creation_input_* cache_read_*
+        created_at created_by db_model disable_background_health_check
+        health_check_* input_cost_per_* output_cost_per_* output_vector_size
         supported_environments supported_openai_params team_id team_public_model_name tpm rpm
         updated_at updated_by",
 };
 
 /// `litellm_settings`.
 pub(crate) const LITELLM: Keys = Keys {
-    active: "aiohttp_trust_env content_policy_fallbacks context_window_fallbacks
-        default_fallbacks drop_params fallbacks max_fallbacks num_retries
-        num_retries_per_request request_timeout stream_timeout",
-    not_active: "add_function_to_prompt allowed_fails blocked_user_list budget_duration cache
-        cache_params callbacks cooldown_time custom_provider_map default_in_memory_ttl
+    active: "aiohttp_trust_env allowed_fails allowed_fails_window allowed_model_region
+        content_policy_fallbacks context_window_fallbacks cooldown_time default_fallbacks
+        drop_params enable_preview fallbacks max_fallbacks num_retries num_retries_per_request
+        request_timeout stream_idle_timeout stream_timeout stream_total_timeout",
+    not_active: "add_function_to_prompt blocked_user_list budget_duration cache
+        cache_params callbacks custom_provider_map default_in_memory_ttl
         default_internal_user_params default_key_* default_redis_* default_team_* disable_*
         enable_* expose_router_debug_in_errors failure_callback force_ipv4 guardrails
         include_cost_in_streaming_usage json_logs key_generation_settings langfuse_* max_budget
@@ -167,19 +170,68 @@ pub(crate) const LITELLM: Keys = Keys {
 
 /// `router_settings`.
 pub(crate) const ROUTER: Keys = Keys {
-    active: "allow_generic_fallback_on_refusal content_policy_fallbacks context_window_fallbacks
-        default_fallbacks fallback_on fallbacks max_fallbacks model_group_alias num_retries
-        num_retries_per_request retry_after routing_strategy stream_timeout timeout",
-    not_active: "alerting_config allowed_fails allowed_fails_policy assistants_config
-        cache_kwargs cache_responses caching_groups client_ttl cooldown_* debug_level
-        default_litellm_params default_max_parallel_requests default_priority
-        deployment_affinity_ttl_seconds disable_cooldowns enable_health_check_routing
-        enable_pre_call_checks enable_tag_filtering enable_weighted_failover
-        health_check_* ignore_invalid_deployments max_parallel_wait model_group_affinity_config
-        model_group_retry_policy optional_pre_call_checks polling_interval
-        provider_budget_config redis_* retry_policy router_general_settings routing_groups
-        routing_strategy_args search_tools set_verbose stream_recovery stream_total_timeout
-        tag_filtering_match_any total_timeout",
+    active: "allow_generic_fallback_on_refusal allowed_fails allowed_fails_policy
+        allowed_fails_window allowed_model_region content_policy_fallbacks
+        context_window_fallbacks cooldown_failure_share cooldown_last_resort
+        cooldown_max_ejected_share cooldown_max_retry_after cooldown_max_time
+        cooldown_min_requests cooldown_slow_start cooldown_time cooldown_wait
+        default_fallbacks default_max_parallel_requests disable_cooldowns
+        enable_pre_call_checks enable_tag_filtering enable_weighted_failover fallback_on
+        fallbacks max_fallbacks max_parallel_wait model_facts model_group_alias
+        model_group_retry_policy num_retries num_retries_per_request optional_pre_call_checks
+        retry_after retry_budget retry_policy routing_groups routing_strategy
+        routing_strategy_args stream_idle_timeout stream_timeout stream_total_timeout
+        tag_filtering_match_any timeout total_timeout treat_uk_as_eu",
+    not_active: "alerting_config assistants_config cache_kwargs cache_responses caching_groups
+        client_ttl debug_level default_litellm_params default_priority
+        deployment_affinity_ttl_seconds enable_health_check_routing health_check_*
+        ignore_invalid_deployments model_group_affinity_config polling_interval
+        provider_budget_config redis_* router_general_settings search_tools set_verbose
+        stream_recovery",
+};
+
+/// `retry_policy`, and each of `model_group_retry_policy`.
+pub(crate) const RETRIES: Keys = Keys {
+    active: "AuthenticationErrorRetries BadRequestErrorRetries
+        ContentPolicyViolationErrorRetries DefaultRetries InternalServerErrorRetries
+        NotFoundErrorRetries RateLimitErrorRetries ServiceUnavailableErrorRetries
+        TimeoutErrorRetries",
+    not_active: "",
+};
+
+/// `allowed_fails_policy`.
+pub(crate) const FAILS: Keys = Keys {
+    active: "AuthenticationErrorAllowedFails BadGatewayErrorAllowedFails
+        BadRequestErrorAllowedFails ContentPolicyViolationErrorAllowedFails
+        InternalServerErrorAllowedFails NotFoundErrorAllowedFails RateLimitErrorAllowedFails
+        ServiceUnavailableErrorAllowedFails TimeoutErrorAllowedFails",
+    not_active: "",
+};
+
+/// `retry_budget`.
+pub(crate) const BUDGET: Keys = Keys {
+    active: "min_per_second ratio ttl",
+    not_active: "",
+};
+
+/// What `optional_pre_call_checks` may name.
+pub(crate) const CHECKS: Keys = Keys {
+    active: "enforce_model_rate_limits",
+    not_active: "deployment_affinity encrypted_content_affinity
+        forward_client_headers_by_model_group prompt_caching responses_api_deployment_check
+        router_budget_limiting session_affinity",
+};
+
+/// One of `routing_groups`.
+pub(crate) const ROUTING_GROUP: Keys = Keys {
+    active: "group_name models routing_strategy routing_strategy_args",
+    not_active: "",
+};
+
+/// `routing_strategy_args`.
+pub(crate) const STRATEGY_ARGS: Keys = Keys {
+    active: "lowest_latency_buffer max_latency_list_size ttft_percentile ttl",
+    not_active: "rpm tpm",
 };
 
 /// `general_settings`.
@@ -202,9 +254,8 @@ pub(crate) const GENERAL: Keys = Keys {
         user_header_mappings user_header_name user_mcp_management_mode",
 };
 
-/// Strategies that `routing_strategy` may name.
-pub(crate) const STRATEGIES: &str = "simple-shuffle least-busy usage-based-routing
-    usage-based-routing-v2 latency-based-routing cost-based-routing provider-budget-routing";
+/// The strategy that is known and not active.
+pub(crate) const BUDGET_ROUTING: &str = "provider-budget-routing";
 
 /// Kinds of failures that `fallback_on` may name.
 pub(crate) const FAILURES: &str = "bad_request payload_too_large authentication payment_required

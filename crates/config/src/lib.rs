@@ -22,4 +22,8 @@ pub use fallback::{Alias, FallbackTable, FallbackTarget, Fallbacks};
 pub use finding::{ConfigErrors, Finding, Severity};
 pub use location::Location;
 pub use secret::Secret;
-pub use settings::{ErrorTypes, ForwardClientHeaders, GeneralSettings, Settings};
+pub use settings::{
+    AllowedFailsPolicy, BalanceSettings, CooldownSettings, ErrorTypes, ForwardClientHeaders,
+    GeneralSettings, HealthSettings, RegionSettings, RetryBudget, RetryPolicy, RoutingGroup,
+    Settings, Strategy, StrategyArgs,
+};

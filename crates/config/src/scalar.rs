@@ -48,6 +48,14 @@ pub(crate) fn number(value: &Value) -> Read<f64> {
     }
 }
 
+/// A share, from 0 to 1.
+pub(crate) fn share(value: &Value) -> Read<f64> {
+    match number(value)? {
+        Some(share) if share > 1.0 => Err("must be between 0 and 1".to_owned()),
+        share => Ok(share),
+    }
+}
+
 /// A whole number from 0.
 pub(crate) fn count(value: &Value) -> Read<u32> {
     let Some(number) = number(value)? else {

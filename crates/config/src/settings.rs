@@ -1,14 +1,29 @@
 //! The settings that hold for all deployments, with their effective values.
 
+mod balance;
+mod classes;
+mod cooldown;
+mod general;
+mod health;
+mod region;
+mod retry;
+
 use std::time::Duration;
 
-use http::HeaderName;
 use serde_yaml::Value;
 
+pub use balance::{BalanceSettings, RoutingGroup, Strategy, StrategyArgs};
+pub use classes::{AllowedFailsPolicy, RetryPolicy};
+pub use cooldown::CooldownSettings;
+pub use general::{ErrorTypes, ForwardClientHeaders, GeneralSettings};
+pub use health::HealthSettings;
+pub(crate) use region::ALLOWED_REGION;
+pub use region::RegionSettings;
+pub use retry::RetryBudget;
+
 use crate::{
-    Deployment, Finding, Secret, Severity,
-    document::Document,
-    keys,
+    Deployment, Finding, Location, Severity, keys,
+    location::Path,
     scalar::{self, Read},
     section::Section,
 };
@@ -19,8 +34,6 @@ const NUM_RETRIES: u32 = 2;
 const MAX_FALLBACKS: u32 = 5;
 /// Limit of an attempt if nothing sets one: LiteLLM's own default.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(6000);
-/// Largest request body if nothing sets one.
-const MAX_REQUEST_SIZE_MB: f64 = 50.0;
 
 /// What `router_settings` and `litellm_settings` come to. The router's value wins; with neither
 /// set, an environment variable may, and then the default holds.
@@ -31,6 +44,16 @@ pub struct Settings {
     pub num_retries: u32,
     /// Retries of one request on all its groups together.
     pub num_retries_per_request: Option<u32>,
+    /// Retries by class of errors, for groups without a policy of their own
+    /// (`router_settings.retry_policy`); see [`Settings::retry_policy_for`].
+    pub retry_policy: Option<RetryPolicy>,
+    /// Policies of groups (`router_settings.model_group_retry_policy`), in the order of the file.
+    pub model_group_retry_policy: Vec<(String, RetryPolicy)>,
+    /// Limit of retries in all traffic (`router_settings.retry_budget`); none by default.
+    pub retry_budget: Option<RetryBudget>,
+    /// Whether a group is asked again, without the deployments that failed, when its retries are
+    /// spent (`router_settings`).
+    pub enable_weighted_failover: bool,
     /// Shortest wait before a second visit to a deployment.
     pub retry_after: Duration,
     /// Fallback hops of one request; 5 by default, `ROUTER_MAX_FALLBACKS` in the environment.
@@ -43,6 +66,14 @@ pub struct Settings {
     pub timeout: Option<Duration>,
     /// `stream_timeout` of either section.
     pub stream_timeout: Option<Duration>,
+    /// Longest gap in a stream (`stream_idle_timeout` of either section); `None`: as long as the
+    /// first chunk may take.
+    pub stream_idle_timeout: Option<Duration>,
+    /// Limit of a whole stream (`stream_total_timeout` of either section).
+    pub stream_total_timeout: Option<Duration>,
+    /// Limit of a whole request, all its attempts and hops together
+    /// (`router_settings.total_timeout`).
+    pub total_timeout: Option<Duration>,
     /// `litellm_settings.request_timeout`, `REQUEST_TIMEOUT` in the environment, or 6000 s.
     pub request_timeout: Duration,
     request_timeout_in_file: Option<Duration>,
@@ -52,98 +83,87 @@ pub struct Settings {
     /// `NO_PROXY` name (`litellm_settings.aiohttp_trust_env`, `AIOHTTP_TRUST_ENV` in the
     /// environment).
     pub use_proxy_env: bool,
-    /// Whether prompts are measured against context windows before a call. Not active yet.
+    /// Whether prompts are measured against context windows before a call, and `rpm` and `tpm`
+    /// are limits.
     pub enable_pre_call_checks: bool,
-    /// Failures before a deployment cools down. Not active yet.
-    pub allowed_fails: Option<u32>,
-    /// How long a deployment cools down. Not active yet.
-    pub cooldown_time: Option<Duration>,
+    /// Whether `rpm` and `tpm` are limits whatever the strategy
+    /// (`router_settings.optional_pre_call_checks`).
+    pub enforce_model_rate_limits: bool,
+    /// When deployments are left alone, and for how long.
+    pub cooldown: CooldownSettings,
+    /// In which regions requests may be answered.
+    pub region: RegionSettings,
+    /// How one of several deployments is chosen.
+    pub balance: BalanceSettings,
+    /// Background health checks. Not active yet.
+    pub health: HealthSettings,
+    /// A file that replaces or extends what is known about models, as written
+    /// (`router_settings.model_facts`); [`Config::resolve_path`](crate::Config::resolve_path) says
+    /// where it is.
+    pub model_facts: Option<String>,
+    /// Groups that settings name.
+    pub(crate) named: Vec<Named>,
 }
 
-/// What `general_settings` come to.
+/// A group that a setting names, and where.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct GeneralSettings {
-    /// `master_key`, or `LITELLM_MASTER_KEY` in the environment.
-    pub master_key: Option<Secret>,
-    /// `compat_error_types`.
-    pub error_types: ErrorTypes,
-    /// `expose_fallback_errors_to_caller`.
-    pub expose_fallback_errors: bool,
-    /// `max_request_size_mb` in bytes; 50 MiB by default.
-    pub max_request_bytes: u64,
-    /// `forward_client_headers_to_llm_api`.
-    pub forward_client_headers: ForwardClientHeaders,
-}
-
-/// Whose `type` and `code` error responses carry.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ErrorTypes {
-    /// LiteLLM's: `code` is the status as text.
-    #[default]
-    LiteLlm,
-    /// OpenAI's own.
-    OpenAi,
-}
-
-/// Which headers of the client go upstream, beside those that always do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ForwardClientHeaders {
-    /// None.
-    #[default]
-    Off,
-    /// All that begin with `x-`.
-    Custom,
-    /// Those of these names, in lower case.
-    Listed(Vec<String>),
+pub(crate) struct Named {
+    pub(crate) group: String,
+    pub(crate) path: String,
+    pub(crate) location: Location,
 }
 
 // === impl Settings ===
 
 impl Settings {
-    pub(crate) fn read(router: &mut Section<'_>, litellm: &mut Section<'_>) -> Self {
+    pub(crate) fn read(
+        router: &mut Section<'_>,
+        litellm: &mut Section<'_>,
+        general: &mut Section<'_>,
+    ) -> Self {
         router.check_keys(&keys::ROUTER);
         litellm.check_keys(&keys::LITELLM);
-        check_strategy(router);
-        let request_timeout_in_file = litellm.read("request_timeout", scalar::seconds);
-        let max_fallbacks = either(router, litellm, "max_fallbacks", scalar::count);
+        let mut named = Vec::new();
+        let balance = BalanceSettings::read(router, &mut named);
+        let (seconds, count) = (scalar::seconds, scalar::count);
+        let num_retries = either(router, litellm, "num_retries", count);
+        let request_timeout_in_file = litellm.read("request_timeout", seconds);
+        let max_fallbacks = either(router, litellm, "max_fallbacks", count);
         let trust_env = litellm.read("aiohttp_trust_env", scalar::flag);
         Self {
-            num_retries: either(router, litellm, "num_retries", scalar::count)
-                .unwrap_or(NUM_RETRIES),
-            num_retries_per_request: either(
-                router,
-                litellm,
-                "num_retries_per_request",
-                scalar::count,
-            ),
-            retry_after: router
-                .read("retry_after", scalar::seconds)
-                .unwrap_or_default(),
+            num_retries: num_retries.unwrap_or(NUM_RETRIES),
+            num_retries_per_request: either(router, litellm, "num_retries_per_request", count),
+            retry_policy: RetryPolicy::read(router, "retry_policy"),
+            model_group_retry_policy: RetryPolicy::read_groups(router, &mut named),
+            retry_budget: RetryBudget::read(router),
+            enable_weighted_failover: flag(router, "enable_weighted_failover"),
+            retry_after: router.read("retry_after", seconds).unwrap_or_default(),
             max_fallbacks: max_fallbacks
-                .or_else(|| variable(router, "ROUTER_MAX_FALLBACKS", scalar::count))
+                .or_else(|| variable(router, "ROUTER_MAX_FALLBACKS", count))
                 .unwrap_or(MAX_FALLBACKS),
             fallback_on: failures(router),
-            allow_generic_fallback_on_refusal: router
-                .read("allow_generic_fallback_on_refusal", scalar::flag)
-                .unwrap_or(false),
+            allow_generic_fallback_on_refusal: flag(router, "allow_generic_fallback_on_refusal"),
             timeout: router.read("timeout", scalar::seconds),
-            stream_timeout: either(router, litellm, "stream_timeout", scalar::seconds),
+            stream_timeout: either(router, litellm, "stream_timeout", seconds),
+            stream_idle_timeout: either(router, litellm, "stream_idle_timeout", seconds),
+            stream_total_timeout: either(router, litellm, "stream_total_timeout", seconds),
+            total_timeout: router.read("total_timeout", seconds),
             request_timeout: request_timeout_in_file
-                .or_else(|| variable(litellm, "REQUEST_TIMEOUT", scalar::seconds))
+                .or_else(|| variable(litellm, "REQUEST_TIMEOUT", seconds))
                 .unwrap_or(REQUEST_TIMEOUT),
             request_timeout_in_file,
-            drop_params: litellm.read("drop_params", scalar::flag).unwrap_or(false),
+            drop_params: flag(litellm, "drop_params"),
             use_proxy_env: trust_env
                 .or_else(|| variable(litellm, "AIOHTTP_TRUST_ENV", scalar::flag))
                 .unwrap_or(false),
-            enable_pre_call_checks: router
-                .read("enable_pre_call_checks", scalar::flag)
-                .unwrap_or(false),
-            allowed_fails: either(router, litellm, "allowed_fails", scalar::count),
-            cooldown_time: either(router, litellm, "cooldown_time", scalar::seconds),
+            enable_pre_call_checks: flag(router, "enable_pre_call_checks"),
+            enforce_model_rate_limits: enforce_model_rate_limits(router),
+            cooldown: CooldownSettings::read(router, litellm),
+            region: RegionSettings::read(router, litellm),
+            balance,
+            health: HealthSettings::read(router, general),
+            model_facts: router.read("model_facts", scalar::text),
+            named,
         }
     }
 
@@ -170,6 +190,45 @@ impl Settings {
             .or(self.stream_timeout)
             .or(self.request_timeout_in_file)
             .unwrap_or_else(|| self.timeout_for(deployment))
+    }
+
+    /// Returns the longest gap in a stream of a deployment, as far as one is set: the deployment's
+    /// `stream_idle_timeout`, else that of the settings. `None`: the limit for the first chunk
+    /// holds for gaps too.
+    #[must_use]
+    pub fn stream_idle_timeout_for(&self, deployment: &Deployment) -> Option<Duration> {
+        deployment.stream_idle_timeout.or(self.stream_idle_timeout)
+    }
+
+    /// Returns the limit of a whole stream of a deployment: the deployment's
+    /// `stream_total_timeout`, else that of the settings. `None`: there is no limit.
+    #[must_use]
+    pub fn stream_total_timeout_for(&self, deployment: &Deployment) -> Option<Duration> {
+        deployment
+            .stream_total_timeout
+            .or(self.stream_total_timeout)
+    }
+
+    /// Returns how long a deployment cools down if the upstream does not say: the deployment's
+    /// `cooldown_time`, else [`CooldownSettings::time`]. Zero: it never does.
+    #[must_use]
+    pub fn cooldown_time_for(&self, deployment: &Deployment) -> Duration {
+        match deployment.cooldown_time {
+            _ if self.cooldown.disable_cooldowns => Duration::ZERO,
+            Some(time) => time,
+            None => self.cooldown.time(),
+        }
+    }
+
+    /// Returns the retry policy of a group: its own, which replaces the one for all groups even
+    /// where it says nothing, else the one for all groups.
+    #[must_use]
+    pub fn retry_policy_for(&self, group: &str) -> Option<&RetryPolicy> {
+        let mut policies = self.model_group_retry_policy.iter();
+        match policies.find(|(name, _)| name == group) {
+            Some((_, policy)) => Some(policy),
+            None => self.retry_policy.as_ref(),
+        }
     }
 
     /// Returns the retries on a group of which `deployment` failed first.
@@ -202,6 +261,40 @@ fn failures(router: &mut Section<'_>) -> Option<Vec<String>> {
     Some(kinds)
 }
 
+/// Reads which of the checks before a call are wanted.
+fn enforce_model_rate_limits(router: &mut Section<'_>) -> bool {
+    const KEY: &str = "optional_pre_call_checks";
+    let checks = router.read(KEY, scalar::texts).unwrap_or_default();
+    let path = router.path.key(KEY);
+    let is_list = router.get(KEY).is_some_and(Value::is_sequence);
+    for (index, check) in checks.iter().enumerate() {
+        let path = if is_list {
+            path.index(index)
+        } else {
+            path.clone()
+        };
+        match keys::CHECKS.lookup(check) {
+            keys::Known::Active => {}
+            keys::Known::NotActive => router.not_active(&path, &format!(" {check}")),
+            keys::Known::Not => {
+                let message = match keys::CHECKS.nearest(check) {
+                    Some(near) => format!("unknown check; did you mean `{near}`?"),
+                    None => "unknown check".to_owned(),
+                };
+                router.error(&path, message);
+            }
+        }
+    }
+    checks
+        .iter()
+        .any(|check| check == "enforce_model_rate_limits")
+}
+
+/// Reads a flag that is off by default.
+fn flag(section: &mut Section<'_>, key: &str) -> bool {
+    section.read(key, scalar::flag).unwrap_or(false)
+}
+
 /// Reads a setting of both sections, so that mistakes in both are found; the router's wins.
 fn either<T>(
     router: &mut Section<'_>,
@@ -227,87 +320,24 @@ fn variable<T>(section: &mut Section<'_>, name: &str, read: fn(&Value) -> Read<T
     })
 }
 
-/// Other strategies than the shuffle are known and not active; unknown ones are an error.
-fn check_strategy(router: &mut Section<'_>) {
-    let Some(strategy) = router.read("routing_strategy", scalar::text) else {
-        return;
-    };
-    let path = router.path.key("routing_strategy");
-    let mut strategies = keys::STRATEGIES.split_whitespace();
-    if !strategies.any(|known| known == strategy) {
-        let known = keys::STRATEGIES.split_whitespace().collect::<Vec<_>>();
-        router.error(
-            &path,
-            format!("unknown strategy; known are {}", known.join(", ")),
-        );
-    } else if strategy != "simple-shuffle" {
-        router.not_active(&path, &format!(" {strategy}; simple-shuffle is used"));
-    }
-}
+// === impl Named ===
 
-// === impl GeneralSettings ===
-
-impl GeneralSettings {
-    pub(crate) fn read(general: &mut Section<'_>) -> Self {
-        general.check_keys(&keys::GENERAL);
-        let size = general.read("max_request_size_mb", scalar::number);
-        let size = size
-            .filter(|&size| size > 0.0)
-            .unwrap_or(MAX_REQUEST_SIZE_MB);
+impl Named {
+    fn new(section: &Section<'_>, group: &str, path: &Path) -> Self {
         Self {
-            master_key: master_key(general),
-            error_types: general
-                .read("compat_error_types", error_types)
-                .unwrap_or_default(),
-            expose_fallback_errors: general
-                .read("expose_fallback_errors_to_caller", scalar::flag)
-                .unwrap_or(false),
-            max_request_bytes: (size * 1_048_576.0) as u64,
-            forward_client_headers: general
-                .read("forward_client_headers_to_llm_api", forward_client_headers)
-                .unwrap_or_default(),
+            group: group.to_owned(),
+            path: path.to_string(),
+            location: section.document.locate_key(path),
         }
     }
-}
 
-/// A key that was meant to be set and is not must not leave the door open.
-fn master_key(general: &mut Section<'_>) -> Option<Secret> {
-    let document: &Document = general.document;
-    let from_env = || document.environment.get("LITELLM_MASTER_KEY");
-    let key = general.secret("master_key");
-    let key = key.or_else(|| from_env().map(Secret::new));
-    let mut unset = document.unset.iter();
-    if key.is_none()
-        && let Some(unset) = unset.find(|unset| unset.is_at(&general.path, "master_key"))
-    {
-        let message = format!("environment variable `{}` is not set", unset.variable);
-        general.error(&unset.path, message);
-    }
-    key
-}
-
-fn error_types(value: &Value) -> Read<ErrorTypes> {
-    match scalar::text(value)?.as_deref() {
-        None => Ok(None),
-        Some("litellm") => Ok(Some(ErrorTypes::LiteLlm)),
-        Some("openai") => Ok(Some(ErrorTypes::OpenAi)),
-        Some(_) => Err("expected `litellm` or `openai`".to_owned()),
-    }
-}
-
-fn forward_client_headers(value: &Value) -> Read<ForwardClientHeaders> {
-    if !value.is_sequence() {
-        return Ok(scalar::flag(value)?.map(|all| match all {
-            true => ForwardClientHeaders::Custom,
-            false => ForwardClientHeaders::Off,
-        }));
-    }
-    let mut names = scalar::texts(value)?.unwrap_or_default();
-    for name in &mut names {
-        if HeaderName::from_bytes(name.as_bytes()).is_err() {
-            return Err("expected the names of HTTP headers".to_owned());
+    /// A warning that there is no such group.
+    pub(crate) fn unknown(&self) -> Finding {
+        Finding {
+            severity: Severity::Warning,
+            message: format!("no usable deployment is named `{}`", self.group),
+            path: self.path.clone(),
+            location: Some(self.location.clone()),
         }
-        name.make_ascii_lowercase();
     }
-    Ok(Some(ForwardClientHeaders::Listed(names)))
 }

@@ -4,8 +4,8 @@ mod common;
 
 use std::time::Duration;
 
-use common::{load, shown};
-use ziggurat_config::{Config, Severity};
+use common::load;
+use ziggurat_config::Config;
 use ziggurat_models::Provider;
 
 const ENV: &[(&str, &str)] = &[
@@ -62,7 +62,7 @@ fn fallbacks() {
     assert_eq!(models(&config)[4].1, Provider::OpenAi);
     assert_eq!(config.settings.num_retries, 3);
     assert_eq!(config.settings.request_timeout, Duration::from_secs(10));
-    assert_eq!(config.settings.allowed_fails, Some(3));
+    assert_eq!(config.settings.cooldown.allowed_fails, Some(3));
     assert_eq!(
         chain(&config.fallbacks.general, "zephyr-beta"),
         ["gpt-3.5-turbo"]
@@ -70,15 +70,7 @@ fn fallbacks() {
     let window = &config.fallbacks.context_window;
     assert_eq!(chain(window, "zephyr-beta"), ["gpt-3.5-turbo-16k"]);
     assert_eq!(chain(window, "gpt-3.5-turbo"), ["gpt-3.5-turbo-16k"]);
-    let findings = config
-        .findings
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>();
-    assert_eq!(
-        findings,
-        ["c.yaml:28:3: not active yet: litellm_settings.allowed_fails"]
-    );
+    assert_eq!(config.findings, []);
     let ids = config.deployments.iter().map(|d| &d.id);
     assert_eq!(ids.collect::<std::collections::HashSet<_>>().len(), 5);
 }
@@ -95,11 +87,7 @@ fn context_window_in_one_group() {
     assert_eq!(azure.api_base.as_deref(), Some("https://azure.example"));
     assert_eq!(azure.api_key.as_ref().unwrap().expose(), "azure-key");
     assert_eq!(azure.api_version.as_deref(), Some("2023-07-01-preview"));
-    let not_active = shown(&config.findings, Severity::NotActive);
-    assert_eq!(
-        not_active,
-        ["c.yaml:2:3: not active yet: router_settings.enable_pre_call_checks"]
-    );
+    assert_eq!(config.findings, []);
 }
 
 #[test]
@@ -111,7 +99,12 @@ fn context_window_between_groups() {
         ["gpt-3.5-turbo-large", "claude-opus"]
     );
     assert_eq!(models(&config)[2].1, Provider::Anthropic);
-    assert_eq!(config.left_out.len(), 0);
+    assert_eq!(
+        config.deployments[0].base_model.as_deref(),
+        Some("azure/gpt-4-1106-preview")
+    );
+    assert!(config.settings.enable_pre_call_checks);
+    assert_eq!((config.left_out.len(), config.findings), (0, Vec::new()));
 }
 
 #[test]
@@ -136,6 +129,8 @@ fn region() {
         Some("us-east1")
     );
     assert_eq!(gemini.defaults.len(), 0);
+    assert!(config.settings.enable_pre_call_checks);
+    assert_eq!(config.findings, []);
 }
 
 #[test]

@@ -213,14 +213,14 @@ fn slips_of_the_pen_are_pointed_out_and_sent_on() {
 #[test]
 fn inactive_parameters_are_named_and_not_sent() {
     let config = config(
-        "model_list: [{model_name: a, litellm_params: {model: o1, order: 1, keepalive_seconds: 9, \
+        "model_list: [{model_name: a, litellm_params: {model: o1, tag_regex: [x], keepalive_seconds: 9, \
          litellm_credential_name: x, use_in_pass_through: false}}]",
     );
     let paths = config.findings.iter().map(|finding| finding.path.as_str());
     assert_eq!(
         paths.collect::<Vec<_>>(),
         [
-            "model_list[0].litellm_params.order",
+            "model_list[0].litellm_params.tag_regex",
             "model_list[0].litellm_params.keepalive_seconds",
             "model_list[0].litellm_params.litellm_credential_name",
         ]

@@ -36,16 +36,11 @@ fn r29_defaults() {
 #[test]
 fn r29_the_router_wins() {
     let litellm = "litellm_settings: {num_retries: 7, max_fallbacks: 8, stream_timeout: 9, \
-                   num_retries_per_request: 4, allowed_fails: 2, cooldown_time: 6}\n";
+                   num_retries_per_request: 4}\n";
     let settings = with_settings(litellm).settings;
     assert_eq!((settings.num_retries, settings.max_fallbacks), (7, 8));
     assert_eq!(settings.num_retries_per_request, Some(4));
     assert_eq!(settings.stream_timeout, Some(secs(9)), "R29c");
-    assert_eq!(
-        (settings.allowed_fails, settings.cooldown_time),
-        (Some(2), Some(secs(6))),
-        "R29g"
-    );
     let router = "router_settings: {num_retries: 0, max_fallbacks: 0, stream_timeout: 1, \
                   retry_after: 3}";
     let settings = with_settings(&format!("{litellm}{router}")).settings;
@@ -190,7 +185,7 @@ environment_variables: 5
             "c.yaml:11:24: environment_variables: expected a mapping, found a number",
             "c.yaml:5:21: router_settings.routing_strategy: unknown strategy; known are \
              simple-shuffle, least-busy, usage-based-routing, usage-based-routing-v2, \
-             latency-based-routing, cost-based-routing, provider-budget-routing",
+             latency-based-routing, peak-ewma, cost-based-routing, provider-budget-routing",
             "c.yaml:3:16: router_settings.num_retries: expected a number, found text",
             "c.yaml:4:12: router_settings.timeout: must not be negative",
             "c.yaml:7:16: litellm_settings.num_retries: expected a whole number up to 4294967295",
@@ -202,20 +197,9 @@ environment_variables: 5
 }
 
 #[test]
-fn r47b_other_strategies_are_not_active() {
-    let config = with_settings("router_settings: {routing_strategy: least-busy}");
-    let expected = "c.yaml:2:19: not active yet: router_settings.routing_strategy least-busy; \
-                    simple-shuffle is used";
-    assert_eq!(shown(&config.findings, Severity::NotActive), [expected]);
-    let config = with_settings("router_settings: {routing_strategy: simple-shuffle}");
-    assert_eq!(config.findings, []);
-}
-
-#[test]
 fn known_settings_without_effect_are_named() {
     let config = with_settings(
-        "router_settings: {allowed_fails: 1, cooldown_time: 2, allowed_fails_policy: {x: 1}, \
-         disable_cooldowns: true, retry_policy: {x: 1}, redis_host: h, enable_pre_call_checks: true}
+        "router_settings: {redis_host: h, enable_health_check_routing: true, set_verbose: true}
 litellm_settings: {cache: true, success_callback: [x], callbacks: [], set_verbose: false}
 general_settings: {background_health_checks: on, database_url: x, store_model_in_db: off}
 include: [x]
@@ -230,13 +214,9 @@ include: [x]
         paths.collect::<Vec<_>>(),
         [
             "include",
-            "router_settings.allowed_fails",
-            "router_settings.cooldown_time",
-            "router_settings.allowed_fails_policy",
-            "router_settings.disable_cooldowns",
-            "router_settings.retry_policy",
             "router_settings.redis_host",
-            "router_settings.enable_pre_call_checks",
+            "router_settings.enable_health_check_routing",
+            "router_settings.set_verbose",
             "litellm_settings.cache",
             "litellm_settings.success_callback",
             "general_settings.background_health_checks",

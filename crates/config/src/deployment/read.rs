@@ -8,8 +8,8 @@ use ziggurat_models::{Provider, resolve};
 
 use super::{Deployment, LeftOut, ProviderParams};
 use crate::{
-    Finding, Location, Severity, document::Document, id, keys, location::Path, scalar,
-    section::Section,
+    AllowedFailsPolicy, Finding, Location, Severity, document::Document, environment::Unset, id,
+    keys, location::Path, scalar, section::Section,
 };
 
 /// Names the environment variables that stand in for a parameter that is not set.
@@ -160,15 +160,23 @@ impl<'a> Entry<'a> {
             tpm: first(params, entry, "tpm", scalar::number),
             timeout: params.read("timeout", scalar::seconds),
             stream_timeout: params.read("stream_timeout", scalar::seconds),
+            stream_idle_timeout: params.read("stream_idle_timeout", scalar::seconds),
+            stream_total_timeout: params.read("stream_total_timeout", scalar::seconds),
             request_timeout: params.read("request_timeout", scalar::seconds),
             num_retries: num_retries.or(max_retries),
             cooldown_time: first(info, params, "cooldown_time", scalar::seconds_from_zero),
-            max_parallel_requests: params.read("max_parallel_requests", scalar::count),
+            allowed_fails: first(info, params, "allowed_fails", scalar::count),
+            allowed_fails_policy: allowed_fails_policy(info, params),
+            max_parallel_requests: params
+                .read("max_parallel_requests", scalar::count)
+                .filter(|&requests| requests > 0),
             order: first(params, info, "order", scalar::number),
             region_name: params
                 .read("region_name", scalar::texts)
                 .unwrap_or_default(),
             tags: params.read("tags", scalar::texts).unwrap_or_default(),
+            input_cost_per_token: first(params, info, "input_cost_per_token", scalar::number),
+            output_cost_per_token: first(params, info, "output_cost_per_token", scalar::number),
             base_model: first(info, params, "base_model", scalar::text),
             max_input_tokens: info.read("max_input_tokens", scalar::count),
             mode: info.read("mode", scalar::text),
@@ -216,7 +224,7 @@ impl<'a> Entry<'a> {
             let reported = self.params.findings.iter().any(is_error);
             if !reported && self.entry.get("litellm_params").is_some() {
                 let message = match self.unset("model") {
-                    Some(variable) => not_set(&variable),
+                    Some(message) => message,
                     None => "every deployment needs a model".to_owned(),
                 };
                 self.params.error(&path, message);
@@ -247,7 +255,7 @@ impl<'a> Entry<'a> {
             }
             let needed = (at("api_key") && !has_default("api_key"))
                 || ((at("api_base") || at("base_url")) && !has_default("api_base"));
-            let message = not_set(&unset.variable);
+            let message = unset.message();
             if needed {
                 self.entry.error(&unset.path, message);
             } else {
@@ -256,10 +264,11 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// What is to be said about a variable that is not set.
     fn unset(&self, key: &str) -> Option<String> {
         let mut unset = self.entry.document.unset.iter();
         let unset = unset.find(|unset| unset.is_at(&self.params.path, key));
-        unset.map(|unset| unset.variable.clone())
+        unset.map(Unset::message)
     }
 
     /// Splits the parameters that are not read here: those for the provider's client, and those
@@ -335,10 +344,6 @@ fn is_error(finding: &Finding) -> bool {
     finding.severity == Severity::Error
 }
 
-fn not_set(variable: &str) -> String {
-    format!("environment variable `{variable}` is not set")
-}
-
 /// Reads a key of two sections; the first one's wins.
 fn first<T>(
     one: &mut Section<'_>,
@@ -347,6 +352,18 @@ fn first<T>(
     read: fn(&Value) -> scalar::Read<T>,
 ) -> Option<T> {
     let (first, second) = (one.read(key, read), other.read(key, read));
+    first.or(second)
+}
+
+/// Reads both policies; that of `model_info` wins whole.
+fn allowed_fails_policy(
+    info: &mut Section<'_>,
+    params: &mut Section<'_>,
+) -> Option<AllowedFailsPolicy> {
+    let (first, second) = (
+        AllowedFailsPolicy::read(info),
+        AllowedFailsPolicy::read(params),
+    );
     first.or(second)
 }
 
