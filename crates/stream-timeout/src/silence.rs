@@ -1,0 +1,70 @@
+use bytes::Buf;
+use memchr::memchr2;
+
+use crate::peek::Pieces;
+
+/// Tells frames of an event stream that say nothing: comments and pings, which only keep the connection alive.
+///
+/// Its memory between frames is where in a line the last one ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Silence {
+    #[default]
+    LineStart,
+    InComment,
+    InField,
+}
+
+impl Silence {
+    /// Says whether a frame is nothing but comments and pings. A ping in pieces counts as more.
+    pub(crate) fn is(&mut self, data: &impl Buf) -> bool {
+        let pieces = Pieces::of(data);
+        let mut silent = true;
+        for piece in pieces.iter() {
+            silent &= self.piece(piece, silent);
+        }
+        if !pieces.whole {
+            *self = Self::InField;
+        }
+        silent && pieces.whole
+    }
+
+    fn piece(&mut self, mut bytes: &[u8], look: bool) -> bool {
+        let mut silent = look;
+        while silent {
+            let Some(at) = memchr2(b'\n', b'\r', bytes) else {
+                break;
+            };
+            silent = match self {
+                Self::LineStart => says_nothing(&bytes[..at]),
+                Self::InComment => true,
+                Self::InField => false,
+            };
+            *self = Self::LineStart;
+            bytes = &bytes[at + 1..];
+        }
+        if let Some(at) = memchr::memrchr2(b'\n', b'\r', bytes) {
+            *self = Self::LineStart;
+            bytes = &bytes[at + 1..];
+        }
+        if let (Self::LineStart, [first, ..]) = (*self, bytes) {
+            *self = match first {
+                b':' => Self::InComment,
+                _ => Self::InField,
+            };
+        }
+        silent && (bytes.is_empty() || *self == Self::InComment)
+    }
+}
+
+/// Judges a line: blank ones, comments, and those of a ping as Anthropic sends it.
+fn says_nothing(line: &[u8]) -> bool {
+    let value = |field: &[u8]| line.strip_prefix(field).map(<[u8]>::trim_ascii);
+    if let [] | [b':', ..] = line {
+        return true;
+    }
+    match (value(b"data:"), value(b"event:")) {
+        (Some(data), _) => matches!(data, br#"{"type":"ping"}"# | br#"{"type": "ping"}"#),
+        (_, Some(name)) => name == b"ping",
+        _ => false,
+    }
+}
