@@ -60,10 +60,7 @@ async fn it_rests_to_the_end_and_waits_for_its_trial() {
 async fn a_rest_is_rounded_up() {
     let vitals = vitals();
     vitals.cooling().cool_for(Duration::from_nanos(1));
-    assert_eq!(
-        vitals.cooling().remaining(),
-        Some(Duration::from_millis(1))
-    );
+    assert_eq!(vitals.cooling().remaining(), Some(Duration::from_millis(1)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,7 +70,10 @@ async fn another_trigger_prolongs_and_never_shortens() {
     let status = Some(StatusCode::TOO_MANY_REQUESTS);
     let limited = cooling.cool(FailureKind::RateLimited, status, |_| seconds(9));
     assert_eq!(limited, Change::Began);
-    assert_eq!(cooling.cool(SERVER, None, |_| seconds(5)), Change::Unchanged);
+    assert_eq!(
+        cooling.cool(SERVER, None, |_| seconds(5)),
+        Change::Unchanged
+    );
     assert_eq!(cooling.remaining(), Some(seconds(9)));
     assert_eq!(cooling.cause(), Some(FailureKind::RateLimited));
     advance(seconds(6)).await;
@@ -153,10 +153,7 @@ async fn a_cooldown_that_began_during_the_trial_goes_on() {
 
     let trial = Trial::reserve(&vitals).unwrap();
     cooling.cool_for(seconds(9));
-    assert_eq!(
-        trial.fail(SERVER, None, |_| seconds(5)),
-        Change::Unchanged
-    );
+    assert_eq!(trial.fail(SERVER, None, |_| seconds(5)), Change::Unchanged);
     assert_eq!(cooling.remaining(), Some(seconds(9)));
     assert_eq!(cooling.snapshot().strikes, 0);
 }
