@@ -10,6 +10,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 const ARROWS: [(&str, &[&str]); 19] = [
     ("ziggurat-core", &[]),
     ("ziggurat-balance", &["ziggurat-core"]),
+    ("ziggurat-cooldown", &["ziggurat-core"]),
     ("ziggurat-edge", &["ziggurat-core"]),
     ("ziggurat-fallback", &["ziggurat-core"]),
     ("ziggurat-retry", &["ziggurat-core"]),

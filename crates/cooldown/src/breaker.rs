@@ -1,0 +1,130 @@
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use ziggurat_core::{
+    Vitals,
+    vitals::{Cooling, CoolingSnapshot},
+};
+
+use crate::{
+    Rules,
+    counts::{Counts, Sum},
+};
+
+/// At the beginning of a slow start, this share is let through; Envoy's `min_weight_percent`.
+const FIRST_SHARE: f64 = 0.1;
+
+/// The rules and the counts of one deployment.
+///
+/// A deployment that serves several groups has one breaker and a layer for each group, so that all calls count
+/// together. Cloning counts a reference. The cooldown itself is kept in the [`Vitals`], and outlives the breaker; the
+/// counts do not.
+#[derive(Clone)]
+pub struct Breaker {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    vitals: Arc<Vitals>,
+    rules: Rules,
+    /// Held for single writes and sums.
+    counts: Mutex<Counts>,
+    /// How many requests were asked about during slow starts.
+    draws: AtomicU64,
+}
+
+impl Breaker {
+    /// Watches a deployment with these vital signs.
+    #[must_use]
+    pub fn new(vitals: Arc<Vitals>, rules: Rules) -> Self {
+        let inner = Inner {
+            counts: Mutex::new(Counts::new(&rules)),
+            draws: AtomicU64::new(0),
+            vitals,
+            rules,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Returns the vital signs.
+    #[must_use]
+    pub fn vitals(&self) -> &Arc<Vitals> {
+        &self.inner.vitals
+    }
+
+    /// Returns the state of the cooldown, for whoever looks after the deployment.
+    #[must_use]
+    pub fn snapshot(&self) -> CoolingSnapshot {
+        self.cooling().snapshot()
+    }
+
+    /// Returns the calls that have ended, well or not, within the window; without the failures of classes that have an
+    /// allowance of their own.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.sum().calls()
+    }
+
+    /// Returns those of the [`calls`](Self::calls) that have failed.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.sum().failures
+    }
+
+    pub(crate) fn cooling(&self) -> &Cooling {
+        self.inner.vitals.cooling()
+    }
+
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.inner.rules
+    }
+
+    pub(crate) fn counts(&self) -> MutexGuard<'_, Counts> {
+        // Every write is a single step: a panic elsewhere cannot leave half of one.
+        let counts = &self.inner.counts;
+        counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Draws whether a request belongs to the share that a recovering deployment takes.
+    pub(crate) fn takes_share(&self) -> bool {
+        let rules = self.rules();
+        if rules.slow_start.is_zero() {
+            return true;
+        }
+        let Some(recovered) = self.cooling().recovered() else {
+            return true;
+        };
+        let share = recovered
+            .elapsed()
+            .div_duration_f64(rules.slow_start)
+            .max(FIRST_SHARE);
+        if share >= 1.0 {
+            return true;
+        }
+        // Not every n-th: who is asked twice for each request would then always hear the same.
+        let draw = self.inner.draws.fetch_add(1, Ordering::Relaxed);
+        fastrand::Rng::with_seed(rules.seed.wrapping_add(draw)).f64() < share
+    }
+
+    fn sum(&self) -> Sum {
+        self.counts().calls().sum()
+    }
+}
+
+impl fmt::Debug for Breaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Breaker")
+            .field("vitals", &self.inner.vitals)
+            .field("rules", &self.inner.rules)
+            .field("calls", &self.calls())
+            .field("failures", &self.failures())
+            .finish()
+    }
+}
