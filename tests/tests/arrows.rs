@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
 /// What each crate may depend on among our own. Development dependencies may point anywhere.
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("ziggurat-core", &[]),
     ("ziggurat-balance", &["ziggurat-core"]),
     ("ziggurat-edge", &["ziggurat-core"]),
     ("ziggurat-fallback", &["ziggurat-core"]),
+    ("ziggurat-region", &["ziggurat-core"]),
     ("ziggurat-retry", &["ziggurat-core"]),
     ("ziggurat-router", &["ziggurat-core"]),
     ("ziggurat-timeout", &["ziggurat-core"]),
