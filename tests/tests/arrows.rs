@@ -13,6 +13,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
     ("ziggurat-cooldown", &["ziggurat-core"]),
     ("ziggurat-edge", &["ziggurat-core"]),
     ("ziggurat-fallback", &["ziggurat-core"]),
+    ("ziggurat-region", &["ziggurat-core"]),
     ("ziggurat-retry", &["ziggurat-core"]),
     ("ziggurat-router", &["ziggurat-core"]),
     ("ziggurat-stream-timeout", &["ziggurat-core"]),

@@ -2,28 +2,69 @@
 
 use std::{fmt, sync::Arc};
 
-/// The regions that a request may be served in; any of them will do.
+/// The regions that a request may be served in: one or more lists, of each of which any name will do.
 ///
 /// A request extension, put by the edge or by the user's own code. Without it the request names none. An empty list
 /// allows no region at all.
+///
+/// ```
+/// use ziggurat_core::AllowedRegions;
+///
+/// let operator = AllowedRegions::new(["eu", "us"]);
+/// let both = operator.and(&AllowedRegions::new(["eu-west-1", "asia"]));
+/// assert!(both.allow(|name| ["eu", "eu-west-1"].contains(&name)));
+/// assert!(!both.allow(|name| name == "asia"));
+/// assert_eq!(both.to_string(), "(eu or us) and (eu-west-1 or asia)");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct AllowedRegions(Arc<[Box<str>]>);
+pub struct AllowedRegions(Arc<[Names]>);
+
+type Names = Arc<[Box<str>]>;
 
 impl AllowedRegions {
     /// Allows these regions, as configurations and requests name them: `eu`, `eu-west-1`.
     pub fn new(names: impl IntoIterator<Item = impl Into<Box<str>>>) -> Self {
-        Self(names.into_iter().map(Into::into).collect())
+        Self([names.into_iter().map(Into::into).collect()].into())
     }
 
-    /// Returns the names.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|name| &**name)
+    /// Allows only what both allow.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        Self(self.0.iter().chain(&*other.0).cloned().collect())
+    }
+
+    /// Returns the lists. A region must satisfy a name of each.
+    pub fn lists(&self) -> impl Iterator<Item = impl Iterator<Item = &str>> {
+        self.0.iter().map(|names| names.iter().map(|name| &**name))
+    }
+
+    /// Says whether each list has a name that `satisfied` holds for.
+    pub fn allow(&self, satisfied: impl Fn(&str) -> bool) -> bool {
+        self.lists().all(|mut names| names.any(&satisfied))
+    }
+}
+
+/// Names the regions in words: `eu or us`.
+impl fmt::Display for AllowedRegions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, names) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str(" and ")?;
+            }
+            match &**names {
+                [] => f.write_str("none")?,
+                [name] => f.write_str(name)?,
+                names if self.0.len() > 1 => write!(f, "({})", names.join(" or "))?,
+                names => f.write_str(&names.join(" or "))?,
+            }
+        }
+        Ok(())
     }
 }
 
 impl fmt::Debug for AllowedRegions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
+        f.debug_list().entries(self.0.iter()).finish()
     }
 }
 
