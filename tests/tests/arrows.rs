@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
 /// What each crate may depend on among our own. Development dependencies may point anywhere.
-const ARROWS: [(&str, &[&str]); 19] = [
+const ARROWS: &[(&str, &[&str])] = &[
     ("ziggurat-core", &[]),
     ("ziggurat-balance", &["ziggurat-core"]),
     ("ziggurat-cooldown", &["ziggurat-core"]),
@@ -32,14 +32,17 @@ const ARROWS: [(&str, &[&str]); 19] = [
         &[
             "ziggurat-balance",
             "ziggurat-config",
+            "ziggurat-cooldown",
             "ziggurat-core",
             "ziggurat-edge",
             "ziggurat-fallback",
             "ziggurat-models",
             "ziggurat-openai",
             "ziggurat-provider",
+            "ziggurat-region",
             "ziggurat-retry",
             "ziggurat-router",
+            "ziggurat-stream-timeout",
             "ziggurat-timeout",
         ],
     ),
@@ -83,7 +86,7 @@ fn arrows() -> BTreeMap<String, BTreeSet<String>> {
 
 #[test]
 fn crates_depend_on_nothing_but_what_the_architecture_allows() {
-    let allowed: BTreeMap<_, _> = ARROWS.into_iter().collect();
+    let allowed: BTreeMap<_, _> = ARROWS.iter().copied().collect();
     for (from, to) in arrows() {
         let allowed = allowed
             .get(from.as_str())
@@ -101,7 +104,7 @@ fn crates_depend_on_nothing_but_what_the_architecture_allows() {
 fn every_line_stands_for_a_crate() {
     let known = arrows();
     for (from, to) in ARROWS {
-        assert!(known.contains_key(from), "there is no crate `{from}`");
+        assert!(known.contains_key(*from), "there is no crate `{from}`");
         to.iter()
             .for_each(|to| assert!(known.contains_key(*to), "there is no crate `{to}`"));
     }

@@ -7,6 +7,8 @@ pub mod gateway;
 pub use ziggurat_balance as balance;
 #[cfg(feature = "config")]
 pub use ziggurat_config as config;
+#[cfg(feature = "cooldown")]
+pub use ziggurat_cooldown as cooldown;
 pub use ziggurat_core as core;
 #[cfg(feature = "edge")]
 pub use ziggurat_edge as edge;
@@ -18,10 +20,14 @@ pub use ziggurat_models as models;
 pub use ziggurat_openai as openai;
 #[cfg(feature = "provider")]
 pub use ziggurat_provider as provider;
+#[cfg(feature = "region")]
+pub use ziggurat_region as region;
 #[cfg(feature = "retry")]
 pub use ziggurat_retry as retry;
 #[cfg(feature = "router")]
 pub use ziggurat_router as router;
+#[cfg(feature = "stream-timeout")]
+pub use ziggurat_stream_timeout as stream_timeout;
 #[cfg(feature = "timeout")]
 pub use ziggurat_timeout as timeout;
 

@@ -3,22 +3,22 @@
 use std::collections::HashMap;
 
 use tower_layer::Layer;
-use ziggurat_balance::{Balance, Endpoint};
+use ziggurat_balance::Balance;
 use ziggurat_config::{Config, Deployment, ForwardClientHeaders};
-use ziggurat_core::Open;
+use ziggurat_cooldown as cooldown;
 use ziggurat_edge::{EnvelopeLayer, RespondLayer};
 use ziggurat_fallback::FallbackLayer;
 use ziggurat_retry::RetryLayer;
 use ziggurat_router::Router;
-use ziggurat_timeout::TimeoutLayer;
 
 use super::{
-    Group, Leaf, Stack, error_types, fallbacks,
+    Group, Stack,
+    endpoint::{Membership, Parts},
+    error_types, fallbacks,
     groups::{self, Members},
-    leaf::Built,
 };
 
-pub(super) fn stack(config: &Config, leaves: &HashMap<String, Built>) -> Stack {
+pub(super) fn stack(config: &Config, parts: &HashMap<String, Parts>) -> Stack {
     let groups = groups::of(config);
     let served = groups::served(config, &groups);
     let closed = groups::closed(config, &groups);
@@ -30,7 +30,7 @@ pub(super) fn stack(config: &Config, leaves: &HashMap<String, Built>) -> Stack {
             fallback.layer(
                 closed
                     .into_iter()
-                    .fold(router(config, leaves, groups), Router::with_closed),
+                    .fold(router(config, parts, groups), Router::with_closed),
             ),
         ),
     )
@@ -80,19 +80,26 @@ fn fallback(config: &Config) -> FallbackLayer {
 
 fn router(
     config: &Config,
-    leaves: &HashMap<String, Built>,
+    parts: &HashMap<String, Parts>,
     groups: Vec<Members<'_>>,
 ) -> Router<Group> {
+    let chained = fallbacks::chained(config, &groups);
     let mut retry =
         RetryLayer::new(config.settings.num_retries).min_delay(config.settings.retry_after);
     if let Some(attempts) = attempt_cap(config) {
         retry = retry.max_attempts_per_request(attempts);
     }
     let group = |members: Members<'_>| {
-        let endpoint = |deployment: &&Deployment| {
-            Some(endpoint(config, deployment, leaves.get(&deployment.id)?))
-        };
-        let balance = Balance::new(members.deployments.iter().filter_map(endpoint));
+        let with_parts: Vec<_> = members
+            .deployments
+            .iter()
+            .filter_map(|deployment| Some((*deployment, parts.get(&deployment.id)?)))
+            .collect();
+        let has_chain = chained.contains(&members.name);
+        let membership = membership(config, &members, &with_parts, has_chain);
+        let endpoint =
+            |(deployment, parts): &(&Deployment, &Parts)| parts.endpoint(deployment, &membership);
+        let balance = Balance::new(with_parts.iter().map(endpoint));
         (members.name, retry.layer(balance))
     };
     let aliases = config.aliases.iter();
@@ -102,27 +109,21 @@ fn router(
     )
 }
 
-fn endpoint(config: &Config, deployment: &Deployment, built: &Built) -> Endpoint<Leaf> {
-    let timeout = TimeoutLayer::new(config.settings.timeout_for(deployment))
-        .stream(config.settings.stream_timeout_for(deployment));
-    // Deployments at one address share its limits.
-    let mut endpoint = Endpoint::new(
-        deployment.id.as_str(),
-        timeout.layer(Open::new(built.service.clone())),
-    )
-    .origin(built.origin.as_str());
-    if let Some(weight) = deployment.weight {
-        endpoint = endpoint.weight(weight);
-    }
-    if let Some(rpm) = deployment.rpm {
-        endpoint = endpoint.rpm(rpm);
-    }
-    if let Some(tpm) = deployment.tpm {
-        endpoint = endpoint.tpm(tpm);
-    }
-    match deployment.num_retries {
-        Some(retries) => endpoint.max_retries(retries),
-        None => endpoint,
+fn membership(
+    config: &Config,
+    members: &Members<'_>,
+    parts: &[(&Deployment, &Parts)],
+    has_chain: bool,
+) -> Membership {
+    let settings = &config.settings.cooldown;
+    let vitals = parts
+        .iter()
+        .map(|(_, parts)| parts.breaker().vitals().clone());
+    Membership {
+        group: cooldown::Group::new(vitals, settings.max_ejected),
+        // Who asks for a deployment by its id wants this one, resting or not.
+        alone: members.by_id || (parts.len() == 1 && !has_chain),
+        last_resort: settings.last_resort,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Fallback tables of a configuration, in the words of the fallback layer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ziggurat_config::{Config, FallbackTable, FallbackTarget};
 use ziggurat_core::{
@@ -9,6 +9,8 @@ use ziggurat_core::{
 };
 use ziggurat_edge::envelope;
 use ziggurat_models::resolve;
+
+use super::groups::{self, Members};
 
 /// The tables, by kind of failure.
 pub(super) struct Tables {
@@ -59,6 +61,22 @@ pub(super) fn synonyms(config: &Config) -> HashMap<ModelGroup, Vec<ModelGroup>> 
         )
     });
     names.filter(|(_, others)| !others.is_empty()).collect()
+}
+
+/// Returns the names whose ordinary failures lead to another group that is served.
+pub(super) fn chained(config: &Config, groups: &[Members<'_>]) -> HashSet<ModelGroup> {
+    let (table, synonyms) = (table(&config.fallbacks.general), synonyms(config));
+    let served = groups::served(config, groups);
+    let has_chain = |name: &ModelGroup| {
+        let others = synonyms.get(name).into_iter().flatten();
+        let mut names = [name].into_iter().chain(others);
+        let chain = names.find_map(|name| table.named(name.as_str()));
+        let targets = chain.or_else(|| table.any()).into_iter();
+        let mut targets = targets.flat_map(|chain| chain.iter());
+        targets.any(|target| target.group != *name && served.contains(&target.group))
+    };
+    let names = groups.iter().map(|group| &group.name);
+    names.filter(|name| has_chain(name)).cloned().collect()
 }
 
 fn target(configured: &FallbackTarget) -> Target {

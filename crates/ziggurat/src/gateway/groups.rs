@@ -9,6 +9,8 @@ use ziggurat_core::ModelGroup;
 pub(super) struct Members<'a> {
     pub(super) name: ModelGroup,
     pub(super) deployments: Vec<&'a Deployment>,
+    /// The name is the id of its only deployment.
+    pub(super) by_id: bool,
 }
 
 /// Returns all names: of groups, then, where no group has that name, ids of single deployments, then models as they are
@@ -22,13 +24,14 @@ pub(super) fn of(config: &Config) -> Vec<Members<'_>> {
         .iter()
         .filter(|deployment| !deployment.blocked)
     {
-        add(&mut groups, &deployment.model_name, deployment);
+        add(&mut groups, &deployment.model_name, deployment, false);
     }
-    for name in [
-        |deployment: &Deployment| &*deployment.id,
-        |deployment: &Deployment| &*deployment.litellm_model,
-    ] as [for<'a> fn(&'a Deployment) -> &'a str; 2]
-    {
+    type Name = for<'a> fn(&'a Deployment) -> &'a str;
+    let names: [(Name, bool); 2] = [
+        (|deployment| &deployment.id, true),
+        (|deployment| &deployment.litellm_model, false),
+    ];
+    for (name, by_id) in names {
         let mut more = Vec::new();
         for deployment in config
             .deployments
@@ -36,7 +39,7 @@ pub(super) fn of(config: &Config) -> Vec<Members<'_>> {
             .filter(|deployment| !deployment.blocked)
         {
             if !has(&groups, name(deployment)) {
-                add(&mut more, name(deployment), deployment);
+                add(&mut more, name(deployment), deployment, by_id);
             }
         }
         groups.append(&mut more);
@@ -74,12 +77,13 @@ fn has(groups: &[Members<'_>], name: &str) -> bool {
     groups.iter().any(|group| group.name.as_str() == name)
 }
 
-fn add<'a>(groups: &mut Vec<Members<'a>>, name: &str, deployment: &'a Deployment) {
+fn add<'a>(groups: &mut Vec<Members<'a>>, name: &str, deployment: &'a Deployment, by_id: bool) {
     match groups.iter_mut().find(|group| group.name.as_str() == name) {
         Some(group) => group.deployments.push(deployment),
         None => groups.push(Members {
             name: name.into(),
             deployments: vec![deployment],
+            by_id,
         }),
     }
 }

@@ -1,6 +1,7 @@
 //! A whole stack, built from a configuration.
 
 mod assemble;
+mod endpoint;
 mod fallbacks;
 mod groups;
 mod leaf;
@@ -18,28 +19,32 @@ use http::{Request, Response};
 use tower_service::Service;
 use ziggurat_balance::Balance;
 use ziggurat_config::{Config, ConfigErrors, Loader};
-use ziggurat_core::{BoxError, Open};
+use ziggurat_cooldown::{Cooldown, ResponseBody as Judged};
+use ziggurat_core::{Board, BoxError, Open};
 use ziggurat_edge::{
     Envelope, ErrorTypes, Respond,
     respond::{ResponseBody as Answered, ResponseFuture as Answering},
 };
 use ziggurat_fallback::Fallback;
 use ziggurat_provider::{HttpClient, ProviderBody, ProviderService};
+use ziggurat_region::RegionFilter;
 use ziggurat_retry::Retry;
 use ziggurat_router::Router;
+use ziggurat_stream_timeout::{ResponseBody as Watched, StreamTimeout};
 use ziggurat_timeout::{ResponseBody as Timed, Timeout};
 
+use self::endpoint::Parts;
 pub use self::summary::{GroupSummary, Summary};
 
-/// One deployment: `Timeout · Open · ProviderService`.
-type Leaf = Timeout<Open<ProviderService>>;
+/// One deployment: `Region · Cooldown · StreamTimeout · Timeout · Open · ProviderService`.
+type Leaf = RegionFilter<Cooldown<StreamTimeout<Timeout<Open<ProviderService>>>>>;
 /// One group: `Retry · Balance · [deployment]`.
 type Group = Retry<Balance<Leaf>>;
 /// The whole: `Respond · Envelope · Fallback · Router · [group]`.
 type Stack = Respond<Envelope<Fallback<Router<Group>>>>;
 
 /// The body of a gateway's responses.
-pub type Body = Answered<Timed<ProviderBody>>;
+pub type Body = Answered<Judged<Watched<Timed<ProviderBody>>>>;
 
 /// The future of a [`Gateway`] that is called with a body of type `B`.
 pub type ResponseFuture<B> =
@@ -53,6 +58,7 @@ pub type ResponseFuture<B> =
 pub struct Gateway {
     stack: Stack,
     summary: Arc<Summary>,
+    board: Board,
 }
 
 impl Gateway {
@@ -76,16 +82,41 @@ impl Gateway {
     ///
     /// As [`Self::new`].
     pub fn with_client(config: &Config, client: &HttpClient) -> Result<Self, ConfigErrors> {
-        let mut leaves = HashMap::new();
+        Self::with_board(config, client, Board::new())
+    }
+
+    /// The same with what is known already of the deployments' health and load, as another gateway's
+    /// [`board`](Self::board) has it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::new`].
+    pub fn with_board(
+        config: &Config,
+        client: &HttpClient,
+        board: Board,
+    ) -> Result<Self, ConfigErrors> {
+        let mut parts = HashMap::new();
         let mut usable = config.clone();
         usable.retain(|deployment| {
             let leaf = leaf::build(config, deployment, client)?;
-            leaves.insert(deployment.id.clone(), leaf);
+            let known = Parts::new(config, deployment, leaf, &board);
+            parts.insert(deployment.id.clone(), known);
             Ok(())
         })?;
         let summary = Arc::new(Summary::of(&usable));
-        let stack = assemble::stack(&usable, &leaves);
-        Ok(Self { stack, summary })
+        let stack = assemble::stack(&usable, &parts);
+        Ok(Self {
+            stack,
+            summary,
+            board,
+        })
+    }
+
+    /// Returns the health and the load of all deployments.
+    #[must_use]
+    pub fn board(&self) -> &Board {
+        &self.board
     }
 
     /// A reader of configurations that knows which environment variables the providers built here fall back on.

@@ -1,0 +1,171 @@
+//! The stack of one deployment: `Region · Cooldown · StreamTimeout · Timeout · Open · ProviderService`.
+
+use tower_layer::Layer;
+use ziggurat_balance::Endpoint;
+use ziggurat_config::{AllowedFailsPolicy, Config, Deployment};
+use ziggurat_cooldown::{Breaker, CooldownLayer, FailureClass, Group, Rules};
+use ziggurat_core::{AllowedRegions, Board, Open};
+use ziggurat_models::Provider;
+use ziggurat_provider::ProviderService;
+use ziggurat_region::{RegionFilterLayer, infer};
+use ziggurat_stream_timeout::StreamTimeoutLayer;
+use ziggurat_timeout::TimeoutLayer;
+
+use super::{Leaf, leaf::Built};
+
+/// What the stacks of one deployment share, in however many groups it serves.
+pub(super) struct Parts {
+    leaf: ProviderService,
+    origin: String,
+    timeout: TimeoutLayer,
+    stream_timeout: StreamTimeoutLayer,
+    breaker: Breaker,
+    region: RegionFilterLayer,
+}
+
+/// What a group says about each of its deployments.
+pub(super) struct Membership {
+    /// For the share of the group that may rest at once.
+    pub(super) group: Group,
+    /// No one else can be asked.
+    pub(super) alone: bool,
+    pub(super) last_resort: bool,
+}
+
+impl Parts {
+    pub(super) fn new(
+        config: &Config,
+        deployment: &Deployment,
+        built: Built,
+        board: &Board,
+    ) -> Self {
+        let settings = &config.settings;
+        let first = settings.stream_timeout_for(deployment);
+        let idle = settings.stream_idle_timeout_for(deployment);
+        let total = settings.stream_total_timeout_for(deployment);
+        let vitals = board.vitals(&deployment.id.as_str().into());
+        Self {
+            leaf: built.service,
+            origin: built.origin,
+            timeout: TimeoutLayer::new(settings.timeout_for(deployment)).stream(first),
+            stream_timeout: StreamTimeoutLayer::new(first)
+                .idle(idle.unwrap_or(first))
+                .total(total.unwrap_or_default()),
+            breaker: Breaker::new(vitals, rules(config, deployment)),
+            region: region(config, deployment),
+        }
+    }
+
+    pub(super) fn breaker(&self) -> &Breaker {
+        &self.breaker
+    }
+
+    /// Builds the stack for one group.
+    pub(super) fn endpoint(
+        &self,
+        deployment: &Deployment,
+        membership: &Membership,
+    ) -> Endpoint<Leaf> {
+        let timed = self.timeout.layer(Open::new(self.leaf.clone()));
+        let cooldown = CooldownLayer::new(self.breaker.clone())
+            .protected(membership.alone)
+            .group(membership.group.clone())
+            .last_resort(membership.last_resort);
+        let service = self
+            .region
+            .layer(cooldown.layer(self.stream_timeout.layer(timed)));
+        // Deployments at one address share its limits.
+        let mut endpoint =
+            Endpoint::new(deployment.id.as_str(), service).origin(self.origin.as_str());
+        if let Some(weight) = deployment.weight {
+            endpoint = endpoint.weight(weight);
+        }
+        if let Some(rpm) = deployment.rpm {
+            endpoint = endpoint.rpm(rpm);
+        }
+        if let Some(tpm) = deployment.tpm {
+            endpoint = endpoint.tpm(tpm);
+        }
+        match deployment.num_retries {
+            Some(retries) => endpoint.max_retries(retries),
+            None => endpoint,
+        }
+    }
+}
+
+/// When a deployment rests. What it says itself takes the place of the router's rules.
+fn rules(config: &Config, deployment: &Deployment) -> Rules {
+    let cooldown = &config.settings.cooldown;
+    let mut rules = Rules::new()
+        .cooldown_time(config.settings.cooldown_time_for(deployment))
+        .max_time(cooldown.max_time.unwrap_or_default())
+        .max_retry_after(cooldown.max_retry_after)
+        .failure_share(cooldown.failure_share, cooldown.min_requests)
+        .allowed_fails_window(cooldown.allowed_fails_window)
+        .slow_start(cooldown.slow_start);
+    if let Some(fails) = deployment.allowed_fails.or(cooldown.allowed_fails) {
+        rules = rules.allowed_fails(fails);
+    }
+    let policies = [
+        &cooldown.allowed_fails_policy,
+        &deployment.allowed_fails_policy,
+    ];
+    for policy in policies.into_iter().flatten() {
+        for (class, fails) in allowances(policy) {
+            rules = fails.map_or(rules.clone(), |fails| rules.allowed_fails_for(class, fails));
+        }
+    }
+    rules
+}
+
+fn allowances(policy: &AllowedFailsPolicy) -> [(FailureClass, Option<u32>); 9] {
+    [
+        (FailureClass::BadRequest, policy.bad_request),
+        (FailureClass::Authentication, policy.authentication),
+        (FailureClass::Timeout, policy.timeout),
+        (FailureClass::RateLimit, policy.rate_limit),
+        (FailureClass::ContentPolicy, policy.content_policy),
+        (FailureClass::InternalServer, policy.internal_server),
+        (FailureClass::ServiceUnavailable, policy.service_unavailable),
+        (FailureClass::BadGateway, policy.bad_gateway),
+        (FailureClass::NotFound, policy.not_found),
+    ]
+}
+
+/// Where a deployment is: as its configuration says, else as its provider's settings tell.
+fn region(config: &Config, deployment: &Deployment) -> RegionFilterLayer {
+    let settings = &config.settings.region;
+    let layer = match regions(config, deployment) {
+        regions if !regions.is_empty() => RegionFilterLayer::new(regions),
+        _ if deployment.provider == Provider::Azure && settings.enable_preview => {
+            RegionFilterLayer::learned()
+        }
+        _ => RegionFilterLayer::unknown(),
+    };
+    let layer = layer.wider_europe(settings.treat_uk_as_eu);
+    match &*settings.allowed_model_region {
+        [] => layer,
+        allowed => layer.allowed(AllowedRegions::new(allowed.iter().map(String::as_str))),
+    }
+}
+
+/// Returns the regions that a deployment answers in; none if they are not known.
+pub(super) fn regions(config: &Config, deployment: &Deployment) -> Vec<String> {
+    if !deployment.region_name.is_empty() {
+        return deployment.region_name.clone();
+    }
+    let setting = match deployment.provider {
+        Provider::VertexAi => "vertex_location",
+        Provider::Bedrock => "aws_region_name",
+        Provider::Watsonx | Provider::WatsonxText => "watsonx_region_name",
+        _ => return Vec::new(),
+    };
+    let mut known = infer::Deployment::new(deployment.provider.as_str(), &deployment.model);
+    if let Some(location) = deployment.provider_params.text(setting) {
+        known = known.location(location);
+    }
+    if let Some(url) = &deployment.api_base {
+        known = known.url(url);
+    }
+    known.regions(|name| config.env(name))
+}
