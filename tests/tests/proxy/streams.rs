@@ -3,20 +3,20 @@
 use std::time::Duration;
 
 use http_body_util::BodyExt;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
-use ziggurat_testing::mock::{Answer, Cut, Progress, Running, Step};
+use ziggurat_testing::mock::{Answer as Reply, Cut, Progress, Running, Step};
 
-use crate::support::{Proxy, upstream};
+use crate::support::{Answer, Proxy, upstream};
 
 const YAML: &str = "
 model_list:
-- {model_name: m, litellm_params: {model: openai/x, api_base: os.environ/A, timeout: 20, stream_timeout: 2}}
+- {model_name: m, litellm_params: {model: openai/x, api_base: os.environ/A, timeout: 3, stream_timeout: 2}}
 - {model_name: n, litellm_params: {model: openai/x, api_base: os.environ/B}}
 litellm_settings: {num_retries: 0, fallbacks: [{m: [n]}]}";
 
 fn words() -> Step {
-    Step::answer(Answer::deltas(["one", " two", " three"]))
+    Step::answer(Reply::deltas(["one", " two", " three"]))
 }
 
 async fn start(step: Step) -> (Proxy, Running, Running) {
@@ -41,10 +41,12 @@ async fn chunks_pass_as_they_come_under_the_public_name() {
     let mut text = String::new();
     while let Some(frame) = body.frame().await {
         let data = frame.unwrap().into_data().unwrap();
-        if data.windows(9).any(|w| w == b"\"content\"") {
+        let data = std::str::from_utf8(&data).unwrap();
+        // The first chunk of a stream, which brings the role, comes with the first content.
+        if data.contains("\"content\"") && !data.contains("\"content\":\"\"") {
             times.push(started.elapsed());
         }
-        text.push_str(std::str::from_utf8(&data).unwrap());
+        text.push_str(data);
     }
     let gaps: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert!(
@@ -76,18 +78,64 @@ async fn a_stream_that_does_not_begin_falls_back() {
 /// A stream may take longer than any limit of an attempt once it has begun, unless the request itself set one.
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_began_goes_on() {
-    let (proxy, _a, _b) = start(words().interval(Duration::from_secs(30))).await;
+    let (proxy, _a, _b) = start(words().interval(Duration::from_millis(1500))).await;
+    let started = Instant::now();
     let answer = proxy.chat("m", &json!({"stream": true})).await;
     assert_eq!(answer.content(), "one two three");
+    assert!(started.elapsed() > Duration::from_secs(4));
     let answer = proxy
-        .chat("m", &json!({"stream": true, "timeout": 45}))
+        .chat("m", &json!({"stream": true, "timeout": 4}))
         .await;
-    let error = answer
-        .events()
-        .into_iter()
-        .find_map(|event| event.get("error").cloned())
-        .unwrap();
-    assert_eq!(error["code"], "408");
+    assert_eq!(broken_off(&answer)["code"], "408");
+}
+
+/// R100-R102: a silence that is too long ends the stream with an error of its own, then the end marker.
+#[tokio::test(start_paused = true)]
+async fn a_silence_ends_a_stream_with_an_error() {
+    let (proxy, a, b) = start(words().interval(Duration::from_millis(1500))).await;
+    let started = Instant::now();
+    let answer = proxy
+        .chat(
+            "m",
+            &json!({"stream": true, "stream_timeout": 1.6, "stream_idle_timeout": 1}),
+        )
+        .await;
+    assert_eq!(answer.content(), "one");
+    assert_eq!(broken_off(&answer)["code"], "408");
+    assert_eq!(started.elapsed().as_millis() / 100, 25);
+    assert_eq!((a.count(), b.count()), (1, 0));
+}
+
+/// R93b: a stream that dies or stays silent before its first content is an ordinary failed attempt.
+#[tokio::test(start_paused = true)]
+async fn a_stream_without_content_is_retried_then_answered_for() {
+    for (dead, status) in [
+        (words().cut_after(1, Cut::Reset), 502),
+        (words().interval(Duration::from_secs(6)), 408),
+    ] {
+        let (proxy, a, b) = start(dead).await;
+        let answer = proxy
+            .chat(
+                "m",
+                &json!({"stream": true, "num_retries": 1, "stream_timeout": 1}),
+            )
+            .await;
+        assert_eq!(answer.content(), "hello from b");
+        assert_eq!(answer.header("x-litellm-attempted-fallbacks"), "1");
+        // A timeout is not worth a second visit while another group can answer.
+        let visits = if status == 408 { 1 } else { 2 };
+        assert_eq!((a.count(), b.count()), (visits, 1));
+        let alone = json!({"stream": true, "disable_fallbacks": true, "stream_timeout": 1});
+        let answer = proxy.chat("m", &alone).await;
+        assert_eq!(answer.status, status, "{}", answer.text);
+        assert_eq!(answer.header("content-type"), "application/json");
+    }
+}
+
+fn broken_off(answer: &Answer) -> Value {
+    let events = answer.events();
+    assert_eq!(events.last().unwrap(), "[DONE]", "{}", answer.text);
+    events[events.len() - 2]["error"].clone()
 }
 
 #[tokio::test(start_paused = true)]
@@ -134,7 +182,7 @@ async fn an_error_before_the_stream_is_a_plain_one() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_leaves_ends_the_upstreams_work() {
-    let endless = Step::answer(Answer::deltas((0..1000).map(|n| format!("{n} "))))
+    let endless = Step::answer(Reply::deltas((0..1000).map(|n| format!("{n} "))))
         .interval(Duration::from_millis(100));
     let (proxy, a, _b) = start(endless).await;
     let mut body = proxy
