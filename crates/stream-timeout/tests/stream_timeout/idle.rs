@@ -116,11 +116,21 @@ async fn a_comment_in_pieces_is_one_and_a_colon_in_a_line_is_none() {
     assert_eq!(runs(limit(5), field.wait(seconds(4)).data(DONE)).await.0, 8);
     // The first content may come with half a comment, too.
     let half = body().data(format!("{TEXT}: half"));
+    let other = half.wait(seconds(4)).data("of it\n").hang();
+    assert_eq!(runs(limit(5), other).await.0, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_short_silence_may_follow_a_long_wait() {
+    let layer = limit(60).idle(seconds(5));
+    let scripted = body().wait(seconds(30)).data(TEXT).hang();
+    let cut = Some((Limit::Idle, 5));
+    assert_eq!(runs(layer, scripted).await, (35, TEXT.len(), cut));
+    let scripted = body().wait(seconds(1)).data(TEXT).hang();
+    let cut = Some((Limit::Idle, 60));
     assert_eq!(
-        runs(limit(5), half.wait(seconds(4)).data(": one\n").hang())
-            .await
-            .0,
-        5
+        runs(limit(5).idle(seconds(60)), scripted).await,
+        (61, TEXT.len(), cut)
     );
 }
 
@@ -218,6 +228,9 @@ async fn r101_the_total_begins_with_the_call() {
         runs(layer, body().data(TEXT).hang()).await.2,
         Some((Limit::Idle, 5))
     );
+    // No other limit is needed.
+    let layer = limit(0).total(seconds(9));
+    assert_eq!(runs(layer, body().data(TEXT).hang()).await.2, cut);
     // Before the first content as well.
     let failure = ask(
         limit(20).total(seconds(9)),
