@@ -243,7 +243,7 @@ async fn r101_the_total_begins_with_the_call() {
 
 #[tokio::test(start_paused = true)]
 async fn the_total_is_looked_at_only_when_there_is_nothing_to_hand_out() {
-    let scripted = body().data(TEXT).data(TEXT).data(DONE).hang();
+    let scripted = body().data(TEXT).data(TEXT).data(TEXT).hang();
     let mut body = begun(limit(5).total(seconds(9)), scripted).await;
     tokio::time::advance(seconds(60)).await;
     for _ in 0..3 {
@@ -251,6 +251,37 @@ async fn the_total_is_looked_at_only_when_there_is_nothing_to_hand_out() {
     }
     let failure = assert_ready!(poll!(body)).unwrap().unwrap_err();
     assert_eq!(elapsed(&failure), (Limit::Total, 9));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_complete_is_not_cut() {
+    let complete = || body().data(TEXT).data(DONE);
+    let guards = Guards::new();
+    let all = TEXT.len() + DONE.len();
+    let hangs = complete().hang().guard(guards.take());
+    assert_eq!(runs(limit(5), hangs).await, (5, all, None));
+    assert_eq!(guards.held(), 0);
+    assert_eq!(
+        runs(limit(5).total(seconds(2)), complete().hang()).await,
+        (2, all, None)
+    );
+    let comments = complete().data(COMMENT).hang();
+    assert_eq!(runs(limit(5), comments).await.2, None);
+    // It may be all that there is.
+    assert_eq!(
+        runs(limit(5), body().data(DONE).hang()).await,
+        (5, DONE.len(), None)
+    );
+    for more in [
+        TEXT,
+        "data: {\"a\":\"data: [DONE]",
+        "data: [DONE]",
+        "xdata: [DONE]\n\n",
+    ] {
+        let goes_on = complete().data(more).hang();
+        let (_, _, cut) = runs(limit(5), goes_on).await;
+        assert_eq!(cut, Some((Limit::Idle, 5)), "{more}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
