@@ -12,21 +12,26 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use ziggurat_core::{BoxError, DeploymentId, Failure};
 
-use crate::{clock::Clock, silence::Silence};
+use crate::{
+    clock::Clock,
+    peek::Pieces,
+    silence::{Silence, ends_stream},
+};
 
 pin_project! {
     /// The body of a response of [`StreamTimeout`](crate::StreamTimeout): what was held, then the inner one, as long
     /// as it is not silent too long.
     ///
     /// When a limit has passed, it drops the inner body and ends with a [`Failure`] of the kind
-    /// [`Timeout`](ziggurat_core::FailureKind::Timeout). A frame that is there is never lost to the clock: a reader
-    /// who takes its time is not at fault. It is `Unpin` if the inner body is.
+    /// [`Timeout`](ziggurat_core::FailureKind::Timeout); after `data: [DONE]`, as if the inner one had ended. A frame
+    /// that is there is never lost to the clock: a reader who takes its time is not at fault. It is `Unpin` if the
+    /// inner body is.
     pub struct ResponseBody<R>
     where
         R: Body,
     {
         held: VecDeque<Frame<R::Data>>,
-        // `None` after an error.
+        // `None` after the end that this body made.
         #[pin]
         inner: Option<R>,
         // `None` for what is no stream.
@@ -37,20 +42,46 @@ pin_project! {
 /// What is known of a stream that goes on.
 struct Watch {
     clock: Clock,
-    /// `None` if there are no comments in this kind of body, or nobody asks for them.
-    silence: Option<Silence>,
+    /// `None` if it is no event stream.
+    events: Option<Events>,
+}
+
+/// What the last frame of an event stream said.
+#[derive(Default)]
+pub(crate) struct Events {
+    silence: Silence,
+    complete: bool,
 }
 
 // === impl Watch ===
 
 impl Watch {
     fn hear<D: Buf>(&mut self, frame: &Frame<D>) {
-        let silence = self.silence.as_mut().zip(frame.data_ref());
-        if silence.is_some_and(|(silence, data)| silence.is(data)) {
+        let comment = self.events.as_mut().is_some_and(|it| {
+            let pieces = frame.data_ref().map(Pieces::of);
+            pieces.is_some_and(|pieces| it.hear(&pieces))
+        });
+        if comment {
             self.clock.heard_comment();
         } else {
             self.clock.heard();
         }
+    }
+
+    /// Says whether the reader has all, though the body does not end.
+    fn is_complete(&self) -> bool {
+        self.events.as_ref().is_some_and(|it| it.complete)
+    }
+}
+
+// === impl Events ===
+
+impl Events {
+    /// Reads a frame; says whether it is but a comment.
+    pub(crate) fn hear(&mut self, pieces: &Pieces<'_>) -> bool {
+        let comment = self.silence.is(pieces);
+        self.complete = ends_stream(pieces) || comment && self.complete;
+        comment
     }
 }
 
@@ -70,13 +101,12 @@ impl<R: Body> ResponseBody<R> {
         held: VecDeque<Frame<R::Data>>,
         inner: R,
         clock: Clock,
-        silence: Option<Silence>,
+        events: Option<Events>,
     ) -> Self {
-        let silence = silence.filter(|_| clock.has_idle());
         Self {
             held,
             inner: Some(inner),
-            watch: Some(Watch { clock, silence }),
+            watch: Some(Watch { clock, events }),
         }
     }
 }
@@ -112,6 +142,10 @@ where
             (Poll::Pending, None) => return Poll::Pending,
             (Poll::Pending, Some(watch)) => {
                 let failure = ready!(watch.clock.poll_next(cx));
+                if watch.is_complete() {
+                    this.inner.set(None);
+                    return Poll::Ready(None);
+                }
                 tracing::warn!(
                     target: "ziggurat::stream_timeout",
                     deployment = failure.deployment().map(DeploymentId::as_str),

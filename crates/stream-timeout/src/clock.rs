@@ -54,11 +54,6 @@ impl Clock {
         self.deployment.as_ref()
     }
 
-    /// Says whether silences are limited, so that someone must tell them.
-    pub(crate) const fn has_idle(&self) -> bool {
-        self.idle.is_some()
-    }
-
     /// Waits for the first content: to be polled when there is nothing to read.
     pub(crate) fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<Failure> {
         let first = self.first.map(|deadline| (Limit::First, deadline));

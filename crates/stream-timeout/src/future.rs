@@ -17,13 +17,12 @@ use pin_project_lite::pin_project;
 use ziggurat_core::{BoxError, ContentFiltered, DeploymentId, Failure, FailureKind, Head};
 
 use crate::{
-    ResponseBody,
+    body::{Events, ResponseBody},
     clock::Clock,
     detect::{Detect, Found, Scan},
     error::{Elapsed, Limit},
     limits::{is_event_stream, is_stream},
     peek::Pieces,
-    silence::Silence,
 };
 
 /// How many bytes of a stream are held while there is no content, frames counted with what they take themselves: 256 KiB.
@@ -78,7 +77,7 @@ struct Hold<R: Body, S> {
     size: usize,
     scan: S,
     /// `None` if it is no event stream.
-    silence: Option<Silence>,
+    events: Option<Events>,
 }
 
 // === impl ResponseFuture ===
@@ -173,7 +172,7 @@ where
         let scan = detect.scan(Head::of(&response));
         let (parts, body) = response.into_parts();
         Self {
-            silence: is_event_stream(&parts.headers).then(Silence::default),
+            events: is_event_stream(&parts.headers).then(Events::default),
             parts,
             body,
             held: VecDeque::new(),
@@ -211,10 +210,10 @@ where
             return trailers.map_or(Found::Nothing, |trailers| self.scan.trailers(trailers));
         };
         self.size += data.remaining();
-        if let Some(silence) = &mut self.silence {
-            silence.is(data);
-        }
         let pieces = Pieces::of(data);
+        if let Some(events) = &mut self.events {
+            events.hear(&pieces);
+        }
         let found = pieces
             .iter()
             .map(|piece| self.scan.read(piece))
@@ -231,7 +230,7 @@ where
         if found == Found::Filtered {
             self.parts.extensions.insert(ContentFiltered);
         }
-        let body = ResponseBody::watched(self.held, self.body, clock, self.silence);
+        let body = ResponseBody::watched(self.held, self.body, clock, self.events);
         Response::from_parts(self.parts, body)
     }
 }

@@ -1,4 +1,3 @@
-use bytes::Buf;
 use memchr::memchr2;
 
 use crate::peek::Pieces;
@@ -16,8 +15,7 @@ pub(crate) enum Silence {
 
 impl Silence {
     /// Says whether a frame is nothing but comments and pings. A ping in pieces counts as more.
-    pub(crate) fn is(&mut self, data: &impl Buf) -> bool {
-        let pieces = Pieces::of(data);
+    pub(crate) fn is(&mut self, pieces: &Pieces<'_>) -> bool {
         let mut silent = true;
         for piece in pieces.iter() {
             silent &= self.piece(piece, silent);
@@ -67,4 +65,18 @@ fn says_nothing(line: &[u8]) -> bool {
         (_, Some(name)) => name == b"ping",
         _ => false,
     }
+}
+
+/// Says whether a frame ends with the event that ends a stream in OpenAI's format.
+pub(crate) fn ends_stream(pieces: &Pieces<'_>) -> bool {
+    let Some(last) = pieces.iter().last() else {
+        return false;
+    };
+    let event = last.trim_ascii_end();
+    let before = [&b"data: [DONE]"[..], b"data:[DONE]"]
+        .into_iter()
+        .find_map(|done| event.strip_suffix(done));
+    // A whole line: in the JSON of an answer there is no line break.
+    let whole = before.is_some_and(|before| matches!(before, [] | [.., b'\n' | b'\r']));
+    pieces.whole && whole && event.len() < last.len()
 }

@@ -1,15 +1,17 @@
 //! What is content.
 
-use bytes::{Buf as _, Bytes};
+use bytes::{Buf, Bytes};
 use http::{HeaderMap, Response};
 use http_body_util::BodyExt as _;
 use proptest::prelude::*;
 use tower::{Layer, Service as _};
 use ziggurat_core::{ContentFiltered, Failure, Head};
 use ziggurat_stream_timeout::{ByContentType, Detect, Found, Scan};
+use ziggurat_testing::ScriptedBody;
 
 use crate::support::{
-    DONE, PING, ROLE, Service, TEXT, answering, ask, body, events, limit, plain, streaming,
+    COMMENT, DONE, PING, ROLE, Service, TEXT, answering, ask, body, events, limit, plain, seconds,
+    streaming,
 };
 
 fn found(events_: &str) -> Found {
@@ -142,8 +144,25 @@ fn an_event_may_have_several_data_lines_and_a_frame_several_events() {
     );
     assert_eq!(found(&[PING, ROLE, ROLE].concat()), Found::Nothing);
     assert_eq!(found(&[PING, ROLE, TEXT].concat()), Found::Content);
+    assert_eq!(found(&format!("\u{feff}{DONE}")), Found::Content);
     // The name of an event does not outlive it.
     assert_eq!(found("event: ping\n\ndata: {\"a\":1}\n\n"), Found::Content);
+}
+
+#[test]
+fn line_ends_may_differ_and_be_split() {
+    let response = events(body());
+    for pieces in [
+        &[":\r", "data: a", "\n", "\n"][..],
+        &["data: a\r", "\n", "\r", "\n"],
+        &["data: a\n", "\r\n"],
+        &["data: a\r\r"],
+    ] {
+        let mut scan = ByContentType.scan(Head::of(&response));
+        let mut found = pieces.iter().map(|piece| scan.read(piece.as_bytes()));
+        assert!(found.any(|found| found == Found::Content), "{pieces:?}");
+    }
+    assert_eq!(found("data: a\r\n"), Found::Nothing);
 }
 
 #[tokio::test(start_paused = true)]
@@ -225,28 +244,60 @@ async fn a_format_of_ones_own() {
         .unwrap();
 }
 
-#[tokio::test(start_paused = true)]
-async fn data_in_several_pieces_is_looked_at_and_not_taken() {
-    let chained = |text: &'static str| Bytes::from(&text[..30]).chain(Bytes::from(&text[30..]));
-    let scripted = body().data(ROLE).data(TEXT).hang();
-    let mut response = Some(events(scripted.map_frame(move |frame| {
-        frame.map_data(|data| chained(if data == ROLE { ROLE } else { TEXT }))
-    })));
+/// Asks for a stream whose frames were changed.
+async fn mapped<D: Buf>(
+    scripted: ScriptedBody,
+    map: impl FnMut(Bytes) -> D + Unpin,
+) -> Result<Vec<usize>, Failure> {
+    let mut map = map;
+    let scripted = scripted.map_frame(move |frame| frame.map_data(&mut map));
+    let mut response = Some(events(scripted));
     let service = tower::service_fn(move |_: http::Request<()>| {
         std::future::ready(Ok::<_, Failure>(response.take().unwrap()))
     });
-    let response = limit(5).layer(service).call(plain()).await.unwrap();
-    let mut body = response.into_body();
-    for expected in [ROLE, TEXT] {
-        let data = body
-            .frame()
-            .await
-            .unwrap()
-            .unwrap()
-            .into_data()
-            .unwrap_or_else(|_| panic!("data"));
-        assert_eq!(data.remaining(), expected.len());
+    let mut body = limit(5).layer(service).call(plain()).await?.into_body();
+    let mut left = Vec::new();
+    while let Some(Ok(frame)) = body.frame().await {
+        left.extend(frame.data_ref().map(Buf::remaining));
     }
+    Ok(left)
+}
+
+#[tokio::test(start_paused = true)]
+async fn data_in_several_pieces_is_looked_at_and_not_taken() {
+    let chained = |data: Bytes| data.slice(..30).chain(data.slice(30..));
+    let scripted = body().data(ROLE).data(TEXT);
+    let left = mapped(scripted, chained).await.unwrap();
+    assert_eq!(left, [ROLE.len(), TEXT.len()]);
+    mapped(body().data(ROLE).hang(), chained).await.unwrap_err();
+}
+
+/// Shows a byte at a time.
+struct Shy(Bytes);
+
+impl Buf for Shy {
+    fn remaining(&self) -> usize {
+        self.0.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        &self.0[..1]
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.0.advance(count);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn data_that_does_not_show_itself_counts_as_content() {
+    let left = mapped(body().data(ROLE).data(ROLE), Shy).await.unwrap();
+    assert_eq!(left, [ROLE.len(); 2]);
+    // Nor is it a comment.
+    let comments = (0..4).fold(body().data(TEXT), |body, _| {
+        body.wait(seconds(4)).data(COMMENT)
+    });
+    assert_eq!(mapped(comments, Shy).await.unwrap().len(), 5);
 }
 
 proptest! {

@@ -116,11 +116,21 @@ async fn a_comment_in_pieces_is_one_and_a_colon_in_a_line_is_none() {
     assert_eq!(runs(limit(5), field.wait(seconds(4)).data(DONE)).await.0, 8);
     // The first content may come with half a comment, too.
     let half = body().data(format!("{TEXT}: half"));
+    let other = half.wait(seconds(4)).data("of it\n").hang();
+    assert_eq!(runs(limit(5), other).await.0, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_short_silence_may_follow_a_long_wait() {
+    let layer = limit(60).idle(seconds(5));
+    let scripted = body().wait(seconds(30)).data(TEXT).hang();
+    let cut = Some((Limit::Idle, 5));
+    assert_eq!(runs(layer, scripted).await, (35, TEXT.len(), cut));
+    let scripted = body().wait(seconds(1)).data(TEXT).hang();
+    let cut = Some((Limit::Idle, 60));
     assert_eq!(
-        runs(limit(5), half.wait(seconds(4)).data(": one\n").hang())
-            .await
-            .0,
-        5
+        runs(limit(5).idle(seconds(60)), scripted).await,
+        (61, TEXT.len(), cut)
     );
 }
 
@@ -218,6 +228,9 @@ async fn r101_the_total_begins_with_the_call() {
         runs(layer, body().data(TEXT).hang()).await.2,
         Some((Limit::Idle, 5))
     );
+    // No other limit is needed.
+    let layer = limit(0).total(seconds(9));
+    assert_eq!(runs(layer, body().data(TEXT).hang()).await.2, cut);
     // Before the first content as well.
     let failure = ask(
         limit(20).total(seconds(9)),
@@ -230,7 +243,7 @@ async fn r101_the_total_begins_with_the_call() {
 
 #[tokio::test(start_paused = true)]
 async fn the_total_is_looked_at_only_when_there_is_nothing_to_hand_out() {
-    let scripted = body().data(TEXT).data(TEXT).data(DONE).hang();
+    let scripted = body().data(TEXT).data(TEXT).data(TEXT).hang();
     let mut body = begun(limit(5).total(seconds(9)), scripted).await;
     tokio::time::advance(seconds(60)).await;
     for _ in 0..3 {
@@ -238,6 +251,37 @@ async fn the_total_is_looked_at_only_when_there_is_nothing_to_hand_out() {
     }
     let failure = assert_ready!(poll!(body)).unwrap().unwrap_err();
     assert_eq!(elapsed(&failure), (Limit::Total, 9));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_complete_is_not_cut() {
+    let complete = || body().data(TEXT).data(DONE);
+    let guards = Guards::new();
+    let all = TEXT.len() + DONE.len();
+    let hangs = complete().hang().guard(guards.take());
+    assert_eq!(runs(limit(5), hangs).await, (5, all, None));
+    assert_eq!(guards.held(), 0);
+    assert_eq!(
+        runs(limit(5).total(seconds(2)), complete().hang()).await,
+        (2, all, None)
+    );
+    let comments = complete().data(COMMENT).hang();
+    assert_eq!(runs(limit(5), comments).await.2, None);
+    // It may be all that there is.
+    assert_eq!(
+        runs(limit(5), body().data(DONE).hang()).await,
+        (5, DONE.len(), None)
+    );
+    for more in [
+        TEXT,
+        "data: {\"a\":\"data: [DONE]",
+        "data: [DONE]",
+        "xdata: [DONE]\n\n",
+    ] {
+        let goes_on = complete().data(more).hang();
+        let (_, _, cut) = runs(limit(5), goes_on).await;
+        assert_eq!(cut, Some((Limit::Idle, 5)), "{more}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
