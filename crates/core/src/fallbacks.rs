@@ -19,8 +19,12 @@ pub struct Target {
     pub parameters: Arc<[(Arc<str>, Bytes)]>,
     /// The time limit of each attempt.
     pub timeout: Option<Duration>,
-    /// The time limit of each attempt of a stream.
+    /// The time limit of each attempt of a stream, to its first content.
     pub stream_timeout: Option<Duration>,
+    /// The longest silence within a stream.
+    pub stream_idle_timeout: Option<Duration>,
+    /// The time limit of each attempt of a stream, to its last byte.
+    pub stream_total_timeout: Option<Duration>,
     /// The number of retries in the group.
     pub max_retries: Option<u32>,
 }
@@ -33,6 +37,8 @@ impl Target {
             parameters: Arc::default(),
             timeout: None,
             stream_timeout: None,
+            stream_idle_timeout: None,
+            stream_total_timeout: None,
             max_retries: None,
         }
     }
@@ -56,10 +62,24 @@ impl Target {
         self
     }
 
-    /// Sets the time limit of each attempt of a stream.
+    /// Sets the time limit of each attempt of a stream, to its first content.
     #[must_use]
     pub fn with_stream_timeout(mut self, limit: Duration) -> Self {
         self.stream_timeout = Some(limit);
+        self
+    }
+
+    /// Sets the longest silence within a stream.
+    #[must_use]
+    pub fn with_stream_idle_timeout(mut self, limit: Duration) -> Self {
+        self.stream_idle_timeout = Some(limit);
+        self
+    }
+
+    /// Sets the time limit of each attempt of a stream, to its last byte.
+    #[must_use]
+    pub fn with_stream_total_timeout(mut self, limit: Duration) -> Self {
+        self.stream_total_timeout = Some(limit);
         self
     }
 
@@ -79,6 +99,8 @@ impl fmt::Debug for Target {
             .field("parameters", &names)
             .field("timeout", &self.timeout)
             .field("stream_timeout", &self.stream_timeout)
+            .field("stream_idle_timeout", &self.stream_idle_timeout)
+            .field("stream_total_timeout", &self.stream_total_timeout)
             .field("max_retries", &self.max_retries)
             .finish()
     }

@@ -4,7 +4,10 @@ use http::Extensions;
 use ziggurat_core::{
     Failure, FailureKind, FallbackReason, ModelGroup, Tried,
     fallbacks::{Chain, Target},
-    overrides::{Fallbacks, MaxRetries, Parameters, StreamTimeout, Timeout},
+    overrides::{
+        Fallbacks, MaxRetries, Parameters, StreamIdleTimeout, StreamTimeout, StreamTotalTimeout,
+        Timeout,
+    },
 };
 
 use crate::policy::{Chains, Policy};
@@ -202,6 +205,12 @@ impl Hop {
         }
         if let Some(limit) = target.stream_timeout {
             extensions.insert(StreamTimeout(limit));
+        }
+        if let Some(limit) = target.stream_idle_timeout {
+            extensions.insert(StreamIdleTimeout(limit));
+        }
+        if let Some(limit) = target.stream_total_timeout {
+            extensions.insert(StreamTotalTimeout(limit));
         }
         if let Some(retries) = target.max_retries {
             extensions.insert(MaxRetries(retries));

@@ -11,7 +11,9 @@ use ziggurat_core::{
     FailureKind::{ContentPolicy, ContextWindow, Server},
     Tried,
     fallbacks::{Table, Target},
-    overrides::{MaxRetries, Parameters, StreamTimeout, Timeout},
+    overrides::{
+        MaxRetries, Parameters, StreamIdleTimeout, StreamTimeout, StreamTotalTimeout, Timeout,
+    },
 };
 use ziggurat_fallback::FallbackLayer;
 
@@ -124,6 +126,8 @@ async fn r36_an_unknown_group_may_bring_its_own_chain() {
 struct Settings<'a> {
     timeout: Option<u64>,
     stream_timeout: Option<u64>,
+    stream_idle: Option<u64>,
+    stream_total: Option<u64>,
     max_retries: Option<u32>,
     parameters: Vec<(&'a str, &'a [u8])>,
 }
@@ -136,6 +140,12 @@ impl<'a> Settings<'a> {
             timeout: extensions.get::<Timeout>().map(|limit| limit.0.as_secs()),
             stream_timeout: extensions
                 .get::<StreamTimeout>()
+                .map(|limit| limit.0.as_secs()),
+            stream_idle: extensions
+                .get::<StreamIdleTimeout>()
+                .map(|limit| limit.0.as_secs()),
+            stream_total: extensions
+                .get::<StreamTotalTimeout>()
                 .map(|limit| limit.0.as_secs()),
             max_retries: extensions.get::<MaxRetries>().map(|retries| retries.0),
             parameters: parameters
@@ -152,6 +162,8 @@ async fn r83_and_r85_settings_of_a_target_hold_for_its_hop_alone() {
         .with_parameter("temperature", "0")
         .with_timeout(Duration::from_secs(3))
         .with_stream_timeout(Duration::from_secs(2))
+        .with_stream_idle_timeout(Duration::from_secs(1))
+        .with_stream_total_timeout(Duration::from_secs(9))
         .with_max_retries(7);
     let layer = FallbackLayer::new(Table::from_iter([("a", [special, Target::new("c")])]));
 
@@ -162,6 +174,8 @@ async fn r83_and_r85_settings_of_a_target_hold_for_its_hop_alone() {
     let special = Settings {
         timeout: Some(3),
         stream_timeout: Some(2),
+        stream_idle: Some(1),
+        stream_total: Some(9),
         max_retries: Some(7),
         parameters: vec![("temperature", b"0")],
     };
@@ -189,15 +203,15 @@ async fn r85_the_request_s_own_settings_come_back() {
     let seen = world.seen();
     let own = Settings {
         timeout: Some(9),
-        stream_timeout: None,
         max_retries: Some(0),
         parameters: vec![("temperature", b"1"), ("top_p", b"1")],
+        ..Settings::default()
     };
     let special = Settings {
         timeout: Some(3),
-        stream_timeout: None,
         max_retries: Some(0),
         parameters: vec![("top_p", b"1"), ("temperature", b"0")],
+        ..Settings::default()
     };
     assert_eq!(Settings::of(&seen[0]), own);
     assert_eq!(Settings::of(&seen[1]), special);

@@ -7,6 +7,8 @@ pub(super) enum Fate {
     Forward,
     /// It is read here and cut.
     Read,
+    /// It is read here and cut, whatever wishes are taken: it must not be lost.
+    Restrict,
     /// It is cut without effect; callers expect no more (bookkeeping fields).
     Cut,
     /// It is cut without effect, and the response says so.
@@ -25,15 +27,19 @@ pub(super) fn fate(name: &str) -> Fate {
         "timeout"
         | "request_timeout"
         | "stream_timeout"
+        | "stream_idle_timeout"
+        | "stream_total_timeout"
+        | "total_timeout"
         | "num_retries"
         | "fallbacks"
         | "context_window_fallbacks"
         | "content_policy_fallbacks"
         | "disable_fallbacks"
-        | "include_fallback_errors" => Fate::Read,
-        "metadata"
-        | "tags"
-        | "model_info"
+        | "include_fallback_errors"
+        | "metadata"
+        | "tags" => Fate::Read,
+        "allowed_model_region" => Fate::Restrict,
+        "model_info"
         | "fallback_depth"
         | "rpm"
         | "tpm"
@@ -60,9 +66,6 @@ pub(super) fn fate(name: &str) -> Fate {
         | "routing_strategy"
         | "ttl" => Fate::Ignore,
         "guardrails" => Fate::Refuse("guardrails are not supported"),
-        "allowed_model_region" => {
-            Fate::Refuse("regions cannot be restricted: region filtering is not active")
-        }
         "api_base" | "base_url" | "custom_llm_provider" | "user_config" => Fate::Refuse(REDIRECT),
         _ if name.starts_with("mock_") => Fate::Refuse(MOCK),
         _ if name.starts_with("litellm_") => Fate::Cut,

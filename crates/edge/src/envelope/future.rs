@@ -6,13 +6,14 @@ use std::{
 };
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, request::Parts};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response, request::Parts};
 use http_body::Body;
 use http_body_util::LengthLimitError;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 use ziggurat_core::{
-    BoxError, Failure, FailureKind, JsonBody, LlmRequest, ModelGroup, json::Document, overrides,
+    AllowedRegions, BoxError, Failure, FailureKind, JsonBody, LlmRequest, ModelGroup,
+    json::Document, overrides,
 };
 
 use crate::IncludeFallbackErrors;
@@ -215,29 +216,38 @@ fn address(
     let Reading {
         model,
         stream,
-        wishes,
+        mut wishes,
+        regions,
         body,
     } = wishes::read(&document, &head.headers, caps, settings.required)?;
     let group = ModelGroup::new(model);
     let extensions = &mut head.extensions;
     extensions.insert(LlmRequest::new(group.clone(), stream, document));
     extensions.insert(group);
-    wishes
-        .timeout
-        .map(|limit| extensions.insert(overrides::Timeout(limit)));
-    wishes
-        .stream_timeout
-        .map(|limit| extensions.insert(overrides::StreamTimeout(limit)));
-    wishes
-        .retries
-        .map(|retries| extensions.insert(overrides::MaxRetries(retries)));
-    wishes
-        .client_retries
-        .filter(|n| *n > 0)
-        .map(|n| extensions.insert(overrides::ClientRetries(n)));
-    wishes
-        .fallbacks
-        .map(|fallbacks| extensions.insert(fallbacks));
+    put(extensions, wishes.timeout.map(overrides::Timeout));
+    put(
+        extensions,
+        wishes.stream_timeout.map(overrides::StreamTimeout),
+    );
+    put(
+        extensions,
+        wishes.stream_idle.map(overrides::StreamIdleTimeout),
+    );
+    put(
+        extensions,
+        wishes.stream_total.map(overrides::StreamTotalTimeout),
+    );
+    put(extensions, wishes.total.map(overrides::TotalTimeout));
+    put(extensions, wishes.retries.map(overrides::MaxRetries));
+    let again = wishes.client_retries.filter(|n| *n > 0);
+    put(extensions, again.map(overrides::ClientRetries));
+    put(extensions, wishes.tags());
+    put(extensions, wishes.fallbacks);
+    // Whoever stands outside may have allowed less already.
+    let outer: Option<&AllowedRegions> = extensions.get();
+    let regions =
+        regions.map(|regions| outer.map_or_else(|| regions.clone(), |outer| outer.and(&regions)));
+    put(extensions, regions);
     head.headers = forwarded(&head.headers, settings);
     let ignored = (!wishes.ignored.is_empty()).then(|| wishes.ignored.join(", "));
     if let Some(names) = &ignored {
@@ -249,6 +259,12 @@ fn address(
         fallback_errors: wishes.fallback_errors,
     };
     Ok((Request::from_parts(head, body), notes))
+}
+
+fn put<T: Clone + Send + Sync + 'static>(extensions: &mut Extensions, wish: Option<T>) {
+    if let Some(wish) = wish {
+        extensions.insert(wish);
+    }
 }
 
 /// The headers that go on. The rest is dropped here, so that copies of the request stay cheap.

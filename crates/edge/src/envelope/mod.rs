@@ -2,6 +2,7 @@
 
 mod fields;
 mod future;
+mod lists;
 mod targets;
 mod wishes;
 

@@ -138,7 +138,7 @@ fn items<'a>(name: &str, value: Value<'a>) -> Result<Vec<&'a RawValue>, Failure>
 
 /// Reads a target with parameters of its own: an object with a `model`, as requests and configurations write it.
 ///
-/// `timeout`, `stream_timeout` and `num_retries` hold for the hop; `stream` stays the request's, and other members meant
+/// `timeout`, `stream_timeout`, `stream_idle_timeout`, `stream_total_timeout` and `num_retries` hold for the hop; `stream` stays the request's, and other members meant
 /// for the gateway are left out; all the rest takes the place of the request's members.
 ///
 /// # Errors
@@ -174,10 +174,19 @@ pub fn target(object: &Document, param: &str) -> Result<Target, Failure> {
             ("stream_timeout", _) => limit()?
                 .into_iter()
                 .fold(target, Target::with_stream_timeout),
+            ("stream_idle_timeout", _) => limit()?
+                .into_iter()
+                .fold(target, Target::with_stream_idle_timeout),
+            ("stream_total_timeout", _) => limit()?
+                .into_iter()
+                .fold(target, Target::with_stream_total_timeout),
             ("num_retries", _) => {
                 let retries =
                     count(&name, value).map_err(|_| number("a whole number of 0 or more"))?;
                 retries.into_iter().fold(target, Target::with_max_retries)
+            }
+            (_, Fate::Restrict) if !value.is_null() => {
+                return Err(refusal(param, &name, "it holds for the whole request"));
             }
             (_, Fate::Refuse(reason)) if !value.is_null() => {
                 return Err(refusal(param, &name, reason));
@@ -193,8 +202,14 @@ pub fn target(object: &Document, param: &str) -> Result<Target, Failure> {
 
 /// Bounds what a target asks for, as the request's own wishes are bounded.
 pub(super) fn capped(mut target: Target, caps: Caps) -> Target {
-    target.timeout = target.timeout.map(|limit| limit.min(caps.timeout));
-    target.stream_timeout = target.stream_timeout.map(|limit| limit.min(caps.timeout));
+    for wish in [
+        &mut target.timeout,
+        &mut target.stream_timeout,
+        &mut target.stream_idle_timeout,
+        &mut target.stream_total_timeout,
+    ] {
+        *wish = wish.map(|limit| limit.min(caps.timeout));
+    }
     target.max_retries = target.max_retries.map(|retries| retries.min(caps.retries));
     target
 }

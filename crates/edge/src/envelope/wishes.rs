@@ -4,18 +4,20 @@ use std::{borrow::Cow, time::Duration};
 
 use http::{HeaderMap, HeaderName};
 use ziggurat_core::{
-    Failure, FailureKind, JsonBody,
+    AllowedRegions, Failure, FailureKind, JsonBody, Tags,
     json::{Document, ParseError, Value},
     overrides,
 };
 
 use super::{
     fields::{Fate, fate},
+    lists::{self, Tagged},
     targets,
 };
 
 const TIMEOUT: HeaderName = HeaderName::from_static("x-litellm-timeout");
 const STREAM_TIMEOUT: HeaderName = HeaderName::from_static("x-litellm-stream-timeout");
+const TOTAL_TIMEOUT: HeaderName = HeaderName::from_static("x-litellm-total-timeout");
 const NUM_RETRIES: HeaderName = HeaderName::from_static("x-litellm-num-retries");
 /// How often the OpenAI SDKs have asked again already.
 const RETRY_COUNT: HeaderName = HeaderName::from_static("x-stainless-retry-count");
@@ -32,10 +34,14 @@ pub(super) struct Caps {
 pub(super) struct Wishes {
     pub(super) timeout: Option<Duration>,
     pub(super) stream_timeout: Option<Duration>,
+    pub(super) stream_idle: Option<Duration>,
+    pub(super) stream_total: Option<Duration>,
+    pub(super) total: Option<Duration>,
     pub(super) retries: Option<u32>,
     pub(super) client_retries: Option<u32>,
     pub(super) fallbacks: Option<overrides::Fallbacks>,
     pub(super) fallback_errors: bool,
+    tagged: Tagged,
     /// Names of members that were cut without effect.
     pub(super) ignored: Vec<&'static str>,
 }
@@ -46,10 +52,13 @@ pub(super) struct Reading {
     pub(super) model: String,
     pub(super) stream: bool,
     pub(super) wishes: Wishes,
+    /// Where it may be served.
+    pub(super) regions: Option<AllowedRegions>,
     pub(super) body: JsonBody,
 }
 
 /// Reads a body and the headers beside it. Wishes are taken if `caps` says how far; they are cut from the body anyway.
+/// Restrictions are always taken.
 pub(super) fn read(
     document: &Document,
     headers: &HeaderMap,
@@ -70,9 +79,18 @@ pub(super) fn read(
     let stream = flag(document, "stream")?;
     let mut body = JsonBody::new(document.clone());
     let mut wishes = Wishes::default();
+    let mut regions = lists::regions_header(headers)?;
     for (name, value) in document.members() {
         match fate(&name) {
             Fate::Forward => continue,
+            Fate::Restrict => {
+                let member = lists::regions(value)?;
+                // Each narrows the other.
+                regions = match (regions, member) {
+                    (Some(header), Some(member)) => Some(header.and(&member)),
+                    (header, member) => header.or(member),
+                };
+            }
             Fate::Refuse(_) if value.is_null() => {}
             Fate::Refuse(reason) => return Err(refusal(&name, &name, reason)),
             Fate::Read if let Some(caps) = caps => {
@@ -91,6 +109,7 @@ pub(super) fn read(
         model,
         stream,
         wishes,
+        regions,
         body,
     })
 }
@@ -109,10 +128,15 @@ impl Wishes {
             "timeout" => self.timeout = seconds(name, value)?.or(self.timeout),
             "request_timeout" => self.timeout = self.timeout.or(seconds(name, value)?),
             "stream_timeout" => self.stream_timeout = seconds(name, value)?,
+            "stream_idle_timeout" => self.stream_idle = seconds(name, value)?,
+            "stream_total_timeout" => self.stream_total = seconds(name, value)?,
+            "total_timeout" => self.total = seconds(name, value)?,
             "num_retries" => self.retries = count(name, value)?,
             "disable_fallbacks" => self.fallbacks().disabled = flag(document, name)?,
             "include_fallback_errors" => self.fallback_errors = flag(document, name)?,
             _ if value.is_null() => {}
+            "tags" => self.tagged.read_member(value)?,
+            "metadata" => self.tagged.read_metadata(document, value)?,
             "fallbacks" => {
                 let parsed = read()?;
                 let fallbacks = self.fallbacks();
@@ -131,15 +155,18 @@ impl Wishes {
         Ok(())
     }
 
-    /// Headers count before members of the body.
+    /// Headers count before members of the body, but for tags.
     fn read_headers(&mut self, headers: &HeaderMap) -> Result<(), Failure> {
-        if let Some(text) = text(headers, &TIMEOUT)? {
-            self.timeout = to_seconds("timeout", text.trim().parse().ok())?.or(self.timeout);
+        for (header, name, wish) in [
+            (TIMEOUT, "timeout", &mut self.timeout),
+            (STREAM_TIMEOUT, "stream_timeout", &mut self.stream_timeout),
+            (TOTAL_TIMEOUT, "total_timeout", &mut self.total),
+        ] {
+            if let Some(text) = text(headers, &header)? {
+                *wish = to_seconds(name, text.trim().parse().ok())?.or(*wish);
+            }
         }
-        if let Some(text) = text(headers, &STREAM_TIMEOUT)? {
-            self.stream_timeout =
-                to_seconds("stream_timeout", text.trim().parse().ok())?.or(self.stream_timeout);
-        }
+        self.tagged.read_header(headers)?;
         if let Some(text) = text(headers, &NUM_RETRIES)? {
             let retries = text
                 .trim()
@@ -159,7 +186,15 @@ impl Wishes {
         let limit = |wish: &mut Option<Duration>| *wish = wish.map(|wish| wish.min(caps.timeout));
         limit(&mut self.timeout);
         limit(&mut self.stream_timeout);
+        limit(&mut self.stream_idle);
+        limit(&mut self.stream_total);
+        limit(&mut self.total);
         self.retries = self.retries.map(|wish| wish.min(caps.retries));
+    }
+
+    /// Returns the tags that count.
+    pub(super) fn tags(&mut self) -> Option<Tags> {
+        std::mem::take(&mut self.tagged).into_tags()
     }
 
     fn fallbacks(&mut self) -> &mut overrides::Fallbacks {
@@ -259,7 +294,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>
 
 /// The name of a member that may be named in a response: one of ours, never text of the caller.
 fn known(name: &str) -> Option<&'static str> {
-    const NAMES: [&str; 25] = [
+    const NAMES: [&str; 29] = [
         "api_key",
         "api_version",
         "cache",
@@ -282,8 +317,12 @@ fn known(name: &str) -> Option<&'static str> {
         "request_timeout",
         "retry_policy",
         "routing_strategy",
+        "stream_idle_timeout",
         "stream_timeout",
+        "stream_total_timeout",
+        "tags",
         "timeout",
+        "total_timeout",
         "ttl",
     ];
     NAMES.into_iter().find(|known| *known == name)

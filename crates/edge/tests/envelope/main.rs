@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod body;
+mod lists;
 mod wishes;
 
 use std::convert::Infallible;
@@ -11,7 +12,10 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use tower::{Layer, ServiceExt, service_fn};
-use ziggurat_core::{BoxError, Failure, FailureKind, JsonBody, LlmRequest, ModelGroup, overrides};
+use ziggurat_core::{
+    AllowedRegions, BoxError, Failure, FailureKind, JsonBody, LlmRequest, ModelGroup, Tags,
+    overrides,
+};
 use ziggurat_edge::EnvelopeLayer;
 
 type Seen = Request<JsonBody>;
@@ -65,6 +69,9 @@ async fn reads_model_and_stream() {
         req.extensions().get::<overrides::MaxRetries>().is_none(),
         req.extensions().get::<overrides::Fallbacks>().is_none(),
         req.extensions().get::<overrides::ClientRetries>().is_none(),
+        req.extensions().get::<overrides::TotalTimeout>().is_none(),
+        req.extensions().get::<AllowedRegions>().is_none(),
+        req.extensions().get::<Tags>().is_none(),
     ] {
         assert!(absent);
     }
@@ -98,6 +105,15 @@ async fn bad_members_are_refused_by_name() {
         (r#"{"model":"a","timeout":"soon"}"#, "timeout"),
         (r#"{"model":"a","timeout":[1]}"#, "timeout"),
         (r#"{"model":"a","stream_timeout":{}}"#, "stream_timeout"),
+        (r#"{"model":"a","total_timeout":-1}"#, "total_timeout"),
+        (
+            r#"{"model":"a","stream_idle_timeout":"x"}"#,
+            "stream_idle_timeout",
+        ),
+        (
+            r#"{"model":"a","stream_total_timeout":[]}"#,
+            "stream_total_timeout",
+        ),
         (r#"{"model":"a","request_timeout":true}"#, "request_timeout"),
         (r#"{"model":"a","timeout":1,"timeout":2}"#, "timeout"),
         (r#"{"model":"a","num_retries":-1}"#, "num_retries"),
@@ -127,10 +143,6 @@ async fn bad_members_are_refused_by_name() {
             r#"{"model":"a","mock_testing_fallbacks":true}"#,
             "mock_testing_fallbacks",
         ),
-        (
-            r#"{"model":"a","allowed_model_region":"eu"}"#,
-            "allowed_model_region",
-        ),
         ("not json", "request_body"),
         ("", "request_body"),
         ("[]", "request_body"),
@@ -146,6 +158,7 @@ async fn bad_members_are_refused_by_name() {
     for (name, value) in [
         ("x-litellm-timeout", "x"),
         ("x-litellm-timeout", "-1"),
+        ("x-litellm-total-timeout", "x"),
         ("x-litellm-num-retries", "1.5"),
     ] {
         let mut req = post(r#"{"model":"m"}"#);

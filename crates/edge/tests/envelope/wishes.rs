@@ -42,6 +42,49 @@ async fn wishes_become_extensions() {
     assert_eq!(req.extensions().get(), Some(&overrides::ClientRetries(2)));
 }
 
+#[tokio::test]
+async fn the_limits_of_streams_and_of_the_whole_request() {
+    let body =
+        r#"{"model":"m","stream_idle_timeout":2,"stream_total_timeout":"30","total_timeout":90}"#;
+    let secs = Duration::from_secs;
+    let (req, _) = send(layer(), post(body)).await.unwrap();
+    let extensions = req.extensions();
+    assert_eq!(
+        extensions.get(),
+        Some(&overrides::StreamIdleTimeout(secs(2)))
+    );
+    assert_eq!(
+        extensions.get(),
+        Some(&overrides::StreamTotalTimeout(secs(30)))
+    );
+    assert_eq!(extensions.get(), Some(&overrides::TotalTimeout(secs(90))));
+    assert_eq!(req.body().to_bytes(), r#"{"model":"m"}"#);
+
+    let mut req = post(body);
+    let value = http::HeaderValue::from_static("7");
+    req.headers_mut().insert("x-litellm-total-timeout", value);
+    let capped = layer().timeout_cap(secs(5));
+    let (req, _) = send(capped, req).await.unwrap();
+    let extensions = req.extensions();
+    assert_eq!(
+        extensions.get(),
+        Some(&overrides::StreamIdleTimeout(secs(2)))
+    );
+    assert_eq!(
+        extensions.get(),
+        Some(&overrides::StreamTotalTimeout(secs(5)))
+    );
+    assert_eq!(extensions.get(), Some(&overrides::TotalTimeout(secs(5))));
+
+    let (req, ignored) = send(EnvelopeLayer::new(), post(body)).await.unwrap();
+    assert!(req.extensions().get::<overrides::TotalTimeout>().is_none());
+    assert_eq!(req.body().to_bytes(), r#"{"model":"m"}"#);
+    assert_eq!(
+        ignored.as_deref(),
+        Some("stream_idle_timeout, stream_total_timeout, total_timeout")
+    );
+}
+
 /// R97: zero, null and the empty string mean "not set".
 #[tokio::test]
 async fn zero_null_and_empty_limits_are_unset() {
@@ -75,8 +118,7 @@ async fn wishes_are_capped() {
 #[tokio::test]
 async fn wishes_of_single_targets_are_capped_too() {
     let capped = || layer().retries_cap(3).timeout_cap(Duration::from_secs(60));
-    let target =
-        r#"{"model":"a","num_retries":4294967295,"timeout":1e9,"stream_timeout":99,"stream":true}"#;
+    let target = r#"{"model":"a","num_retries":4294967295,"timeout":1e9,"stream_timeout":99,"stream_idle_timeout":98,"stream_total_timeout":1e5,"stream":true}"#;
     for (name, key) in [
         ("fallbacks", None),
         ("context_window_fallbacks", Some("*")),
@@ -107,9 +149,11 @@ async fn wishes_of_single_targets_are_capped_too() {
             (
                 chain[0].max_retries,
                 chain[0].timeout,
-                chain[0].stream_timeout
+                chain[0].stream_timeout,
+                chain[0].stream_idle_timeout,
+                chain[0].stream_total_timeout,
             ),
-            (Some(3), minute, minute)
+            (Some(3), minute, minute, minute, minute)
         );
         assert!(
             chain[0].parameters.is_empty(),
