@@ -185,7 +185,7 @@ fn r47b_mistakes_in_groups() {
     let path = "router_settings.routing_groups";
     let starts = [
         format!("c.yaml:6:18: {path}[0].group_name: the name is reserved"),
-        format!("c.yaml:7:31: {path}[1].models[1]: the model is in another routing group"),
+        format!("c.yaml:7:33: {path}[1].models[1]: the model is in another routing group"),
         format!("c.yaml:8:18: {path}[2].group_name: the name is taken"),
         format!("c.yaml:8:29: {path}[2].models: every routing group needs `models`"),
         format!("c.yaml:9:5: {path}[3].group_name: every routing group needs a `group_name`"),

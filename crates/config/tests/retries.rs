@@ -99,9 +99,9 @@ fn r60_mistakes_in_policies() {
     assert_eq!(
         errors(&text),
         [
-            "c.yaml:3:40: router_settings.retry_policy.TimeoutErrorRetries: must not be negative"
+            "c.yaml:3:39: router_settings.retry_policy.TimeoutErrorRetries: must not be negative"
                 .to_owned(),
-            "c.yaml:3:60: router_settings.retry_policy.DefaultRetries: expected a number, found \
+            "c.yaml:3:59: router_settings.retry_policy.DefaultRetries: expected a number, found \
              text"
                 .to_owned(),
             format!(
