@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::load;
+use common::{ONE, load};
 use proptest::prelude::*;
 
 /// Pieces that meet often in a configuration.
@@ -67,6 +67,53 @@ fn piece() -> impl Strategy<Value = String> {
     ]
 }
 
+const SETTINGS: [&str; 16] = [
+    "allowed_fails",
+    "allowed_fails_policy",
+    "allowed_model_region",
+    "cooldown_failure_share",
+    "cooldown_time",
+    "default_max_parallel_requests",
+    "health_check_interval",
+    "input_cost_per_token",
+    "model_facts",
+    "model_group_retry_policy",
+    "optional_pre_call_checks",
+    "retry_budget",
+    "retry_policy",
+    "routing_groups",
+    "routing_strategy_args",
+    "stream_idle_timeout",
+];
+
+/// Values of all kinds, and some that only just are none.
+const VALUES: [&str; 20] = [
+    "~",
+    "''",
+    "0",
+    "1e308",
+    "18446744073709551615",
+    "18446744073709551616",
+    "-0.0",
+    ".inf",
+    ".nan",
+    "true",
+    "text",
+    "os.environ/X",
+    "os.environ/UNSET",
+    "[]",
+    "[~, 1, x]",
+    "[[x], {}]",
+    "{}",
+    "{5: {6: 7}}",
+    "{ratio: 1e308, ttl: 1e19, a: {DefaultRetries: 1e10}}",
+    "[{group_name: g, models: [a, a], routing_strategy_args: {ttl: 1e300}}]",
+];
+
+fn sample(names: &'static [&'static str]) -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(names)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
@@ -78,6 +125,16 @@ proptest! {
     #[test]
     fn pieces_of_configurations(pieces in proptest::collection::vec(piece(), 0..40)) {
         let _ = load(&pieces.concat(), &[("X", "x")]);
+    }
+
+    #[test]
+    fn any_value_of_a_setting(key in sample(&SETTINGS), value in sample(&VALUES)) {
+        for section in ["router_settings", "litellm_settings", "general_settings"] {
+            let _ = load(&format!("{ONE}{section}: {{{key}: {value}}}"), &[("X", "x")]);
+        }
+        let entry = format!("model_name: a, model_info: {{{key}: {value}}}");
+        let params = format!("{{model: o1, {key}: {value}}}");
+        let _ = load(&format!("model_list: [{{{entry}, litellm_params: {params}}}]"), &[]);
     }
 
     #[test]

@@ -13,7 +13,8 @@ const ALLOWED_FAILS_WINDOW: Duration = Duration::from_secs(60);
 const FAILURE_SHARE: f64 = 0.5;
 /// Requests before the share says anything: LiteLLM's own default.
 const MIN_REQUESTS: u32 = 5;
-/// Longest wait that an upstream may ask for.
+/// Longest wait that an upstream may ask for, our own: five of the minutes that providers count
+/// limits in.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 
 /// The settings of cooldowns. A duration of 0 is not set.

@@ -1,0 +1,67 @@
+//! Health checks, and files that settings name.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{ONE, errors, shown, with_settings};
+use ziggurat_config::Severity;
+
+const fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+#[test]
+fn r29j_health_checks_are_read_and_not_active() {
+    let health = with_settings("").settings.health;
+    assert_eq!(health.health_check_interval, secs(300));
+    assert_eq!(health.health_check_staleness_threshold, secs(600));
+    assert!(!health.background_health_checks && !health.enable_health_check_routing);
+    assert!(!health.health_check_ignore_transient_errors);
+    let general = "general_settings: {background_health_checks: true, health_check_interval: 30,
+  enable_health_check_routing: true, health_check_ignore_transient_errors: true}\n";
+    let config = with_settings(general);
+    let health = &config.settings.health;
+    assert!(health.background_health_checks && health.enable_health_check_routing);
+    assert!(health.health_check_ignore_transient_errors);
+    assert_eq!(health.health_check_staleness_threshold, secs(60));
+    assert_eq!(shown(&config.findings, Severity::NotActive).len(), 4);
+    let router = "router_settings: {enable_health_check_routing: false}";
+    let health = with_settings(&format!("{general}{router}")).settings.health;
+    assert!(!health.enable_health_check_routing, "the router wins");
+    let text = format!("{ONE}general_settings: {{health_check_staleness_threshold: x}}");
+    assert_eq!(
+        errors(&text),
+        [
+            "c.yaml:2:54: general_settings.health_check_staleness_threshold: expected a number, \
+             found text"
+        ]
+    );
+}
+
+#[test]
+fn a_file_of_facts_about_models() {
+    let config = with_settings("router_settings: {model_facts: facts/mine.json}");
+    assert_eq!(
+        config.settings.model_facts.as_deref(),
+        Some("facts/mine.json")
+    );
+    assert_eq!(
+        config.resolve_path("facts/mine.json"),
+        std::path::Path::new("facts/mine.json")
+    );
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/configs/fallbacks.yaml");
+    let config = ziggurat_config::Config::from_path(path).unwrap();
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/configs");
+    let expected = std::path::Path::new(directory).join("x.json");
+    assert_eq!(config.resolve_path("x.json"), expected);
+    assert_eq!(
+        config.resolve_path("/x.json"),
+        std::path::Path::new("/x.json")
+    );
+    let text = format!("{ONE}router_settings: {{model_facts: [x]}}");
+    assert_eq!(
+        errors(&text),
+        ["c.yaml:2:32: router_settings.model_facts: expected text, found a list"]
+    );
+}
