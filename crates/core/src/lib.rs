@@ -20,7 +20,7 @@ pub use self::{
     admit::{Admit, Open, Rejection},
     classify::{ByStatus, Classify, GrpcStatus, Head, judge},
     deadline::Deadline,
-    failure::{BoxError, Failure, FailureKind, UpstreamError},
+    failure::{BoxError, Failure, FailureKind, FailureKinds, UpstreamError},
     ids::{DeploymentId, ModelGroup},
     json::JsonBody,
     meter::Meter,

@@ -66,6 +66,12 @@ pub trait Exchange: Send + 'static {
     /// It is no answer, or an error in its place.
     fn plain(&mut self, body: Bytes) -> Result<Printed, Failure>;
 
+    /// Tells in the extensions of the response what [`plain`](Self::plain) saw beside it, such as
+    /// [`ContentFiltered`](ziggurat_core::ContentFiltered). Called once after it, if it made an answer.
+    ///
+    /// Default: nothing.
+    fn tell(&self, _extensions: &mut Extensions) {}
+
     /// Makes the client's events of the next piece of a stream.
     fn chunk(&mut self, data: Bytes) -> Streamed;
 

@@ -51,6 +51,30 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    const ALL: [Self; 21] = [
+        Self::BadRequest,
+        Self::PayloadTooLarge,
+        Self::Authentication,
+        Self::PaymentRequired,
+        Self::PermissionDenied,
+        Self::NotFound,
+        Self::Conflict,
+        Self::RateLimited,
+        Self::QuotaExceeded,
+        Self::ContextWindow,
+        Self::ContentPolicy,
+        Self::Timeout,
+        Self::Server,
+        Self::Connect,
+        Self::Disconnected,
+        Self::InvalidResponse,
+        Self::Region,
+        Self::CoolingDown,
+        Self::NoCandidate,
+        Self::UnknownModel,
+        Self::Other,
+    ];
+
     /// Returns the kind of an HTTP status, or `None` if the status is not a failure (below 400).
     #[must_use]
     pub fn from_status(status: StatusCode) -> Option<Self> {
@@ -156,5 +180,73 @@ impl fmt::Display for FailureKind {
             Self::UnknownModel => "unknown model",
             Self::Other => "the call failed",
         })
+    }
+}
+
+/// A set of kinds.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct FailureKinds(u32);
+
+// Every kind is listed, in its place, and has its bit.
+const _: () = {
+    let mut at = 0;
+    while at < FailureKind::ALL.len() {
+        assert!(FailureKind::ALL[at] as usize == at);
+        at += 1;
+    }
+    assert!(FailureKind::ALL.len() == FailureKind::Other as usize + 1);
+    assert!(FailureKind::ALL.len() <= u32::BITS as usize);
+};
+
+impl FailureKinds {
+    /// No kind.
+    pub const NONE: Self = Self(0);
+
+    /// Every kind.
+    pub const ALL: Self = Self((1 << FailureKind::ALL.len()) - 1);
+
+    /// The kinds for which `is_in` says so; it is asked about each once.
+    pub fn of(mut is_in: impl FnMut(FailureKind) -> bool) -> Self {
+        let kinds = FailureKind::ALL.into_iter().filter(|kind| is_in(*kind));
+        kinds.fold(Self::NONE, Self::with)
+    }
+
+    /// Adds a kind.
+    #[must_use]
+    pub const fn with(self, kind: FailureKind) -> Self {
+        Self(self.0 | 1 << kind as u32)
+    }
+
+    /// Takes a kind out.
+    #[must_use]
+    pub const fn without(self, kind: FailureKind) -> Self {
+        Self(self.0 & !(1 << kind as u32))
+    }
+
+    /// Keeps the kinds that are in both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Says whether a kind is in the set.
+    #[must_use]
+    pub const fn contains(self, kind: FailureKind) -> bool {
+        self.0 & (1 << kind as u32) != 0
+    }
+
+    /// Says whether no kind is in the set.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl fmt::Debug for FailureKinds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds = FailureKind::ALL.into_iter();
+        f.debug_set()
+            .entries(kinds.filter(|kind| self.contains(*kind)))
+            .finish()
     }
 }

@@ -10,7 +10,10 @@ use crate::{DeploymentId, retry_after};
 /// A boxed error, as tower's layers use it.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
-pub use self::{kind::FailureKind, upstream::UpstreamError};
+pub use self::{
+    kind::{FailureKind, FailureKinds},
+    upstream::UpstreamError,
+};
 
 /// A failed call: its kind, and what callers need to act on it.
 ///

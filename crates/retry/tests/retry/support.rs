@@ -12,7 +12,8 @@ use http::{Request, Response};
 use tokio::time::{Instant, sleep};
 use tower::{Layer, Service, ServiceExt};
 use ziggurat_core::{
-    Attempt, ByStatus, Classify, DeploymentId, Failure, FailureKind, Outcome, Tried, judge,
+    Attempt, ByStatus, Classify, DeploymentId, Failure, FailureKind, FailureKinds, Outcome, Tried,
+    judge, overrides::FallbackAhead,
 };
 use ziggurat_retry::{Retry, RetryLayer};
 
@@ -81,6 +82,11 @@ pub(crate) fn with<T: Clone + Send + Sync + 'static>(extension: T) -> Request<()
     let mut request = request();
     request.extensions_mut().insert(extension);
     request
+}
+
+/// Another group would be asked after any failure.
+pub(crate) fn ahead() -> FallbackAhead {
+    FallbackAhead::after(FailureKinds::ALL)
 }
 
 /// A layer whose waits are exactly those that deployments ask for.
