@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
 /// What each crate may depend on among our own. Development dependencies may point anywhere.
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("ziggurat-core", &[]),
     ("ziggurat-balance", &["ziggurat-core"]),
     ("ziggurat-edge", &["ziggurat-core"]),
@@ -47,6 +47,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ),
     ("ziggurat-examples", &["ziggurat"]),
     ("ziggurat-tests", &[]),
+    ("ziggurat-messages", &[]),
 ];
 
 fn packages() -> Vec<Package> {
