@@ -35,6 +35,7 @@ pub(crate) enum Fault {
     LosesUnready,
     HidesError,
     KeepsFuture,
+    KeepsPolledFuture,
     KeepsBody,
     KeepsReadBody,
     HidesSize,
@@ -128,6 +129,11 @@ where
             Fault::KeepsFuture => {
                 let task = tokio::spawn(self.inner.call(request));
                 Box::pin(async { task.await.unwrap() })
+            }
+            // Nothing is kept unless the layer's own future was polled before it is dropped.
+            Fault::KeepsPolledFuture => {
+                let future = self.inner.call(request);
+                Box::pin(async { tokio::spawn(future).await.unwrap() })
             }
             _ => Box::pin(self.inner.call(request)),
         };

@@ -49,6 +49,7 @@ caught! {
     a_body_that_goes_on_after_its_error: pass_through of RepeatsBodyError => "goes on after its error";
     a_body_that_swallows_wake_ups: pass_through of StallsBody => "hung: the body does not go on";
     a_future_that_lives_on: cancellation of KeepsFuture => "inner response futures held";
+    a_future_that_lives_on_once_it_was_polled: cancellation of KeepsPolledFuture => "after 1 polls";
     a_body_that_lives_on: cancellation of KeepsBody => "inner response bodies held";
     a_body_that_lives_on_once_it_was_read: cancellation of KeepsReadBody => "inner response bodies held";
     a_layer_that_loses_the_error: errors of LosesError => "not in the source chain";
