@@ -16,6 +16,7 @@ use crate::{Failure, FailureKind};
 /// `Service::call` decides.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot say whether it would take a request",
+    label = "does not implement `Admit`",
     note = "wrap the service in `ziggurat_core::Open`, and put layers of other crates below it"
 )]
 pub trait Admit<Req> {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod admit;
+mod boxed;
 mod classify;
 mod deadline;
 mod failure;
@@ -18,6 +19,7 @@ pub mod vitals;
 
 pub use self::{
     admit::{Admit, Open, Rejection},
+    boxed::{BoxBody, BoxFuture, BoxLayer, BoxService},
     classify::{ByStatus, Classify, GrpcStatus, Head, judge},
     deadline::Deadline,
     failure::{BoxError, Failure, FailureKind, FailureKinds, UpstreamError},

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "config")]
 pub mod gateway;
+pub mod prelude;
 
 #[cfg(feature = "balance")]
 pub use ziggurat_balance as balance;
