@@ -14,7 +14,10 @@ use std::{
 
 use crate::DeploymentId;
 
-pub use self::{cooling::Cooling, load::Load};
+pub use self::{
+    cooling::Cooling,
+    load::{Exhausted, InFlight, Limits, Load, LoadSnapshot, Used, Waiting},
+};
 
 /// The vital signs of one deployment, shared by all that route to it.
 #[derive(Debug, Default)]
