@@ -40,6 +40,8 @@ pub enum FailureKind {
     InvalidResponse,
     /// The region is not one that the request allows.
     Region,
+    /// No deployment has the tags that the request demands.
+    Tags,
     /// Every deployment that could serve the request is resting after failures.
     CoolingDown,
     /// No deployment is left that would take the request.
@@ -103,7 +105,7 @@ impl FailureKind {
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Authentication => StatusCode::UNAUTHORIZED,
             Self::PaymentRequired => StatusCode::PAYMENT_REQUIRED,
-            Self::PermissionDenied | Self::Region => StatusCode::FORBIDDEN,
+            Self::PermissionDenied | Self::Region | Self::Tags => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Conflict => StatusCode::CONFLICT,
             Self::RateLimited | Self::QuotaExceeded | Self::CoolingDown | Self::NoCandidate => {
@@ -122,7 +124,7 @@ impl FailureKind {
     pub const fn is_local(self) -> bool {
         matches!(
             self,
-            Self::Region | Self::CoolingDown | Self::NoCandidate | Self::UnknownModel
+            Self::Region | Self::Tags | Self::CoolingDown | Self::NoCandidate | Self::UnknownModel
         )
     }
 
@@ -147,6 +149,7 @@ impl FailureKind {
             Self::Disconnected => "disconnected",
             Self::InvalidResponse => "invalid_response",
             Self::Region => "region",
+            Self::Tags => "tags",
             Self::CoolingDown => "cooling_down",
             Self::NoCandidate => "no_candidate",
             Self::UnknownModel => "unknown_model",
@@ -175,6 +178,7 @@ impl fmt::Display for FailureKind {
             Self::Disconnected => "the upstream closed the connection early",
             Self::InvalidResponse => "the upstream sent an unreadable answer",
             Self::Region => "the region is not allowed",
+            Self::Tags => "the tags are not allowed",
             Self::CoolingDown => "the deployments are cooling down",
             Self::NoCandidate => "no deployment available",
             Self::UnknownModel => "unknown model",
