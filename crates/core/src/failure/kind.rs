@@ -53,7 +53,7 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
-    const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::BadRequest,
         Self::PayloadTooLarge,
         Self::Authentication,
@@ -71,6 +71,7 @@ impl FailureKind {
         Self::Disconnected,
         Self::InvalidResponse,
         Self::Region,
+        Self::Tags,
         Self::CoolingDown,
         Self::NoCandidate,
         Self::UnknownModel,

@@ -3,18 +3,16 @@
 use std::collections::HashMap;
 
 use tower_layer::Layer;
-use ziggurat_balance::Balance;
-use ziggurat_config::{Config, Deployment, ForwardClientHeaders};
-use ziggurat_cooldown as cooldown;
+use ziggurat_config::{Config, ForwardClientHeaders};
 use ziggurat_edge::{EnvelopeLayer, RespondLayer};
 use ziggurat_fallback::FallbackLayer;
-use ziggurat_retry::RetryLayer;
 use ziggurat_router::Router;
+use ziggurat_timeout::TotalTimeoutLayer;
 
 use super::{
     Group, Stack,
-    endpoint::{Membership, Parts},
-    error_types, fallbacks,
+    endpoint::Parts,
+    error_types, fallbacks, group,
     groups::{self, Members},
 };
 
@@ -24,16 +22,13 @@ pub(super) fn stack(config: &Config, parts: &HashMap<String, Parts>) -> Stack {
     let closed = groups::closed(config, &groups);
     let fallback = fallback(config)
         .synonyms(fallbacks::synonyms(config))
+        .aliases(fallbacks::aliases(config))
         .served(served);
-    respond(config).layer(
-        envelope(config).layer(
-            fallback.layer(
-                closed
-                    .into_iter()
-                    .fold(router(config, parts, groups), Router::with_closed),
-            ),
-        ),
-    )
+    let router = closed
+        .into_iter()
+        .fold(router(config, parts, groups), Router::with_closed);
+    let total = TotalTimeoutLayer::new(config.settings.total_timeout.unwrap_or_default());
+    respond(config).layer(envelope(config).layer(total.layer(fallback.layer(router))))
 }
 
 fn respond(config: &Config) -> RespondLayer {
@@ -83,52 +78,26 @@ fn router(
     parts: &HashMap<String, Parts>,
     groups: Vec<Members<'_>>,
 ) -> Router<Group> {
-    let chained = fallbacks::chained(config, &groups);
-    let mut retry =
-        RetryLayer::new(config.settings.num_retries).min_delay(config.settings.retry_after);
-    if let Some(attempts) = attempt_cap(config) {
-        retry = retry.max_attempts_per_request(attempts);
-    }
-    let group = |members: Members<'_>| {
-        let with_parts: Vec<_> = members
-            .deployments
-            .iter()
-            .filter_map(|deployment| Some((*deployment, parts.get(&deployment.id)?)))
-            .collect();
-        let has_chain = chained.contains(&members.name);
-        let membership = membership(config, &members, &with_parts, has_chain);
-        let endpoint =
-            |(deployment, parts): &(&Deployment, &Parts)| parts.endpoint(deployment, &membership);
-        let balance = Balance::new(with_parts.iter().map(endpoint));
-        (members.name, retry.layer(balance))
-    };
-    let aliases = config.aliases.iter();
-    aliases.fold(
-        Router::new(groups.into_iter().map(group)),
-        |router, alias| router.with_alias(alias.name.as_str(), alias.group.as_str()),
-    )
-}
-
-fn membership(
-    config: &Config,
-    members: &Members<'_>,
-    parts: &[(&Deployment, &Parts)],
-    has_chain: bool,
-) -> Membership {
-    let settings = &config.settings.cooldown;
-    let vitals = parts
+    let builder = group::Builder::new(config, parts, &groups);
+    let groups: Vec<_> = groups
+        .into_iter()
+        .map(|members| (members.name.clone(), builder.build(&members)))
+        .collect();
+    let named = |name: &str| groups.iter().any(|(group, _)| group.as_str() == name);
+    let aliases: Vec<_> = config
+        .aliases
         .iter()
-        .map(|(_, parts)| parts.breaker().vitals().clone());
-    Membership {
-        group: cooldown::Group::new(vitals, settings.max_ejected),
-        // Who asks for a deployment by its id wants this one, resting or not.
-        alone: members.by_id || (parts.len() == 1 && !has_chain),
-        last_resort: settings.last_resort,
-    }
+        .filter(|alias| !named(&alias.name))
+        .collect();
+    aliases
+        .into_iter()
+        .fold(Router::new(groups), |router, alias| {
+            router.with_alias(alias.name.as_str(), alias.group.as_str())
+        })
 }
 
 /// Attempts of one request over all groups: the first and `num_retries_per_request` more.
-fn attempt_cap(config: &Config) -> Option<usize> {
+pub(super) fn attempt_cap(config: &Config) -> Option<usize> {
     config
         .settings
         .num_retries_per_request

@@ -5,7 +5,7 @@ use ziggurat_balance::Endpoint;
 use ziggurat_config::{AllowedFailsPolicy, Config, Deployment};
 use ziggurat_cooldown::{Breaker, CooldownLayer, FailureClass, Group, Rules};
 use ziggurat_core::{AllowedRegions, Board, Open};
-use ziggurat_models::Provider;
+use ziggurat_models::{Provider, facts};
 use ziggurat_provider::ProviderService;
 use ziggurat_region::{RegionFilterLayer, infer};
 use ziggurat_stream_timeout::StreamTimeoutLayer;
@@ -21,6 +21,7 @@ pub(super) struct Parts {
     stream_timeout: StreamTimeoutLayer,
     breaker: Breaker,
     region: RegionFilterLayer,
+    cost: Option<(f64, f64)>,
 }
 
 /// What a group says about each of its deployments.
@@ -53,6 +54,7 @@ impl Parts {
                 .total(total.unwrap_or_default()),
             breaker: Breaker::new(vitals, rules(config, deployment)),
             region: region(config, deployment),
+            cost: cost(deployment),
         }
     }
 
@@ -63,6 +65,7 @@ impl Parts {
     /// Builds the stack for one group.
     pub(super) fn endpoint(
         &self,
+        config: &Config,
         deployment: &Deployment,
         membership: &Membership,
     ) -> Endpoint<Leaf> {
@@ -75,8 +78,10 @@ impl Parts {
             .region
             .layer(cooldown.layer(self.stream_timeout.layer(timed)));
         // Deployments at one address share its limits.
-        let mut endpoint =
-            Endpoint::new(deployment.id.as_str(), service).origin(self.origin.as_str());
+        let mut endpoint = Endpoint::new(deployment.id.as_str(), service)
+            .vitals(self.breaker.vitals().clone())
+            .origin(self.origin.as_str())
+            .tags(deployment.tags.iter().map(String::as_str));
         if let Some(weight) = deployment.weight {
             endpoint = endpoint.weight(weight);
         }
@@ -86,11 +91,45 @@ impl Parts {
         if let Some(tpm) = deployment.tpm {
             endpoint = endpoint.tpm(tpm);
         }
+        if let Some(order) = deployment.order {
+            endpoint = endpoint.order(order);
+        }
+        if let Some((input, output)) = self.cost {
+            endpoint = endpoint.cost(input, output);
+        }
+        let parallel = deployment
+            .max_parallel_requests
+            .or(config.settings.balance.default_max_parallel_requests);
+        if let Some(parallel) = parallel {
+            endpoint = endpoint.max_parallel_requests(parallel);
+        }
         match deployment.num_retries {
             Some(retries) => endpoint.max_retries(retries),
             None => endpoint,
         }
     }
+}
+
+/// What a deployment costs per token of prompt and answer: as its configuration says, else as its model does.
+fn cost(deployment: &Deployment) -> Option<(f64, f64)> {
+    let known = || facts(Some(deployment.provider), &deployment.model);
+    let (input, output) = (
+        deployment.input_cost_per_token,
+        deployment.output_cost_per_token,
+    );
+    let (input, output) = match (input, output) {
+        (Some(_), Some(_)) => (input, output),
+        _ => {
+            let facts = known();
+            let listed = facts.as_ref();
+            (
+                input.or(listed.and_then(|facts| facts.input_cost_per_token)),
+                output.or(listed.and_then(|facts| facts.output_cost_per_token)),
+            )
+        }
+    };
+    (input.is_some() || output.is_some())
+        .then(|| (input.unwrap_or_default(), output.unwrap_or_default()))
 }
 
 /// When a deployment rests. What it says itself takes the place of the router's rules.
