@@ -77,6 +77,8 @@ async fn one_that_waits_for_its_trial_is_away_and_may_fail_it() {
 async fn one_that_is_away_may_stay_so_for_longer() {
     let group = group(4, 0.25);
     group[0].call(status(500)).await;
+    // Someone else takes away one too many.
+    group[1].cooling().cool_for(seconds(60));
     tokio::time::advance(seconds(3)).await;
     let last_resort = crate::support::with(ziggurat_core::LastResort);
     group[0].send(status(500), last_resort).await;

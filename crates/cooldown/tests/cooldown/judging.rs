@@ -207,8 +207,12 @@ async fn r106_in_a_body_it_is_the_same() {
         });
         let layer = ziggurat_cooldown::CooldownLayer::new(deployment.breaker.clone());
         let response = tower::ServiceExt::oneshot(tower::Layer::layer(&layer, inner), wish);
-        let failure = response.await.unwrap().into_body().collect().await;
-        assert_eq!(failure.unwrap_err().kind(), FailureKind::Timeout);
+        let mut body = response.await.unwrap().into_body();
+        let failure = body.frame().await.unwrap().unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::Timeout);
+        // The inner one would go on failing.
+        assert!(body.is_end_stream());
+        assert!(body.frame().await.is_none());
         assert_eq!(counted(&deployment), expected);
     }
 }

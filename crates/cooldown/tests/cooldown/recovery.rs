@@ -1,5 +1,11 @@
 //! The way back: one trial, then all at once or slowly.
 
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    task::Poll,
+    time::Duration,
+};
+
 use http::Response;
 use http_body_util::BodyExt;
 use tokio_test::{assert_pending, task};
@@ -208,4 +214,37 @@ async fn r132_the_state_can_be_listed() {
     assert_eq!(seen.cause, Some(FailureKind::RateLimited));
     assert_eq!(seen.last_status.unwrap(), 429);
     assert_eq!(seen.last_failure, Some(tokio::time::Instant::now()));
+}
+
+/// Real threads and the real clock.
+#[test]
+fn of_many_threads_one_makes_the_trial() {
+    let deployment = Deployment::new(rules());
+    let running = AtomicUsize::new(0);
+    let made = AtomicUsize::new(0);
+    deployment.cooling().cool_for(Duration::from_nanos(1));
+    while deployment.phase() != Phase::Waiting {
+        std::hint::spin_loop();
+    }
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            let mut service = deployment.service.clone();
+            let (running, made) = (&running, &made);
+            scope.spawn(move || {
+                for _ in 0..2000 {
+                    let call = task::spawn(service.call(request())).poll();
+                    let Poll::Ready(Ok(response)) = call else {
+                        continue;
+                    };
+                    assert_eq!(running.fetch_add(1, Ordering::SeqCst), 0);
+                    made.fetch_add(1, Ordering::SeqCst);
+                    running.fetch_sub(1, Ordering::SeqCst);
+                    // Dropped before its end, so that the next is a trial again.
+                    drop(response);
+                }
+            });
+        }
+    });
+    assert!(made.into_inner() > 0);
+    assert_eq!(deployment.phase(), Phase::Waiting);
 }

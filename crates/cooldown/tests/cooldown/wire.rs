@@ -28,11 +28,20 @@ fn get() -> Request<Full<Bytes>> {
     Request::new(Full::default())
 }
 
-/// Waits until the server has let go of the body.
-async fn counted(breaker: &Breaker) -> (u64, u64) {
-    while breaker.calls() == 0 {
+/// Lets the server go on until something holds; fails if it never does.
+async fn until(mut holds: impl FnMut() -> bool) {
+    for _ in 0..1_000_000 {
+        if holds() {
+            return;
+        }
         tokio::task::yield_now().await;
     }
+    panic!("it does not happen");
+}
+
+/// Returns calls and failures, when the server has let go of a body.
+async fn counted(breaker: &Breaker) -> (u64, u64) {
+    until(|| breaker.calls() > 0).await;
     (breaker.calls(), breaker.failures())
 }
 
@@ -101,9 +110,7 @@ async fn a_client_that_hangs_up_counts_nothing_and_frees_the_trial() -> Result<(
         let (breaker, served) = serve(body.unknown_size()).await;
         let cooling = breaker.vitals().cooling();
         cooling.cool_for(std::time::Duration::from_nanos(1));
-        while cooling.phase() != Phase::Waiting {
-            tokio::task::yield_now().await;
-        }
+        until(|| cooling.phase() == Phase::Waiting).await;
         let mut client = match http2 {
             false => served.http1().await?,
             true => served.http2().await?,
@@ -112,9 +119,7 @@ async fn a_client_that_hangs_up_counts_nothing_and_frees_the_trial() -> Result<(
         assert_eq!(body.frame().await.unwrap()?.into_data().unwrap(), "a");
         assert_eq!(cooling.phase(), Phase::Trial);
         drop((body, client));
-        while cooling.phase() == Phase::Trial {
-            tokio::task::yield_now().await;
-        }
+        until(|| cooling.phase() != Phase::Trial).await;
         assert_eq!(cooling.phase(), Phase::Waiting);
         assert_eq!((breaker.calls(), breaker.failures()), (0, 0));
     }
