@@ -13,6 +13,7 @@ mod request;
 pub mod retry_after;
 mod route;
 mod served;
+mod tokens;
 mod tried;
 pub mod vitals;
 
@@ -27,6 +28,7 @@ pub use self::{
     request::LlmRequest,
     route::{AllowedRegions, ContentFiltered, LastResort, Tags},
     served::Served,
+    tokens::{TokenCount, TokenCounts},
     tried::{Attempt, FallbackReason, Outcome, Tried},
     vitals::{Board, Vitals},
 };
