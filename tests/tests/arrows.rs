@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
 /// What each crate may depend on among our own. Development dependencies may point anywhere.
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("ziggurat-core", &[]),
     ("ziggurat-balance", &["ziggurat-core"]),
+    ("ziggurat-context-window", &["ziggurat-core"]),
     ("ziggurat-edge", &["ziggurat-core"]),
     ("ziggurat-fallback", &["ziggurat-core"]),
     ("ziggurat-retry", &["ziggurat-core"]),
@@ -29,6 +30,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
         &[
             "ziggurat-balance",
             "ziggurat-config",
+            "ziggurat-context-window",
             "ziggurat-core",
             "ziggurat-edge",
             "ziggurat-fallback",
