@@ -1,5 +1,7 @@
 //! Facts from a file, and the windows of deployments: R140, R141.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
 use ziggurat_models::{InputWindow, Mode, Provider, Table, facts};
 
 fn error(text: &str) -> String {
