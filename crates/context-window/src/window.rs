@@ -5,7 +5,7 @@ use ziggurat_core::TokenCount;
 
 use crate::{CountTokens, Family, Prompt, error::DoesNotFit, family::Scale};
 
-/// Counting never stops below this: up to here it costs about a millisecond, refusals name the true number, and one
+/// Counting never stops below this: up to here it costs less than a millisecond in English, refusals name the true number, and one
 /// count does for all small windows.
 const WORTHWHILE: u64 = 8192;
 

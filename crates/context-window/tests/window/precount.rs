@@ -83,13 +83,13 @@ impl CountTokens for Elsewhere {
 async fn large_prompts_are_counted_on_another_thread() {
     let counter = std::sync::Arc::new(Elsewhere(thread::current().id()));
     let layer = PrecountLayer::new([Window::new("test", Some(1)).counter(counter)]);
-    // 8 KiB is the default.
+    // 16 KiB is the default.
     assert_eq!(
-        known(&layer, &words(3000)).await,
+        known(&layer, &words(8000)).await,
         Some(TokenCount::exact(0))
     );
     assert_eq!(
-        known(&layer, &words(5000)).await,
+        known(&layer, &words(8500)).await,
         Some(TokenCount::exact(1))
     );
 }
