@@ -17,7 +17,7 @@ use ziggurat_testing::{ScriptedBody, wire};
 type Leaf<F> = Open<tower::util::ServiceFn<F>>;
 
 fn balance<B: 'static>(
-    vitals: &Arc<Vitals>,
+    vitals: Arc<Vitals>,
     body: impl Fn() -> ScriptedBody + Clone,
 ) -> Balance<
     Leaf<
@@ -27,7 +27,7 @@ fn balance<B: 'static>(
 > {
     let answer = move |_: Request<B>| std::future::ready(Ok(Response::new(body())));
     let endpoint = Endpoint::new("a", Open::new(service_fn(answer)));
-    Balance::with_policy([endpoint.vitals(vitals.clone())], LatencyBased::seeded(1))
+    Balance::with_policy([endpoint.vitals(vitals)], LatencyBased::seeded(1))
 }
 
 #[tokio::test(start_paused = true)]
@@ -37,7 +37,7 @@ async fn a_call_ends_with_its_body() {
     let trailers = || ScriptedBody::new().data("a").trailers(HeaderMap::new());
 
     // The last frame ends it, though no one polls further.
-    let mut body = balance(&vitals, trailers)
+    let mut body = balance(vitals.clone(), trailers)
         .oneshot(Request::new(()))
         .await
         .unwrap()
@@ -50,7 +50,7 @@ async fn a_call_ends_with_its_body() {
 
     // One that does not tell ends with nothing.
     let silent = || ScriptedBody::new().data("a").silent_end();
-    let mut body = balance(&vitals, silent)
+    let mut body = balance(vitals.clone(), silent)
         .oneshot(Request::new(()))
         .await
         .unwrap()
@@ -62,7 +62,7 @@ async fn a_call_ends_with_its_body() {
 
     // A broken one counts as a failure.
     let broken = || ScriptedBody::new().data("a").error("broken").data("b");
-    let mut body = balance(&vitals, broken)
+    let mut body = balance(vitals.clone(), broken)
         .oneshot(Request::new(()))
         .await
         .unwrap()
@@ -79,7 +79,7 @@ async fn a_call_ends_with_its_body() {
     // The client hangs up: neither success nor failure.
     let endless = || ScriptedBody::new().data("a").hang();
     let fresh = Arc::new(Vitals::new());
-    let mut body = balance(&fresh, endless)
+    let mut body = balance(fresh.clone(), endless)
         .oneshot(Request::new(()))
         .await
         .unwrap()
@@ -96,7 +96,9 @@ async fn a_call_ends_with_its_body() {
 async fn responses_pass_through_connections_and_are_counted() {
     let vitals = Arc::new(Vitals::new());
     let body = || ScriptedBody::new().data("hello ").pending().data("world");
-    let served = wire::serve_full(balance(&vitals, body)).await.unwrap();
+    let served = wire::serve_full(balance(vitals.clone(), body))
+        .await
+        .unwrap();
     for mut client in [served.http1().await.unwrap(), served.http2().await.unwrap()] {
         let response = client
             .send(Request::new(Full::<Bytes>::default()))

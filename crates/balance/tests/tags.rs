@@ -175,7 +175,7 @@ async fn r126_the_wait_is_bounded_in_all() {
 async fn r128_the_one_that_failed_longest_ago_is_the_last_resort() {
     let now = Instant::now();
     advance(Duration::from_secs(9)).await;
-    let ago = |seconds| now + Duration::from_secs(9 - seconds);
+    let ago = |seconds: u64| now + Duration::from_secs(9 - seconds);
     let leaf = |rejection: Rejection| {
         Leaf::new().rejecting(rejection).answering(|request| {
             assert!(request.extensions().get::<LastResort>().is_some());

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use http::{Request, Response};
+use http::Request;
 use support::{Leaf, ask, endpoint};
 use tracing::{
     Event, Metadata, Subscriber,
