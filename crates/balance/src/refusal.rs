@@ -98,7 +98,7 @@ impl Refusal {
             rejection = rejection.with_message(messages);
         }
         let all = || self.rejections.iter().map(|(_, rejection)| rejection);
-        if let Some(status) = all().filter_map(Rejection::last_status).last() {
+        if let Some(status) = all().filter_map(Rejection::last_status).next_back() {
             rejection = rejection.with_last_status(status);
         }
         if let Some(failed) = all().filter_map(Rejection::last_resort).min() {
@@ -137,7 +137,7 @@ impl Refusal {
             text += ". ";
             text += &messages;
         }
-        if let Some(status) = resting.filter_map(|(_, it)| it.last_status()).last() {
+        if let Some(status) = resting.filter_map(|(_, it)| it.last_status()).next_back() {
             text += &format!(". The last upstream status was {}", status.as_u16());
         }
         text
