@@ -5,6 +5,9 @@ use ziggurat_core::{DeploymentId, Failure, FailureKind, ModelGroup, Rejection, v
 
 use crate::{Endpoint, endpoint::Declared, job::Busy};
 
+/// What is said of prompts that are too long, before the single windows.
+const TOO_LONG: &str = "the prompt exceeds the context window of every deployment";
+
 /// What callers know this refusal by.
 const MESSAGE: &str = "No deployments available for selected model";
 
@@ -118,6 +121,9 @@ impl Refusal {
             kind,
             FailureKind::CoolingDown | FailureKind::NoCandidate | FailureKind::RateLimited
         );
+        if kind == FailureKind::ContextWindow && !messages.is_empty() {
+            return format!("{TOO_LONG}: {messages}");
+        }
         if !soft && !messages.is_empty() {
             return messages;
         }
