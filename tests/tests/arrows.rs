@@ -53,6 +53,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("ziggurat-examples", &["ziggurat"]),
     ("ziggurat-tests", &[]),
+    ("ziggurat-benches", &[]),
 ];
 
 fn packages() -> Vec<Package> {
