@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ziggurat-core", &[]),
     ("ziggurat-balance", &["ziggurat-core"]),
     ("ziggurat-cooldown", &["ziggurat-core"]),
+    ("ziggurat-context-window", &["ziggurat-core"]),
     ("ziggurat-edge", &["ziggurat-core"]),
     ("ziggurat-fallback", &["ziggurat-core"]),
     ("ziggurat-region", &["ziggurat-core"]),
@@ -32,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "ziggurat-balance",
             "ziggurat-config",
+            "ziggurat-context-window",
             "ziggurat-cooldown",
             "ziggurat-core",
             "ziggurat-edge",
@@ -54,6 +56,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ziggurat-examples", &["ziggurat"]),
     ("ziggurat-tests", &[]),
     ("ziggurat-benches", &[]),
+    ("ziggurat-messages", &[]),
 ];
 
 fn packages() -> Vec<Package> {

@@ -29,28 +29,28 @@ const LIMIT: Duration = Duration::from_secs(600);
 pub(super) fn rows() -> Vec<Row> {
     vec![
         Row::new("stack, 1 deployment", || {
-            calls(stack(1, Leaf::new()), request)
+            calls(stack(1, &Leaf::new()), request)
         }),
         Row::new("stack, 1 deployment, pending once", || {
-            calls(stack(1, Leaf::new().pending()), request)
+            calls(stack(1, &Leaf::new().pending()), request)
         })
         .over("leaf, pending once"),
         Row::new("stack, 100 deployments", || {
-            calls(stack(100, Leaf::new()), request)
+            calls(stack(100, &Leaf::new()), request)
         }),
         Row::new("stack, 2 deployments, one retry", || {
-            calls(stack(2, Leaf::new().failing_first()), request)
+            calls(stack(2, &Leaf::new().failing_first()), request)
         }),
         Row::new("stack, one frame", || {
-            frames(stack(1, Leaf::new().streaming()), request())
+            frames(stack(1, &Leaf::new().streaming()), request())
         })
         .over("leaf, one frame"),
         Row::new("stack of 1, clone and drop", || {
-            clones(stack(1, Leaf::new()))
+            clones(stack(1, &Leaf::new()))
         })
         .over(""),
         Row::new("stack of 100, clone and drop", || {
-            clones(stack(100, Leaf::new()))
+            clones(stack(100, &Leaf::new()))
         })
         .over(""),
     ]
@@ -59,7 +59,7 @@ pub(super) fn rows() -> Vec<Row> {
 /// One group of deployments, which has a fallback chain to another.
 fn stack(
     deployments: usize,
-    leaf: Leaf,
+    leaf: &Leaf,
 ) -> impl Service<Request<Full<Bytes>>, Response = Response<impl http_body::Body + 'static>>
 + Clone
 + 'static {
@@ -68,12 +68,14 @@ fn stack(
     let endpoint = |(i, vitals): (usize, Arc<Vitals>)| {
         let timed = TimeoutLayer::new(LIMIT).layer(Open::new(leaf.clone()));
         let timed = StreamTimeoutLayer::new(LIMIT).layer(timed);
-        let breaker = Breaker::new(vitals, Rules::new());
+        let breaker = Breaker::new(Arc::clone(&vitals), Rules::new());
         let watched = CooldownLayer::new(breaker)
             .group(group.clone())
             .layer(timed);
         let service = RegionFilterLayer::new(["eu-west-1"]).layer(watched);
-        Endpoint::new(format!("deployment-{i}"), service).origin(format!("https://upstream-{i}"))
+        Endpoint::new(format!("deployment-{i}"), service)
+            .vitals(vitals)
+            .origin(format!("https://upstream-{i}"))
     };
     let endpoints = vitals.into_iter().enumerate().map(endpoint);
     let balance = Balance::with_policy(endpoints, Shuffle::seeded(7));

@@ -3,13 +3,14 @@ use tower_service::Service;
 use tracing::{Instrument, Span, instrument::Instrumented};
 use ziggurat_core::{Attempt, Classify, DeploymentId, Failure, ModelGroup, Outcome, Tried, judge};
 
-use crate::{TARGET, endpoint::Declared, ranking::Class};
+use crate::{ResponseBody, TARGET, endpoint::Declared, job::Job, ranking::Class};
 
 /// What is kept of a call while it runs.
 pub(crate) struct Call {
     deployment: DeploymentId,
     /// The ledger of the request and the number of this attempt in it, if the request has one.
     entry: Option<(Tried, usize)>,
+    job: Job,
 }
 
 impl Call {
@@ -19,6 +20,7 @@ impl Call {
         chosen: &Declared,
         others: impl Iterator<Item = &'a Declared>,
         mut request: Request<B>,
+        job: Job,
     ) -> (Self, Instrumented<S::Future>)
     where
         S: Service<Request<B>>,
@@ -44,16 +46,21 @@ impl Call {
         request.extensions_mut().insert(chosen.id.clone());
         let future = span.in_scope(|| service.call(request)).instrument(span);
         let deployment = chosen.id.clone();
-        (Self { deployment, entry }, future)
+        let call = Self {
+            deployment,
+            entry,
+            job,
+        };
+        (call, future)
     }
 
     /// Says who answered, or who failed, and writes the outcome into the ledger.
     pub(crate) fn end<C: Classify, R>(
-        &self,
+        mut self,
         span: &Span,
         classify: &C,
         result: Result<Response<R>, Failure>,
-    ) -> Result<Response<R>, Failure> {
+    ) -> Result<Response<ResponseBody<R>>, Failure> {
         let result = match result {
             Ok(response) => Ok(self.sign(response)),
             Err(failure) => Err(self.name(failure)),
@@ -71,7 +78,8 @@ impl Call {
         if let Some((tried, number)) = &self.entry {
             tried.end(*number, Outcome::of(&result, failure.as_ref()));
         }
-        result
+        self.job.answered(failure.as_ref());
+        result.map(|response| response.map(|body| ResponseBody::new(body, self.job)))
     }
 
     fn sign<R>(&self, mut response: Response<R>) -> Response<R> {
@@ -114,15 +122,16 @@ fn enter<'a>(
     tried.read(|attempts| {
         for other in others {
             let class = Class::of(other, attempts);
-            attempt.untried += usize::from(!matches!(class, Class::Tried(_)));
+            attempt.untried += usize::from(!matches!(class, Class::Tried { .. }));
             match class {
-                Class::Tried(last) => lower(&mut attempt.tried_longest_ago, last),
+                Class::Tried { last, .. } => attempt.tried_others.push(last),
                 _ if chosen.shares_origin(other) => attempt.untried_here += 1,
                 Class::Limited(until) => lower(&mut attempt.resting_until, until),
                 Class::Untried => attempt.untried_elsewhere += 1,
             }
         }
     });
+    attempt.tried_others.sort_unstable();
     tried.begin(attempt)
 }
 

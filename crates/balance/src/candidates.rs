@@ -43,6 +43,16 @@ impl<'a> Candidates<'a> {
         }
     }
 
+    /// Puts those with the lowest order first; others of one order keep theirs.
+    pub(crate) fn sort_by_order(&mut self) {
+        let all = if self.spilled.is_empty() {
+            &mut self.inline[..self.len]
+        } else {
+            &mut self.spilled[..]
+        };
+        sort_by_order(all);
+    }
+
     /// Takes one out; the others keep their order.
     pub(crate) fn remove(&mut self, place: usize) -> Candidate<'a> {
         if !self.spilled.is_empty() {
@@ -53,4 +63,10 @@ impl<'a> Candidates<'a> {
         self.len -= 1;
         taken
     }
+}
+
+/// Puts those with the lowest order first, those without one last.
+pub(crate) fn sort_by_order(candidates: &mut [Candidate<'_>]) {
+    let order = |candidate: &Candidate<'_>| candidate.order().unwrap_or(f64::INFINITY);
+    candidates.sort_by(|a, b| order(a).total_cmp(&order(b)));
 }

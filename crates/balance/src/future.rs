@@ -9,11 +9,16 @@ use std::{
 
 use http::{Request, Response};
 use pin_project_lite::pin_project;
+use tokio::time::Sleep;
 use tower_service::Service;
 use tracing::instrument::Instrumented;
 use ziggurat_core::{Admit, BoxError, Classify, Failure};
 
-use crate::{Balance, Pick, call::Call, queue::Queue, ranking::Ranking};
+use crate::{
+    Balance, Pick, ResponseBody,
+    call::Call,
+    choose::{Patience, Wait},
+};
 
 pin_project! {
     /// The future of [`Balance`].
@@ -26,6 +31,7 @@ pin_project! {
         S: Service<Request<B>>,
     {
         balance: Balance<S, P, C>,
+        patience: Patience,
         #[pin]
         state: State<S, B, S::Future>,
     }
@@ -33,16 +39,19 @@ pin_project! {
 
 pin_project! {
     #[project = StateProj]
-    enum State<S, B, F> {
+    pub(crate) enum State<S, B, F> {
         /// No endpoint has been asked.
         Choosing { request: Option<Request<B>> },
-        /// Every endpoint that would take the request has been chosen once, and none was ready.
-        Waiting { request: Option<Request<B>>, queue: Queue<S> },
+        /// Every endpoint that would take the request rests.
+        Resting { request: Option<Request<B>>, sleep: Pin<Box<Sleep>> },
+        /// Every endpoint that would take the request has been chosen once, and none was ready and had a place.
+        Waiting { request: Option<Request<B>>, wait: Wait<S> },
         /// One endpoint works on it.
-        Calling { call: Call, #[pin] future: Instrumented<F> },
+        Calling { call: Option<Call>, #[pin] future: Instrumented<F> },
     }
 }
 
+const ENDS_ONCE: &str = "the future is not polled after its end";
 const TAKEN_ONCE: &str = "the request is there until the call begins or the future ends";
 
 impl<S, B, P, C> ResponseFuture<S, B, P, C>
@@ -53,6 +62,7 @@ where
         let request = Some(request);
         Self {
             balance,
+            patience: None,
             state: State::Choosing { request },
         }
     }
@@ -65,7 +75,7 @@ where
     P: Pick,
     C: Classify,
 {
-    type Output = Result<Response<R>, Failure>;
+    type Output = Result<Response<ResponseBody<R>>, Failure>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
@@ -74,68 +84,29 @@ where
             let next = match this.state.as_mut().project() {
                 StateProj::Choosing { request } => {
                     let request = request.take().expect(TAKEN_ONCE);
-                    balance.choose(request, cx)?
+                    balance.choose(request, this.patience, cx)?
                 }
-                StateProj::Waiting { request, queue } => {
-                    let (index, service) = ready!(queue.poll(balance.endpoints(), cx))?;
-                    let request = request.take().expect(TAKEN_ONCE);
-                    balance.begin(index, service, queue.waiting(), request)
+                StateProj::Resting { request, sleep } => {
+                    ready!(sleep.as_mut().poll(cx));
+                    let request = request.take();
+                    State::Choosing { request }
+                }
+                StateProj::Waiting { request, wait } => {
+                    ready!(balance.poll_wait(request, wait, cx))?
                 }
                 StateProj::Calling { call, mut future } => {
                     let result = ready!(future.as_mut().poll(cx)).map_err(Failure::wrap);
+                    let call = call.take().expect(ENDS_ONCE);
                     return Poll::Ready(call.end(future.span(), balance.classifier(), result));
                 }
             };
-            let waits = matches!(next, State::Waiting { .. });
+            let was_polled = matches!(&next, State::Waiting { wait, .. } if wait.was_polled());
             this.state.set(next);
-            if waits {
-                // Each service in the queue has just been polled, and will wake this task.
+            if was_polled {
+                // Each service in the queue will wake this task.
                 return Poll::Pending;
             }
         }
-    }
-}
-
-impl<S, P, C> Balance<S, P, C> {
-    /// Chooses one endpoint after the other until one is ready, and calls it.
-    fn choose<B>(
-        &self,
-        request: Request<B>,
-        cx: &mut Context<'_>,
-    ) -> Result<State<S, B, S::Future>, Failure>
-    where
-        S: Service<Request<B>> + Admit<Request<B>> + Clone,
-        S::Error: Into<BoxError>,
-        P: Pick,
-    {
-        let endpoints = self.endpoints();
-        let mut ranking = Ranking::of(endpoints, &request)?;
-        let mut queue = Queue::new();
-        while let Some(index) = ranking.draw(self.policy()) {
-            if let Some(service) = queue.try_now(endpoints, index, cx) {
-                let others = ranking.rest().chain(queue.waiting());
-                return Ok(self.begin(index, service, others, request));
-            }
-        }
-        queue.check()?;
-        let request = Some(request);
-        Ok(State::Waiting { request, queue })
-    }
-
-    /// Calls an endpoint; `others` are those that would have taken the request as well.
-    fn begin<B>(
-        &self,
-        index: usize,
-        service: S,
-        others: impl Iterator<Item = usize>,
-        request: Request<B>,
-    ) -> State<S, B, S::Future>
-    where
-        S: Service<Request<B>>,
-    {
-        let declared = |index: usize| self.endpoints()[index].declared();
-        let (call, future) = Call::begin(service, declared(index), others.map(declared), request);
-        State::Calling { call, future }
     }
 }
 

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use ziggurat_core::DeploymentId;
+use ziggurat_core::{DeploymentId, Vitals};
 
 use crate::endpoint::Declared;
 
@@ -18,6 +18,37 @@ pub trait Pick {
     fn prepare(&self, endpoints: &[Candidate<'_>]) {
         let _ = endpoints;
     }
+
+    /// Says what has to be measured for it; asked once, when a balance is built. The default is nothing.
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
+}
+
+/// What has to be measured for a policy. Calls in flight always are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Needs {
+    /// Requests and tokens of the minute.
+    pub tokens: bool,
+    /// Latencies.
+    pub latency: bool,
+}
+
+impl Needs {
+    /// Adds requests and tokens.
+    #[must_use]
+    pub const fn tokens(mut self) -> Self {
+        self.tokens = true;
+        self
+    }
+
+    /// Adds latencies.
+    #[must_use]
+    pub const fn latency(mut self) -> Self {
+        self.latency = true;
+        self
+    }
 }
 
 impl<P: Pick + ?Sized> Pick for &P {
@@ -27,6 +58,10 @@ impl<P: Pick + ?Sized> Pick for &P {
 
     fn prepare(&self, endpoints: &[Candidate<'_>]) {
         (**self).prepare(endpoints);
+    }
+
+    fn needs(&self) -> Needs {
+        (**self).needs()
     }
 }
 
@@ -38,24 +73,35 @@ impl<P: Pick + ?Sized> Pick for Arc<P> {
     fn prepare(&self, endpoints: &[Candidate<'_>]) {
         (**self).prepare(endpoints);
     }
+
+    fn needs(&self) -> Needs {
+        (**self).needs()
+    }
 }
 
 /// An endpoint that a [`Pick`] may choose.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate<'a> {
-    index: usize,
+    // As a pair of 32 bits: many candidates lie on the stack.
+    index: u32,
+    stream: bool,
     declared: &'a Declared,
 }
 
 impl<'a> Candidate<'a> {
-    pub(crate) fn new(index: usize, declared: &'a Declared) -> Self {
-        Self { index, declared }
+    pub(crate) fn new(index: usize, declared: &'a Declared, stream: bool) -> Self {
+        let index = u32::try_from(index).expect("fewer than 2^32 endpoints fit into memory");
+        Self {
+            index,
+            stream,
+            declared,
+        }
     }
 
     /// Returns its place among all endpoints of the balance, which never changes.
     #[must_use]
     pub fn index(&self) -> usize {
-        self.index
+        self.index as usize
     }
 
     /// Returns its name.
@@ -80,6 +126,41 @@ impl<'a> Candidate<'a> {
     #[must_use]
     pub fn tpm(&self) -> Option<f64> {
         self.declared.tpm
+    }
+
+    /// Returns its order, if declared: finite, not negative. All candidates of one choice have the same.
+    #[must_use]
+    pub fn order(&self) -> Option<f64> {
+        self.declared.order
+    }
+
+    /// Returns the price of a token of the prompt and of one of the answer, if declared.
+    #[must_use]
+    pub fn cost(&self) -> Option<(f64, f64)> {
+        self.declared.cost
+    }
+
+    /// Returns the largest number of calls in flight, if declared.
+    #[must_use]
+    pub fn max_parallel_requests(&self) -> Option<u32> {
+        self.declared.max_parallel_requests
+    }
+
+    /// Returns its tags.
+    pub fn tags(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.declared.tags.iter().map(|tag| &**tag)
+    }
+
+    /// Returns what is known of its load. What the policy does not [need](Pick::needs) may not be measured.
+    #[must_use]
+    pub fn vitals(&self) -> &'a Vitals {
+        &self.declared.vitals
+    }
+
+    /// Says whether the request wants a stream, as far as its [`LlmRequest`](ziggurat_core::LlmRequest) tells.
+    #[must_use]
+    pub fn stream(&self) -> bool {
+        self.stream
     }
 
     pub(crate) fn declared(&self) -> &'a Declared {

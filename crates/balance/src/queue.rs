@@ -41,12 +41,12 @@ impl<S> Queue<S> {
         None
     }
 
-    /// Takes out the first that is ready.
+    /// Takes out the first that is ready; `None` if there is no one left to wait for.
     pub(crate) fn poll<Req>(
         &mut self,
         endpoints: &[Endpoint<S>],
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(usize, S), Failure>>
+    ) -> Poll<Option<(usize, S)>>
     where
         S: Service<Req>,
         S::Error: Into<BoxError>,
@@ -54,7 +54,7 @@ impl<S> Queue<S> {
         let mut place = 0;
         while let Some((_, service)) = self.waiting.get_mut(place) {
             match service.poll_ready(cx) {
-                Poll::Ready(Ok(())) => return Poll::Ready(Ok(self.waiting.remove(place))),
+                Poll::Ready(Ok(())) => return Poll::Ready(Some(self.waiting.remove(place))),
                 Poll::Ready(Err(error)) => {
                     let (index, _) = self.waiting.remove(place);
                     self.fail(endpoints[index].id(), error);
@@ -62,19 +62,20 @@ impl<S> Queue<S> {
                 Poll::Pending => place += 1,
             }
         }
-        match self.check() {
-            Ok(()) => Poll::Pending,
-            Err(failure) => Poll::Ready(Err(failure)),
+        if self.is_empty() {
+            return Poll::Ready(None);
         }
+        Poll::Pending
     }
 
-    /// Fails if there is nothing left to wait for.
-    pub(crate) fn check(&mut self) -> Result<(), Failure> {
-        if self.waiting.is_empty() {
-            let failure = self.failure.take();
-            return Err(failure.unwrap_or_else(|| Failure::new(FailureKind::NoCandidate)));
-        }
-        Ok(())
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Says why there is nothing left to wait for.
+    pub(crate) fn failure(&mut self) -> Failure {
+        let failure = self.failure.take();
+        failure.unwrap_or_else(|| Failure::new(FailureKind::NoCandidate))
     }
 
     /// Returns the endpoints that are waited for.

@@ -1,9 +1,18 @@
+use std::cmp::Reverse;
+
 use http::Request;
 use tokio::time::Instant;
-use ziggurat_core::{Admit, Attempt, Tried};
+use ziggurat_core::{Admit, Attempt, LlmRequest, Tried, vitals::Exhausted};
 
 use crate::{
-    Candidate, Endpoint, Pick, TARGET, candidates::Candidates, endpoint::Declared, refusal::Refusal,
+    Candidate, Endpoint, Pick, TARGET,
+    candidates::{Candidates, sort_by_order},
+    demand,
+    endpoint::Declared,
+    job::Busy,
+    options::Options,
+    refusal::{self, Refusal},
+    tags::Filter,
 };
 
 /// How good a choice an endpoint is for a request, best first.
@@ -13,16 +22,23 @@ pub(crate) enum Class {
     Untried,
     /// Not tried yet, but its origin asked this request for a wait that is over then.
     Limited(Instant),
-    /// Tried; the number of the last attempt there.
-    Tried(usize),
+    /// Tried.
+    Tried {
+        /// The number of the last attempt there.
+        last: usize,
+        /// When the wait is over that it, or another of its origin, asked for.
+        rests: Option<Instant>,
+    },
 }
 
 /// The endpoints that would take a request, from which one after the other is drawn.
 pub(crate) struct Ranking<'a> {
     untried: Candidates<'a>,
     limited: Vec<Candidate<'a>>,
-    /// With the number of the last attempt; latest first, as they are taken from the end.
-    tried: Vec<(usize, Candidate<'a>)>,
+    /// With the end of the wait that runs and the number of the last attempt. The best last, where they are taken from.
+    tried: Vec<(Option<Instant>, usize, Candidate<'a>)>,
+    /// Whether any has an order.
+    ordered: bool,
 }
 
 // === impl Class ===
@@ -30,15 +46,16 @@ pub(crate) struct Ranking<'a> {
 impl Class {
     pub(crate) fn of(declared: &Declared, attempts: &[Attempt]) -> Self {
         let here = |attempt: &Attempt| attempt.deployment.as_ref() == Some(&declared.id);
-        if let Some(last) = attempts.iter().rposition(here) {
-            return Self::Tried(last);
-        }
-        let shares_limits =
-            |attempt: &&Attempt| declared.origin.is_some() && attempt.origin == declared.origin;
-        let waits = attempts.iter().filter(shares_limits);
-        match waits.filter_map(Attempt::not_before).max() {
-            Some(until) if until > Instant::now() => Self::Limited(until),
-            _ => Self::Untried,
+        let last = attempts.iter().rposition(here);
+        let asks = |attempt: &&Attempt| {
+            declared.origin.is_some() && attempt.origin == declared.origin || here(attempt)
+        };
+        let waits = attempts.iter().filter(asks).filter_map(Attempt::not_before);
+        let rests = waits.max().filter(|until| *until > Instant::now());
+        match (last, rests) {
+            (Some(last), rests) => Self::Tried { last, rests },
+            (None, Some(until)) => Self::Limited(until),
+            (None, None) => Self::Untried,
         }
     }
 
@@ -46,7 +63,7 @@ impl Class {
         match self {
             Self::Untried => "untried",
             Self::Limited(_) => "limited",
-            Self::Tried(_) => "tried",
+            Self::Tried { .. } => "tried",
         }
     }
 }
@@ -57,6 +74,7 @@ impl<'a> Ranking<'a> {
     /// Asks every endpoint whether it would take the request.
     pub(crate) fn of<S, B>(
         endpoints: &'a [Endpoint<S>],
+        options: Options,
         request: &Request<B>,
     ) -> Result<Self, Refusal>
     where
@@ -65,19 +83,30 @@ impl<'a> Ranking<'a> {
         let Some(first) = endpoints.first() else {
             return Err(Refusal::default());
         };
+        let extensions = request.extensions();
+        let stream = extensions.get().is_some_and(LlmRequest::stream);
         let mut ranking = Self {
-            untried: Candidates::new(Candidate::new(0, first.declared())),
+            untried: Candidates::new(Candidate::new(0, first.declared(), stream)),
             limited: Vec::new(),
             tried: Vec::new(),
+            ordered: false,
         };
-        let tried = request
-            .extensions()
+        let tried = extensions
             .get::<Tried>()
             .filter(|tried| tried.attempts() > 0);
+        let filter = Filter::of(options.tags, endpoints, extensions);
         let mut refusal = Refusal::default();
+        let mut used_up: Vec<(usize, Exhausted)> = Vec::new();
         for (index, endpoint) in endpoints.iter().enumerate() {
+            let declared = endpoint.declared();
+            if !filter.allows(declared) {
+                continue;
+            }
             match endpoint.get_ref().admit(request) {
-                Ok(()) => ranking.add(Candidate::new(index, endpoint.declared()), tried),
+                Ok(()) => match declared.has_room(|| demand::tokens(extensions)) {
+                    Ok(()) => ranking.add(Candidate::new(index, declared, stream), tried),
+                    Err(exhausted) => used_up.push((index, exhausted)),
+                },
                 Err(rejection) => {
                     tracing::debug!(
                         target: TARGET,
@@ -85,14 +114,37 @@ impl<'a> Ranking<'a> {
                         error.type = rejection.kind().as_str(),
                         "deployment does not admit the request"
                     );
-                    refusal.add(&rejection);
+                    refusal.add(index, rejection);
                 }
             }
         }
-        ranking.tried.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));
+        for (index, exhausted) in &used_up {
+            tracing::debug!(
+                target: TARGET,
+                deployment = %endpoints[*index].id(),
+                limit = exhausted.name,
+                "deployment has used up its minute"
+            );
+        }
+        if !options.enforce_limits && ranking.is_empty() {
+            for (index, _) in used_up {
+                let declared = endpoints[index].declared();
+                ranking.add(Candidate::new(index, declared, stream), tried);
+            }
+        } else if ranking.is_empty() {
+            for (index, exhausted) in used_up {
+                let busy = Busy::Exhausted(exhausted);
+                let declared = endpoints[index].declared();
+                refusal.add(index, refusal::busy(declared, busy, extensions));
+            }
+        }
         if ranking.is_empty() {
+            if refusal.rejections().is_empty() {
+                refusal.add(0, filter.rejection(extensions));
+            }
             return Err(refusal);
         }
+        ranking.sort();
         Ok(ranking)
     }
 
@@ -101,30 +153,51 @@ impl<'a> Ranking<'a> {
         let class = tried.map_or(Class::Untried, |tried| {
             tried.read(|attempts| Class::of(candidate.declared(), attempts))
         });
+        self.ordered |= candidate.order().is_some();
         match class {
             Class::Untried => self.untried.push(candidate),
             Class::Limited(_) => self.limited.push(candidate),
-            Class::Tried(last) => self.tried.push((last, candidate)),
+            Class::Tried { last, rests } => self.tried.push((rests, last, candidate)),
         }
     }
 
-    /// Draws the next: as the policy picks among the untried, then among the limited; then the one tried longest ago.
+    fn sort(&mut self) {
+        if self.ordered {
+            self.untried.sort_by_order();
+            sort_by_order(&mut self.limited);
+        }
+        let key = |&(rests, last, _): &(Option<Instant>, usize, Candidate<'a>)| (rests, last);
+        self.tried.sort_unstable_by_key(|tried| Reverse(key(tried)));
+    }
+
+    /// Draws the next: as the policy picks among the untried of the lowest order, then among the limited; then of the
+    /// tried the one that asks for no wait, or whose wait is over first, and of several the one tried longest ago.
     pub(crate) fn draw(&mut self, policy: &impl Pick) -> Option<usize> {
         let drawn = if !self.untried.as_slice().is_empty() {
-            let place = place(policy, self.untried.as_slice());
+            let place = place(policy, self.turn(self.untried.as_slice()));
             self.untried.remove(place)
         } else if !self.limited.is_empty() {
-            let place = place(policy, &self.limited);
+            let place = place(policy, self.turn(&self.limited));
             self.limited.remove(place)
         } else {
-            self.tried.pop()?.1
+            self.tried.pop()?.2
         };
         Some(drawn.index())
     }
 
+    /// Returns those whose turn it is: the first and all of the same order.
+    fn turn<'b>(&self, candidates: &'b [Candidate<'a>]) -> &'b [Candidate<'a>] {
+        if !self.ordered {
+            return candidates;
+        }
+        let order = candidates.first().and_then(Candidate::order);
+        let others = candidates.iter().position(|it| it.order() != order);
+        &candidates[..others.unwrap_or(candidates.len())]
+    }
+
     /// Returns those not drawn yet.
     pub(crate) fn rest(&self) -> impl Iterator<Item = usize> {
-        let tried = self.tried.iter().map(|(_, candidate)| candidate);
+        let tried = self.tried.iter().map(|(_, _, candidate)| candidate);
         let untried = self.untried.as_slice().iter().chain(&self.limited);
         untried.chain(tried).map(Candidate::index)
     }

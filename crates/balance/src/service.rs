@@ -2,13 +2,21 @@ use std::{
     fmt,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::{Request, Response};
 use tower_service::Service;
 use ziggurat_core::{Admit, BoxError, ByStatus, Classify, Failure, Rejection};
 
-use crate::{Candidate, Endpoint, Pick, Shuffle, future::ResponseFuture, refusal::Refusal};
+use crate::{
+    Candidate, Endpoint, LimitUse, Needs, Pick, ResponseBody, Shuffle, TagMatch,
+    future::ResponseFuture,
+    job::Busy,
+    options::Options,
+    refusal::{self, Refusal},
+    tags::Filter,
+};
 
 /// Picks one of several endpoints for each request.
 ///
@@ -18,6 +26,8 @@ pub struct Balance<S, P = Shuffle, C = ByStatus> {
     endpoints: Arc<[Endpoint<S>]>,
     policy: P,
     classify: C,
+    needs: Needs,
+    options: Options,
 }
 
 impl<S> Balance<S> {
@@ -34,6 +44,8 @@ impl<S, P: Pick> Balance<S, P> {
         let candidates: Vec<_> = candidates(&endpoints).collect();
         policy.prepare(&candidates);
         Self {
+            needs: policy.needs(),
+            options: Options::default(),
             endpoints,
             policy,
             classify: ByStatus,
@@ -49,6 +61,60 @@ impl<S, P, C> Balance<S, P, C> {
             endpoints: self.endpoints,
             policy: self.policy,
             classify,
+            needs: self.needs,
+            options: self.options,
+        }
+    }
+
+    /// Refuses a request, as rate limited, if every endpoint that would take it has used up its `rpm` or `tpm`. By default
+    /// it goes on as the policy picks. In either case those that have room come first.
+    #[must_use]
+    pub fn enforce_limits(mut self, enforce: bool) -> Self {
+        self.options.enforce_limits = enforce;
+        self
+    }
+
+    /// Lets [`Tags`](ziggurat_core::Tags) of requests choose among the endpoints by theirs. Off by default.
+    #[must_use]
+    pub fn tag_filtering(mut self, tags: TagMatch) -> Self {
+        self.options.tags = Some(tags);
+        self
+    }
+
+    /// Waits at most so long for a place if as many calls as allowed are in flight everywhere. The default is not to.
+    #[must_use]
+    pub fn max_parallel_wait(mut self, wait: Duration) -> Self {
+        self.options.max_parallel_wait = wait;
+        self
+    }
+
+    /// Waits for the first endpoint to return from its rest if all rest, it takes at most so long in all, the request's
+    /// deadline allows it, and no fallback is ahead. The default is not to.
+    #[must_use]
+    pub fn cooldown_wait(mut self, wait: Duration) -> Self {
+        self.options.cooldown_wait = wait;
+        self
+    }
+
+    /// Calls the endpoint that failed longest ago if all rest, it permits that, the request has not been there before,
+    /// and no fallback is ahead. Off by default.
+    #[must_use]
+    pub fn last_resort(mut self, call: bool) -> Self {
+        self.options.last_resort = call;
+        self
+    }
+
+    /// Says what the declared `rpm` and `tpm` do.
+    #[must_use]
+    pub fn limits(&self) -> LimitUse {
+        let mut endpoints = self.endpoints.iter();
+        match (
+            endpoints.any(|it| it.declared().limits().is_some()),
+            self.options.enforce_limits,
+        ) {
+            (false, _) => LimitUse::None,
+            (true, false) => LimitUse::Weigh,
+            (true, true) => LimitUse::Enforce,
         }
     }
 
@@ -65,13 +131,21 @@ impl<S, P, C> Balance<S, P, C> {
     pub(crate) fn classifier(&self) -> &C {
         &self.classify
     }
+
+    pub(crate) fn needs(&self) -> Needs {
+        self.needs
+    }
+
+    pub(crate) fn options(&self) -> Options {
+        self.options
+    }
 }
 
 fn candidates<S>(endpoints: &[Endpoint<S>]) -> impl Iterator<Item = Candidate<'_>> {
     endpoints
         .iter()
         .enumerate()
-        .map(|(index, endpoint)| Candidate::new(index, endpoint.declared()))
+        .map(|(index, endpoint)| Candidate::new(index, endpoint.declared(), false))
 }
 
 impl<S, B, R, P, C> Service<Request<B>> for Balance<S, P, C>
@@ -81,7 +155,7 @@ where
     P: Pick + Clone,
     C: Classify + Clone,
 {
-    type Response = Response<R>;
+    type Response = Response<ResponseBody<R>>;
     type Error = Failure;
     type Future = ResponseFuture<S, B, P, C>;
 
@@ -94,20 +168,36 @@ where
     }
 }
 
-/// Admits what any endpoint admits.
+/// Admits what any endpoint admits that has room for it.
 impl<S, B, P, C> Admit<Request<B>> for Balance<S, P, C>
 where
     S: Admit<Request<B>>,
 {
     fn admit(&self, request: &Request<B>) -> Result<(), Rejection> {
+        let extensions = request.extensions();
+        let filter = Filter::of(self.options.tags, self.endpoints(), extensions);
         let mut refusal = Refusal::default();
-        for endpoint in self.endpoints() {
-            match endpoint.get_ref().admit(request) {
+        for (index, endpoint) in self.endpoints().iter().enumerate() {
+            let declared = endpoint.declared();
+            if !filter.allows(declared) {
+                continue;
+            }
+            let admitted = endpoint.get_ref().admit(request);
+            let admitted = admitted.and_then(|()| {
+                let busy = Busy::of(declared, self.options, extensions);
+                busy.map_or(Ok(()), |busy| {
+                    Err(refusal::busy(declared, busy, extensions))
+                })
+            });
+            match admitted {
                 Ok(()) => return Ok(()),
-                Err(rejection) => refusal.add(&rejection),
+                Err(rejection) => refusal.add(index, rejection),
             }
         }
-        Err(refusal.into())
+        if refusal.rejections().is_empty() && !self.endpoints.is_empty() {
+            refusal.add(0, filter.rejection(extensions));
+        }
+        Err(refusal.into_rejection())
     }
 }
 
@@ -117,6 +207,8 @@ impl<S, P: Clone, C: Clone> Clone for Balance<S, P, C> {
             endpoints: self.endpoints.clone(),
             policy: self.policy.clone(),
             classify: self.classify.clone(),
+            needs: self.needs,
+            options: self.options,
         }
     }
 }
@@ -128,6 +220,8 @@ impl<S, P: fmt::Debug, C: fmt::Debug> fmt::Debug for Balance<S, P, C> {
             .field("endpoints", &endpoints)
             .field("policy", &self.policy)
             .field("classify", &self.classify)
+            .field("limits", &self.limits())
+            .field("options", &self.options)
             .finish()
     }
 }

@@ -1,9 +1,4 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
-};
-
-use crate::{Candidate, Pick, TARGET};
+use crate::{Candidate, Pick, TARGET, random::Random};
 
 /// Picks at random, weighted by what is declared.
 ///
@@ -17,7 +12,7 @@ use crate::{Candidate, Pick, TARGET};
 /// Clones share one generator, a counter that is never locked.
 #[derive(Clone, Debug)]
 pub struct Shuffle {
-    state: Arc<AtomicU64>,
+    random: Random,
 }
 
 /// What weights can be taken from, in order of precedence.
@@ -51,30 +46,17 @@ impl Shuffle {
     /// Starts from a random seed.
     #[must_use]
     pub fn new() -> Self {
-        Self::seeded(fastrand::u64(..))
+        Self {
+            random: Random::new(),
+        }
     }
 
     /// Starts from this seed: the same seed gives the same choices.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
         Self {
-            state: Arc::new(AtomicU64::new(seed)),
+            random: Random::seeded(seed),
         }
-    }
-
-    /// SplitMix64 of Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators" (OOPSLA 2014), with the
-    /// constants of Vigna's public domain version. Its state is a counter, so a single `fetch_add` draws a number.
-    fn next(&self) -> u64 {
-        const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
-        let mut z = self.state.fetch_add(STEP, Relaxed).wrapping_add(STEP);
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// Draws a number in `[0, 1)`: the 53 bits that an `f64` holds.
-    fn unit(&self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 
@@ -86,7 +68,7 @@ impl Default for Shuffle {
 
 impl Pick for Shuffle {
     fn pick(&self, candidates: &[Candidate<'_>]) -> usize {
-        Scale::of(candidates).at(candidates, self.unit())
+        Scale::of(candidates).at(candidates, self.random.unit())
     }
 
     fn prepare(&self, endpoints: &[Candidate<'_>]) {

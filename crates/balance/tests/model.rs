@@ -31,20 +31,21 @@ type Visit = (usize, Option<u8>);
 enum Rank {
     Untried,
     Limited,
-    Tried(usize),
+    /// The rest of its wait, and the number of the last attempt.
+    Tried(usize, usize),
 }
 
 fn rank(members: &[Member], history: &[Visit], index: usize) -> Rank {
     let now = history.len();
-    if let Some(last) = history.iter().rposition(|(at, _)| *at == index) {
-        return Rank::Tried(last);
-    }
-    let limited = history.iter().enumerate().any(|(start, (at, wait))| {
+    let waits = history.iter().enumerate().filter(|(_, (at, _))| {
         let origin = members[*at].origin;
-        let running = wait.is_some_and(|wait| start + usize::from(wait) > now);
-        origin.is_some() && origin == members[index].origin && running
+        *at == index || origin.is_some() && origin == members[index].origin
     });
-    if limited {
+    let ends = waits.filter_map(|(start, (_, wait))| Some(start + usize::from((*wait)?)));
+    let rest = ends.max().unwrap_or_default().saturating_sub(now);
+    if let Some(last) = history.iter().rposition(|(at, _)| *at == index) {
+        Rank::Tried(rest, last)
+    } else if rest > 0 {
         Rank::Limited
     } else {
         Rank::Untried
@@ -176,7 +177,11 @@ async fn check(members: Vec<Member>, history: Vec<Visit>, seed: u64) {
             .iter()
             .partition(|n| home.is_some() && members[**n].origin == home);
         let free = elsewhere.iter().filter(|n| rank(**n) == Rank::Untried);
-        let longest_ago = others.iter().map(|n| rank(*n)).min();
+        let mut others: Vec<_> = others
+            .into_iter()
+            .filter_map(|n| history.iter().rposition(|(at, _)| *at == n))
+            .collect();
+        others.sort_unstable();
         tried.read(|attempts| {
             let attempt = attempts.last().unwrap();
             assert_eq!(attempt.untried, untried.len());
@@ -184,8 +189,7 @@ async fn check(members: Vec<Member>, history: Vec<Visit>, seed: u64) {
             assert_eq!(attempt.untried_elsewhere, free.clone().count());
             let rests = attempt.resting_until.is_some();
             assert_eq!(rests, free.count() < elsewhere.len());
-            let next = attempt.tried_longest_ago.map(Rank::Tried);
-            assert_eq!(next, longest_ago);
+            assert_eq!(attempt.tried_others, others);
         });
     }
 }

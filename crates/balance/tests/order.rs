@@ -136,7 +136,7 @@ async fn untried_elsewhere_leaves_out_the_same_and_limited_origins() {
     tried.read(|attempts| {
         assert_eq!(attempts[2].untried_here, 1);
         assert_eq!(attempts[2].resting_until, attempts[1].not_before());
-        assert_eq!(attempts[2].tried_longest_ago, Some(0));
+        assert_eq!(attempts[2].tried_others, [0]);
     });
 }
 
@@ -160,7 +160,7 @@ async fn an_attempt_says_when_the_first_that_rests_elsewhere_is_free() {
         // One of its own origin, and the later end of the waits of `y`, do not count.
         assert_eq!((attempt.untried, attempt.untried_here), (3, 1));
         assert_eq!(attempt.resting_until, attempts[3].not_before());
-        assert_eq!(attempt.tried_longest_ago, None);
+        assert!(attempt.tried_others.is_empty());
     });
 }
 
@@ -175,7 +175,7 @@ async fn an_attempt_says_whose_turn_comes_next() {
     }
     for expected in ["d", "a", "b", "d"] {
         let foretold = tried.read(|attempts| {
-            let next = attempts.last().unwrap().tried_longest_ago;
+            let next = attempts.last().unwrap().tried_others.first().copied();
             next.map(|next| attempts[next].deployment.clone().unwrap())
         });
         let asked = ask(&balance, request.clone()).await;

@@ -39,14 +39,30 @@ async fn r38_a_kind_that_all_share_is_the_kind() {
 }
 
 #[tokio::test]
-async fn r38_different_kinds_are_no_candidate() {
-    use FailureKind::{ContextWindow, Region};
-    for kinds in [
-        [Region, Region, ContextWindow],
-        [ContextWindow, Region, Region],
+async fn r144_one_reason_is_made_of_many() {
+    use FailureKind::{
+        ContextWindow as Small, CoolingDown as Cooling, NoCandidate, RateLimited as Limited,
+        Region, Tags,
+    };
+    for (kinds, expected) in [
+        // Who may not serve it at all does not count beside others.
+        (&[Region, Region, Small][..], Small),
+        (&[Small, Region], Small),
+        (&[Cooling, Region], Cooling),
+        (&[Tags, Region, Limited], Limited),
+        (&[Region, Tags], Region),
+        // Too small for all that do not rest.
+        (&[Cooling, Small, Cooling], Small),
+        (&[Small, Limited, Small], Limited),
+        // Most of those that it would fit.
+        (&[Cooling, Limited, Limited], Limited),
+        (&[Cooling, Cooling, Limited], NoCandidate),
+        (&[Cooling, Limited], NoCandidate),
+        (&[Small, Cooling, Limited], NoCandidate),
     ] {
-        let failure = refused(&refusing(kinds.map(Rejection::new)), Request::new(())).await;
-        assert_eq!(failure.kind(), FailureKind::NoCandidate);
+        let rejections = kinds.iter().copied().map(Rejection::new);
+        let failure = refused(&refusing(rejections), Request::new(())).await;
+        assert_eq!(failure.kind(), expected, "{kinds:?}");
     }
 }
 
@@ -61,18 +77,45 @@ async fn r125_the_shortest_wait_is_named_in_whole_seconds() {
     assert_eq!(failure.retry_after(), Some(Duration::from_millis(4_001)));
     assert_eq!(
         failure.to_string(),
-        "No deployments available for selected model, Try again in 5 seconds"
+        "No deployments available for selected model, Try again in 5 seconds. \
+         All deployments are in cooldown, cooldown_list=[0, 1]"
     );
+    let soon = refused(&refusing([cooling(0)]), Request::new(())).await;
+    assert!(
+        soon.to_string().contains("Try again in 1 seconds"),
+        "{soon}"
+    );
+}
 
-    let region = Rejection::new(FailureKind::Region);
-    for mixed in [[region.clone(), cooling(3_000)], [cooling(3_000), region]] {
-        let failure = refused(&refusing(mixed), Request::new(())).await;
-        assert_eq!(failure.kind(), FailureKind::NoCandidate);
-        assert_eq!(
-            failure.message(),
-            Some("No deployments available for selected model, Try again in 3 seconds")
-        );
-    }
+#[tokio::test]
+async fn r126_the_last_status_is_named() {
+    let limited = Rejection::new(FailureKind::RateLimited).with_message("deployment x is full");
+    let cooling = cooling(3_000).with_last_status(http::StatusCode::SERVICE_UNAVAILABLE);
+    let failure = refused(&refusing([limited.clone(), cooling]), Request::new(())).await;
+    assert_eq!(
+        failure.to_string(),
+        "No deployments available for selected model, Try again in 3 seconds. \
+         The last upstream status was 503"
+    );
+    let failure = refused(&refusing([limited]), Request::new(())).await;
+    assert_eq!(
+        failure.to_string(),
+        "No deployments available for selected model. deployment x is full"
+    );
+}
+
+#[tokio::test]
+async fn r143_each_too_small_one_is_named() {
+    let small = |text: &str| Rejection::new(FailureKind::ContextWindow).with_message(text);
+    let rejections = [
+        small("Model=a"),
+        cooling(1_000),
+        small("Model=b"),
+        small("Model=a"),
+    ];
+    let failure = refused(&refusing(rejections), Request::new(())).await;
+    assert_eq!(failure.to_string(), "Model=a; Model=b");
+    assert_eq!(failure.retry_after(), None, "waiting is of no use");
 }
 
 #[tokio::test]

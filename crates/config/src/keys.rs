@@ -260,5 +260,5 @@ pub(crate) const BUDGET_ROUTING: &str = "provider-budget-routing";
 /// Kinds of failures that `fallback_on` may name.
 pub(crate) const FAILURES: &str = "bad_request payload_too_large authentication payment_required
     permission_denied not_found conflict rate_limited quota_exceeded context_window content_policy
-    timeout server connect disconnected invalid_response region cooling_down no_candidate
-    unknown_model other";
+    timeout server connect disconnected invalid_response region tags cooling_down
+    no_candidate unknown_model other";

@@ -16,6 +16,7 @@ use crate::{Failure, FailureKind};
 /// `Service::call` decides.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot say whether it would take a request",
+    label = "does not implement `Admit`",
     note = "wrap the service in `ziggurat_core::Open`, and put layers of other crates below it"
 )]
 pub trait Admit<Req> {
@@ -130,7 +131,7 @@ impl Rejection {
 
 impl From<Rejection> for Failure {
     fn from(rejection: Rejection) -> Self {
-        let mut failure = Self::new(rejection.kind);
+        let mut failure = Self::new(rejection.kind).with_unsent();
         if let Some(wait) = rejection.retry_after {
             failure = failure.with_retry_after(wait);
         }

@@ -28,6 +28,8 @@ impl<'a> Head<'a> {
 ///
 /// Retry, fallback and cooldown each take one and differ only in which kinds they act on.
 #[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot tell a failed answer from a good one",
+    label = "does not implement `Classify`",
     note = "`ziggurat_core::ByStatus` and `ziggurat_core::GrpcStatus` are ready-made ones"
 )]
 pub trait Classify {

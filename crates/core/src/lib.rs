@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod admit;
+mod boxed;
 mod classify;
 mod deadline;
 mod failure;
@@ -13,20 +14,23 @@ mod request;
 pub mod retry_after;
 mod route;
 mod served;
+mod tokens;
 mod tried;
 pub mod vitals;
 
 pub use self::{
     admit::{Admit, Open, Rejection},
+    boxed::{BoxBody, BoxFuture, BoxLayer, BoxService},
     classify::{ByStatus, Classify, GrpcStatus, Head, judge},
     deadline::Deadline,
-    failure::{BoxError, Failure, FailureKind, UpstreamError},
+    failure::{BoxError, Failure, FailureKind, FailureKinds, UpstreamError},
     ids::{DeploymentId, ModelGroup},
     json::JsonBody,
     meter::Meter,
     request::LlmRequest,
     route::{AllowedRegions, ContentFiltered, LastResort, Tags},
     served::Served,
+    tokens::{TokenCount, TokenCounts},
     tried::{Attempt, FallbackReason, Outcome, Tried},
     vitals::{Board, Vitals},
 };

@@ -5,8 +5,12 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use http::Extensions;
 
-use crate::fallbacks::{Chain, Table};
+use crate::{
+    FailureKind, FailureKinds,
+    fallbacks::{Chain, Table},
+};
 
 /// The time limit of each attempt, to the last byte of a plain response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,9 +55,54 @@ impl fmt::Debug for Parameters {
     }
 }
 
-/// Says that another group will be asked if this one fails, so that long waits are not worth it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FallbackAhead;
+/// Says after which failures another group will be asked, so that long waits are not worth it.
+///
+/// Put by the fallback layer, read by the retry layer. Without it no failure leads to another group.
+#[derive(Clone)]
+pub struct FallbackAhead {
+    kinds: FailureKinds,
+    check: Option<Arc<Check>>,
+}
+
+type Check = dyn Fn(FailureKind, &Extensions) -> bool + Send + Sync;
+
+impl FallbackAhead {
+    /// Another group will be asked after a failure of any of these kinds.
+    #[must_use]
+    pub const fn after(kinds: FailureKinds) -> Self {
+        Self { kinds, check: None }
+    }
+
+    /// Adds a check for what is too costly to know before a call: it sees the kind of a failure and the extensions of
+    /// the request, and says `false` if that failure leads nowhere after all.
+    #[must_use]
+    pub fn only_if(
+        mut self,
+        check: impl Fn(FailureKind, &Extensions) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.check = Some(Arc::new(check));
+        self
+    }
+
+    /// Says whether another group will be asked if this one fails in this way; `extensions` are those of the request.
+    #[must_use]
+    pub fn follows(&self, kind: FailureKind, extensions: &Extensions) -> bool {
+        let checked = || {
+            self.check
+                .as_ref()
+                .is_none_or(|check| check(kind, extensions))
+        };
+        self.kinds.contains(kind) && checked()
+    }
+}
+
+impl fmt::Debug for FallbackAhead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FallbackAhead")
+            .field("kinds", &self.kinds)
+            .finish_non_exhaustive()
+    }
+}
 
 /// Fallbacks of a single request; each table takes the place of the configured one of its kind.
 #[derive(Clone, Debug, Default)]

@@ -41,9 +41,9 @@ pub struct Attempt {
     pub untried_elsewhere: usize,
     /// When the first of those that live elsewhere and have to wait may be asked; `None` if there are none.
     pub resting_until: Option<Instant>,
-    /// The number of the last attempt on the one tried longest ago among the other deployments of the group that would
-    /// have taken the request; `None` if none of them was tried.
-    pub tried_longest_ago: Option<usize>,
+    /// The numbers of the last attempts on those other deployments of the group that would have taken the request and were
+    /// tried before, in order: the one tried longest ago first.
+    pub tried_others: Vec<usize>,
     /// When it started.
     pub started: Instant,
     /// How long it took to its outcome.
@@ -113,7 +113,7 @@ impl Attempt {
             untried_here: 0,
             untried_elsewhere: 0,
             resting_until: None,
-            tried_longest_ago: None,
+            tried_others: Vec::new(),
             started: Instant::now(),
             elapsed: None,
             outcome: None,

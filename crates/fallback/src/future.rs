@@ -6,12 +6,15 @@ use std::{
     ops::ControlFlow,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
-use ziggurat_core::{BoxError, Classify, Failure, FailureKind, judge, overrides::FallbackAhead};
+use ziggurat_core::{
+    BoxError, Classify, ContentFiltered, Deadline, DeploymentId, Failure, FailureKind, judge,
+};
 
 use crate::walk::{Hop, Walk};
 
@@ -104,6 +107,9 @@ where
                     }
                 }
                 StateProj::Readying { hop } => match ready!(hops.service.poll_ready(cx)) {
+                    Ok(()) if hops.is_over() => {
+                        return Poll::Ready(hops.abandon(hop.cause.clone()));
+                    }
                     Ok(()) => State::Calling {
                         future: hops.start(hop),
                     },
@@ -143,9 +149,9 @@ impl<S, B, R, C> Hops<S, B, R, C> {
         C: Classify,
     {
         let Some(failure) = judge(&self.classify, &outcome) else {
-            return ControlFlow::Break(outcome);
+            return self.weigh_success(outcome);
         };
-        match self.walk.advance(&failure) {
+        match self.advance(&failure) {
             Some(hop) => {
                 // A later group's failure ends here, and with it the connection that its response holds.
                 self.first.get_or_insert(outcome);
@@ -153,6 +159,43 @@ impl<S, B, R, C> Hops<S, B, R, C> {
             }
             None => ControlFlow::Break(self.give_up(failure.kind(), outcome)),
         }
+    }
+
+    /// Takes an answer that was held back for a refusal, but only if another group may be asked after one.
+    fn weigh_success(&mut self, outcome: Outcome<R>) -> ControlFlow<Outcome<R>, Hop> {
+        let Some(refusal) = outcome.as_ref().ok().and_then(refusal) else {
+            return ControlFlow::Break(outcome);
+        };
+        match self.advance(&refusal) {
+            Some(hop) => {
+                self.first.get_or_insert(Err(refusal));
+                ControlFlow::Continue(hop)
+            }
+            None => ControlFlow::Break(outcome),
+        }
+    }
+
+    /// Chooses the next group, as long as there is time.
+    fn advance(&mut self, failure: &Failure) -> Option<Hop> {
+        if self.is_over() {
+            return None;
+        }
+        self.walk.advance(failure, self.request.extensions())
+    }
+
+    /// Says whether the deadline of the request has passed, so that no group is asked any more.
+    fn is_over(&self) -> bool {
+        let deadline = self.request.extensions().get::<Deadline>();
+        let is_over = deadline.is_some_and(|deadline| !deadline.allows(Duration::ZERO));
+        if is_over {
+            tracing::debug!(
+                target: "ziggurat::fallback",
+                model_group = self.walk.origin().as_str(),
+                reason = "the deadline comes first",
+                "asking no other model group",
+            );
+        }
+        is_over
     }
 
     /// Sends the request to the next group. The service must be ready.
@@ -172,8 +215,8 @@ impl<S, B, R, C> Hops<S, B, R, C> {
         );
         let mut request = self.request.clone();
         hop.redirect(request.extensions_mut());
-        if self.walk.leads_on() {
-            request.extensions_mut().insert(FallbackAhead);
+        if let Some(ahead) = self.walk.ahead() {
+            request.extensions_mut().insert(ahead);
         }
         self.service.call(request)
     }
@@ -199,8 +242,20 @@ impl<S, B, R, C> Hops<S, B, R, C> {
         first
     }
 
-    /// Returns the first group's outcome when the service below takes no further call.
+    /// Returns the first group's outcome when no further call can be made.
     fn abandon(&mut self, failure: Failure) -> Outcome<R> {
         self.give_up(failure.kind(), Err(failure))
     }
+}
+
+/// Returns what a success tells that the provider held back, as the failure that it is if it can be cured.
+fn refusal<R>(response: &Response<R>) -> Option<Failure> {
+    let extensions = response.extensions();
+    extensions.get::<ContentFiltered>()?;
+    let failure = Failure::new(FailureKind::ContentPolicy)
+        .with_message("the provider held back its answer because of its content");
+    Some(match extensions.get::<DeploymentId>() {
+        Some(deployment) => failure.with_deployment(deployment.clone()),
+        None => failure,
+    })
 }

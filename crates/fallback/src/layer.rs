@@ -1,7 +1,8 @@
 use std::{collections::HashMap, sync::Arc};
 
+use http::Extensions;
 use tower_layer::Layer;
-use ziggurat_core::{ByStatus, FailureKind, ModelGroup, fallbacks::Table};
+use ziggurat_core::{ByStatus, FailureKind, FailureKinds, ModelGroup, fallbacks::Table};
 
 use crate::{policy::Policy, service::Fallback};
 
@@ -69,14 +70,35 @@ impl<C> FallbackLayer<C> {
 
     /// Sets which kinds of failure are followed by another group. Default: all.
     ///
-    /// A failure of any other kind ends the walk, in the first group as in a later one. For example
+    /// A failure of any other kind ends the walk, in the first group as in a later one. `follow` is asked about each
+    /// kind once, here. For example
     /// `|kind| kind != FailureKind::BadRequest` keeps requests that are wrong in themselves from going round.
     #[must_use]
     pub fn fallback_on(
         mut self,
         follow: impl Fn(FailureKind) -> bool + Send + Sync + 'static,
     ) -> Self {
-        self.policy.follow = Some(Arc::new(follow));
+        self.policy.follow = FailureKinds::of(follow);
+        self
+    }
+
+    /// Passes over a target for which `skip` returns true, for example one whose window is known to be too small.
+    ///
+    /// It sees the group and the extensions of the request, and is asked only after a failure; then also by the retry
+    /// layer, before it cuts its retries short for the sake of that target. A target that is passed over is no hop.
+    #[must_use]
+    pub fn skip(
+        mut self,
+        skip: impl Fn(&ModelGroup, &Extensions) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.policy.skip = Some(Arc::new(skip));
+        self
+    }
+
+    /// Tells which names stand for which groups, so that a group is not asked again under another name.
+    #[must_use]
+    pub fn aliases(mut self, aliases: HashMap<ModelGroup, ModelGroup>) -> Self {
+        self.policy.aliases = Arc::new(aliases);
         self
     }
 

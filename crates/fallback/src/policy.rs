@@ -4,8 +4,9 @@ use std::{
     sync::Arc,
 };
 
+use http::Extensions;
 use ziggurat_core::{
-    FailureKind, ModelGroup,
+    FailureKind, FailureKinds, ModelGroup,
     fallbacks::{Chain, Table, Target},
     overrides::Fallbacks,
 };
@@ -13,23 +14,7 @@ use ziggurat_core::{
 /// The default number of hops per request, LiteLLM's `max_fallbacks`.
 const MAX_FALLBACKS: u32 = 5;
 
-/// The kinds that a retry may cure. `FallbackAhead` cuts retries short, so it needs all of them to be followed.
-const TRANSIENT: [FailureKind; 12] = [
-    FailureKind::RateLimited,
-    FailureKind::Timeout,
-    FailureKind::Server,
-    FailureKind::Connect,
-    FailureKind::Disconnected,
-    FailureKind::InvalidResponse,
-    FailureKind::Conflict,
-    FailureKind::Authentication,
-    FailureKind::PermissionDenied,
-    FailureKind::NotFound,
-    FailureKind::QuotaExceeded,
-    FailureKind::Other,
-];
-
-type Follow = Arc<dyn Fn(FailureKind) -> bool + Send + Sync>;
+type Skip = Arc<dyn Fn(&ModelGroup, &Extensions) -> bool + Send + Sync>;
 
 /// What a layer was told.
 #[derive(Clone)]
@@ -40,7 +25,11 @@ pub(crate) struct Policy {
     pub(crate) max_fallbacks: u32,
     pub(crate) max_attempts: usize,
     pub(crate) generic_on_refusal: bool,
-    pub(crate) follow: Option<Follow>,
+    pub(crate) follow: FailureKinds,
+    /// Says which targets are passed over.
+    pub(crate) skip: Option<Skip>,
+    /// What the aliases of groups stand for.
+    pub(crate) aliases: Arc<HashMap<ModelGroup, ModelGroup>>,
     /// Other names of groups, in the order in which their chains are looked for.
     pub(crate) synonyms: Arc<HashMap<ModelGroup, Vec<ModelGroup>>>,
     /// The groups that there are, if that is known.
@@ -56,7 +45,9 @@ impl Policy {
             max_fallbacks: MAX_FALLBACKS,
             max_attempts: usize::MAX,
             generic_on_refusal: false,
-            follow: None,
+            follow: FailureKinds::ALL,
+            skip: None,
+            aliases: Arc::default(),
             synonyms: Arc::default(),
             served: None,
         }
@@ -78,13 +69,26 @@ impl Policy {
             .or_else(|| table.any())
     }
 
-    /// Says whether a failure of this kind leads to another group at all.
-    pub(crate) fn follows(&self, kind: FailureKind) -> bool {
-        self.follow.as_ref().is_none_or(|follow| follow(kind))
+    /// Says whether a group would be passed over for a request with these extensions.
+    pub(crate) fn skips(&self, group: &ModelGroup, extensions: &Extensions) -> bool {
+        self.skip
+            .as_ref()
+            .is_some_and(|skip| skip(group, extensions))
     }
 
-    pub(crate) fn follows_transient(&self) -> bool {
-        TRANSIENT.into_iter().all(|kind| self.follows(kind))
+    /// Says whether two targets are the same but for the name that they give to their group.
+    pub(crate) fn is_same(&self, a: &Target, b: &Target) -> bool {
+        let real = |target: &Target| self.aliases.get(&target.group).cloned();
+        let (real_a, real_b) = (real(a), real(b));
+        if real_a.is_none() && real_b.is_none() {
+            return a == b;
+        }
+        let named = |target: &Target, group: Option<ModelGroup>| {
+            let mut named = target.clone();
+            named.group = group.unwrap_or(named.group);
+            named
+        };
+        named(a, real_a) == named(b, real_b)
     }
 }
 
@@ -97,11 +101,13 @@ impl fmt::Debug for Policy {
             .field("max_fallbacks", &self.max_fallbacks)
             .field("max_attempts", &self.max_attempts)
             .field("generic_on_refusal", &self.generic_on_refusal)
+            .field("follow", &self.follow)
             .finish_non_exhaustive()
     }
 }
 
 /// The chains in force for one request: its own, else the configured ones.
+#[derive(Clone)]
 pub(crate) struct Chains {
     pub(crate) policy: Arc<Policy>,
     pub(crate) wishes: Option<Fallbacks>,

@@ -6,7 +6,7 @@ use std::{
 
 use http::{Request, Response};
 use tower_service::Service;
-use ziggurat_core::{BoxError, ByStatus, Classify, Failure, overrides::FallbackAhead};
+use ziggurat_core::{BoxError, ByStatus, Classify, Failure};
 
 use crate::{
     future::{Hops, ResponseFuture},
@@ -67,8 +67,8 @@ where
             return ResponseFuture::direct(self.inner.call(request));
         };
         let spare = request.clone();
-        if walk.leads_on() {
-            request.extensions_mut().insert(FallbackAhead);
+        if let Some(ahead) = walk.ahead() {
+            request.extensions_mut().insert(ahead);
         }
         let fresh = self.inner.clone();
         let mut service = mem::replace(&mut self.inner, fresh);

@@ -2,17 +2,18 @@ use std::{mem, sync::Arc};
 
 use http::Extensions;
 use ziggurat_core::{
-    Failure, FailureKind, FallbackReason, ModelGroup, Tried,
+    Failure, FailureKind, FailureKinds, FallbackReason, ModelGroup, Tried,
     fallbacks::{Chain, Target},
     overrides::{
-        Fallbacks, MaxRetries, Parameters, StreamIdleTimeout, StreamTimeout, StreamTotalTimeout,
-        Timeout,
+        FallbackAhead, Fallbacks, MaxRetries, Parameters, StreamIdleTimeout, StreamTimeout,
+        StreamTotalTimeout, Timeout,
     },
 };
 
 use crate::policy::{Chains, Policy};
 
 /// The way of one request from group to group.
+#[derive(Clone)]
 pub(crate) struct Walk {
     chains: Chains,
     tried: Tried,
@@ -24,6 +25,7 @@ pub(crate) struct Walk {
     open: Vec<Cursor>,
 }
 
+#[derive(Clone)]
 struct Cursor {
     /// The group whose failure opened the chain.
     of: ModelGroup,
@@ -68,19 +70,22 @@ impl Walk {
         })
     }
 
-    /// Chooses the target to ask after the current one failed.
-    pub(crate) fn advance(&mut self, failure: &Failure) -> Option<Hop> {
+    /// Chooses the target to ask after the current one failed, for a request with these extensions.
+    pub(crate) fn advance(&mut self, failure: &Failure, extensions: &Extensions) -> Option<Hop> {
         let kind = failure.kind();
-        if !self.chains.policy.follows(kind) || !self.permits(0) {
+        if !self.chains.policy.follow.contains(kind) || !self.permits(0) {
             return None;
         }
         self.open_chain(kind);
         while let Some(cursor) = self.open.last_mut() {
-            let Some(to) = cursor.next(&self.current, &self.asked) else {
+            let Some(to) = cursor.next() else {
                 self.open.pop();
                 continue;
             };
-            let reason = cursor.reason;
+            let (of, reason) = (cursor.of.clone(), cursor.reason);
+            if !self.is_fresh(&to, &of) || self.is_skipped(&to, extensions) {
+                continue;
+            }
             let left = mem::replace(&mut self.current, to.clone());
             let from = left.group.clone();
             self.asked.push(left);
@@ -92,6 +97,19 @@ impl Walk {
             });
         }
         None
+    }
+
+    fn is_skipped(&self, target: &Target, extensions: &Extensions) -> bool {
+        let is_skipped = self.chains.policy.skips(&target.group, extensions);
+        if is_skipped {
+            tracing::debug!(
+                target: "ziggurat::fallback",
+                from = self.current.group.as_str(),
+                to = target.group.as_str(),
+                "passing over a model group",
+            );
+        }
+        is_skipped
     }
 
     /// Writes a hop into the ledger.
@@ -109,26 +127,52 @@ impl Walk {
         &self.asked.first().unwrap_or(&self.current).group
     }
 
-    /// Says whether an ordinary failure of the current group leads to another one.
-    pub(crate) fn leads_on(&self) -> bool {
-        let group = &self.current.group;
-        let fresh = |of: &ModelGroup, targets: &[Target]| {
+    /// Returns after which failures of the current group another one will be asked; `None` if after none.
+    pub(crate) fn ahead(&self) -> Option<FallbackAhead> {
+        // The group about to be asked makes one attempt at least.
+        if !self.permits(1) {
+            return None;
+        }
+        let special = [FailureKind::ContextWindow, FailureKind::ContentPolicy];
+        // Every other kind is treated like `Server`.
+        let mut kinds = match self.leads_on(FailureKind::Server, None) {
+            true => FailureKinds::ALL,
+            false => FailureKinds::NONE,
+        };
+        for kind in special {
+            kinds = match self.leads_on(kind, None) {
+                true => kinds.with(kind),
+                false => kinds.without(kind),
+            };
+        }
+        let kinds = kinds.and(self.chains.policy.follow);
+        if kinds.is_empty() {
+            return None;
+        }
+        let ahead = FallbackAhead::after(kinds);
+        if self.chains.policy.skip.is_none() {
+            return Some(ahead);
+        }
+        let walk = self.clone();
+        Some(ahead.only_if(move |kind, extensions| walk.leads_on(kind, Some(extensions))))
+    }
+
+    /// Says whether a failure of the current group leads to another one, if targets that are skipped for a request with
+    /// these extensions do not count.
+    fn leads_on(&self, kind: FailureKind, extensions: Option<&Extensions>) -> bool {
+        let policy = &self.chains.policy;
+        let leads = |of: &ModelGroup, targets: &[Target]| {
             targets.iter().any(|target| {
-                is_fresh(target, of, &self.current, &self.asked)
-                    && self.chains.policy.serves(&target.group)
+                self.is_fresh(target, of)
+                    && policy.serves(&target.group)
+                    && extensions.is_none_or(|it| !policy.skips(&target.group, it))
             })
         };
-        // The group about to be asked makes one attempt at least.
-        self.permits(1)
-            && self.chains.policy.follows_transient()
-            && (self
-                .chains
-                .of(group.as_str(), FailureKind::Server)
-                .is_some_and(|chain| fresh(group, chain))
-                || self
-                    .open
-                    .iter()
-                    .any(|cursor| fresh(&cursor.of, cursor.rest())))
+        let group = &self.current.group;
+        let of_group = self.chain_to_open(kind);
+        let mut open = self.open.iter();
+        of_group.is_some_and(|chain| leads(group, chain))
+            || open.any(|it| self.stays_open(it, kind) && leads(&it.of, it.rest()))
     }
 
     /// Says whether the limits allow a hop once `more` attempts have been made.
@@ -139,30 +183,39 @@ impl Walk {
     }
 
     fn open_chain(&mut self, kind: FailureKind) {
-        // What a provider refused is not taken elsewhere by chains made for outages or long prompts.
-        if kind == FailureKind::ContentPolicy && !self.chains.all_outlast_refusal() {
-            self.open
-                .retain(|cursor| cursor.reason == FallbackReason::ContentPolicy);
-        }
-        // The request's own list is the same for every group: its rest is open already.
-        if self.chains.single().is_some() && !self.asked.is_empty() {
-            return;
-        }
-        if let Some(chain) = self.chains.of(self.current.group.as_str(), kind) {
-            self.open.push(Cursor {
+        let mut open = mem::take(&mut self.open);
+        open.retain(|cursor| self.stays_open(cursor, kind));
+        if let Some(chain) = self.chain_to_open(kind) {
+            open.push(Cursor {
                 of: self.current.group.clone(),
                 chain: Arc::clone(chain),
                 at: 0,
                 reason: reason(kind),
             });
         }
+        self.open = open;
     }
-}
 
-/// Says whether a target of the chain of `of` was neither asked before nor is `of` itself under its bare name.
-fn is_fresh(target: &Target, of: &ModelGroup, current: &Target, asked: &[Target]) -> bool {
-    let is_origin = || target.group == *of && *target == Target::new(of.clone());
-    target != current && !asked.contains(target) && !is_origin()
+    /// What a provider refused is not taken elsewhere by chains made for outages or long prompts.
+    fn stays_open(&self, cursor: &Cursor, kind: FailureKind) -> bool {
+        kind != FailureKind::ContentPolicy
+            || cursor.reason == FallbackReason::ContentPolicy
+            || self.chains.all_outlast_refusal()
+    }
+
+    fn chain_to_open(&self, kind: FailureKind) -> Option<&Chain> {
+        // The request's own list is the same for every group: its rest is open already.
+        if self.chains.single().is_some() && !self.asked.is_empty() {
+            return None;
+        }
+        self.chains.of(self.current.group.as_str(), kind)
+    }
+
+    /// Says whether a target of the chain of `of` was neither asked before nor is `of` itself under its bare name.
+    fn is_fresh(&self, target: &Target, of: &ModelGroup) -> bool {
+        let is = |other: &Target| self.chains.policy.is_same(target, other);
+        !is(&self.current) && !self.asked.iter().any(is) && !is(&Target::new(of.clone()))
+    }
 }
 
 const fn reason(kind: FailureKind) -> FallbackReason {
@@ -180,15 +233,10 @@ impl Cursor {
         &self.chain[self.at..]
     }
 
-    /// Returns the next fresh target and stands behind it.
-    fn next(&mut self, current: &Target, asked: &[Target]) -> Option<Target> {
-        let (skipped, target) = self
-            .rest()
-            .iter()
-            .enumerate()
-            .find(|(_, target)| is_fresh(target, &self.of, current, asked))?;
-        let target = target.clone();
-        self.at += skipped + 1;
+    /// Returns the next target and stands behind it.
+    fn next(&mut self) -> Option<Target> {
+        let target = self.rest().first()?.clone();
+        self.at += 1;
         Some(target)
     }
 }

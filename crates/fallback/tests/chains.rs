@@ -336,11 +336,22 @@ async fn fallback_ahead_says_whether_an_ordinary_failure_leads_on() {
     // A chain for special failures is none for ordinary ones.
     let layer = general(&[]).context_window(table(&[("a", &["b"])]));
     assert_eq!(ahead(&layer, &[("a", ContextWindow)]).await, [false, false]);
+}
+
+#[tokio::test]
+async fn d6_fallback_ahead_says_after_which_failures() {
     // Retries must not be cut short for a fallback that will not follow.
     let layer = general(&[("a", &["b"])]).fallback_on(|kind| kind != FailureKind::RateLimited);
-    assert_eq!(ahead(&layer, &[("a", Server)]).await, [false, false]);
-    let layer = general(&[("a", &["b"])]).fallback_on(|kind| kind != BadRequest);
-    assert_eq!(ahead(&layer, &[("a", Server)]).await, [true, false]);
+    let world = World::down(["a"]);
+    world.ask(&layer, request("a")).await.unwrap();
+    assert_eq!(world.ahead(), [true, false]);
+    assert_eq!(world.ahead_after(FailureKind::RateLimited), [false, false]);
+
+    let layer = general(&[]).context_window(table(&[("a", &["b"])]));
+    let world = World::failing([("a", ContextWindow)]);
+    world.ask(&layer, request("a")).await.unwrap();
+    assert_eq!(world.ahead(), [false, false]);
+    assert_eq!(world.ahead_after(ContextWindow), [true, false]);
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use tokio_test::{assert_ready, task};
 use tower::{Layer, ServiceExt};
 use ziggurat_core::{
     FailureKind::{self, BadRequest, ContentPolicy, ContextWindow, Server},
+    ModelGroup,
     fallbacks::{Table, Target},
     overrides::Parameters,
 };
@@ -37,6 +38,9 @@ struct Case {
     max: u32,
     /// How each group fails, if it does.
     failures: Vec<Option<FailureKind>>,
+    /// Which groups answer with content held back, unless they fail, and which are passed over.
+    filtered: [bool; GROUPS.len()],
+    skipped: [bool; GROUPS.len()],
 }
 
 fn cases() -> impl Strategy<Value = Case> {
@@ -60,8 +64,10 @@ fn cases() -> impl Strategy<Value = Case> {
         option::weighted(0.2, Just(BadRequest)),
         0..8_u32,
     );
-    (tables, own, limits, vec(failure, GROUPS.len())).prop_map(
-        |(tables, own, (allow, refused_kind, max), failures)| Case {
+    let some = |share| prop::array::uniform(proptest::bool::weighted(share));
+    let flags = (some(0.3), some(0.15));
+    (tables, own, limits, vec(failure, GROUPS.len()), flags).prop_map(
+        |(tables, own, (allow, refused_kind, max), failures, (filtered, skipped))| Case {
             general: tables.0,
             context_window: tables.1,
             content_policy: tables.2,
@@ -72,6 +78,8 @@ fn cases() -> impl Strategy<Value = Case> {
             refused_kind,
             max,
             failures,
+            filtered,
+            skipped,
         },
     )
 }
@@ -91,12 +99,12 @@ enum End {
 struct Walk<'a> {
     case: &'a Case,
     asked: Vec<Stop>,
-    /// Fails at this position, however it would fare otherwise.
-    fails_at: Option<usize>,
+    /// Fails at these positions, however it would fare otherwise.
+    fails_at: Vec<(usize, FailureKind)>,
 }
 
 impl Walk<'_> {
-    fn ask(case: &Case, fails_at: Option<usize>) -> (Vec<Stop>, bool) {
+    fn ask(case: &Case, fails_at: Vec<(usize, FailureKind)>) -> (Vec<Stop>, bool) {
         let mut walk = Walk {
             case,
             asked: vec![],
@@ -109,9 +117,10 @@ impl Walk<'_> {
     fn visit(&mut self, stop: Stop, is_first: bool) -> End {
         let at = self.asked.len();
         self.asked.push(stop);
-        let failure = match self.fails_at {
-            Some(fails_at) if fails_at == at => Some(Server),
-            _ => self.case.failures[stop.0],
+        let fails = self.fails_at.iter().find(|(position, _)| *position == at);
+        let failure = match fails {
+            Some((_, kind)) => Some(*kind),
+            None => self.case.failures[stop.0].or_else(|| self.rescued(stop, at)),
         };
         let Some(kind) = failure else {
             return End::Answered;
@@ -125,7 +134,8 @@ impl Walk<'_> {
         let mut refused = kind == ContentPolicy;
         let outlasts = refused || self.lenient();
         for next in self.chain(stop.0, kind) {
-            if self.asked.contains(&next) || next == (stop.0, false) {
+            let skipped = self.case.skipped[next.0];
+            if skipped || self.asked.contains(&next) || next == (stop.0, false) {
                 continue;
             }
             match self.visit(next, false) {
@@ -137,6 +147,14 @@ impl Walk<'_> {
             }
         }
         End::Spent { refused }
+    }
+
+    /// Content that was held back is a refusal if something more would be asked after one.
+    fn rescued(&self, stop: Stop, at: usize) -> Option<FailureKind> {
+        let mut fails_at = self.fails_at.clone();
+        fails_at.push((at, ContentPolicy));
+        let leads_on = || Walk::ask(self.case, fails_at).0.len() > at + 1;
+        (self.case.filtered[stop.0] && leads_on()).then_some(ContentPolicy)
     }
 
     fn hops(&self) -> u32 {
@@ -197,6 +215,14 @@ fn layer(case: &Case) -> FallbackLayer {
         .max_fallbacks(case.max)
         .allow_generic_fallback_on_refusal(case.allow)
         .fallback_on(move |kind| Some(kind) != refused_kind);
+    let skipped = case.skipped;
+    if skipped.contains(&true) {
+        layer = layer.skip(move |group, extensions| {
+            assert!(extensions.get::<ModelGroup>().is_some());
+            let group = GROUPS.iter().position(|name| *name == group.as_str());
+            skipped[group.unwrap()]
+        });
+    }
     if let Some(chains) = &case.context_window {
         layer = layer.context_window(table(chains));
     }
@@ -227,11 +253,13 @@ proptest! {
     #[test]
     fn a_walk_follows_the_rules(case in cases()) {
         let failures = GROUPS.iter().zip(&case.failures);
-        let world = World::failing(failures.filter_map(|(group, kind)| Some((*group, (*kind)?))));
+        let filtered = GROUPS.into_iter().zip(case.filtered).filter(|(_, filtered)| *filtered);
+        let world = World::failing(failures.filter_map(|(group, kind)| Some((*group, (*kind)?))))
+            .filtering(filtered.map(|(group, _)| group));
         let call = layer(&case).layer(world.clone()).oneshot(own(&case));
-        let answer = assert_ready!(task::spawn(call).poll()).unwrap();
+        let answer = assert_ready!(task::spawn(call).poll());
 
-        let (asked, answered) = Walk::ask(&case, None);
+        let (asked, answered) = Walk::ask(&case, vec![]);
         let seen: Vec<Stop> = world.seen().iter().map(stop).collect();
         prop_assert_eq!(&seen, &asked);
 
@@ -239,16 +267,28 @@ proptest! {
         prop_assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), seen.len(), "no target twice");
         prop_assert!(seen.len() - 1 <= case.max as usize);
         let (last, before) = seen.split_last().unwrap();
-        prop_assert!(before.iter().all(|stop| case.failures[stop.0].is_some()));
-        prop_assert_eq!(answered, case.failures[last.0].is_none());
+        let fails = |stop: &Stop| case.failures[stop.0].is_some();
+        prop_assert!(before.iter().all(|stop| fails(stop) || case.filtered[stop.0]));
+        prop_assert_eq!(answered, !fails(last));
         let expected = if answered { last.0 } else { 0 };
-        prop_assert_eq!(answer.body(), GROUPS[expected]);
-        prop_assert_eq!(answer.status().is_success(), answered);
+        match answer {
+            Ok(answer) => {
+                prop_assert_eq!(answer.body(), GROUPS[expected]);
+                prop_assert_eq!(answer.status().is_success(), answered);
+            }
+            // What the first group held back is an error once it was taken for one.
+            Err(failure) => {
+                prop_assert_eq!(failure.kind(), ContentPolicy);
+                prop_assert!(!answered && case.filtered[0] && !fails(&seen[0]));
+            }
+        }
 
-        // More is ahead if an ordinary failure would have led to it.
-        for (at, ahead) in world.ahead().into_iter().enumerate() {
-            let leads_on = Walk::ask(&case, Some(at)).0.len() > at + 1;
-            prop_assert_eq!(ahead, leads_on, "at {}", at);
+        // More is ahead if a failure of that kind would have led to it.
+        for kind in [Server, ContextWindow, ContentPolicy, BadRequest] {
+            for (at, ahead) in world.ahead_after(kind).into_iter().enumerate() {
+                let leads_on = Walk::ask(&case, vec![(at, kind)]).0.len() > at + 1;
+                prop_assert_eq!(ahead, leads_on, "{:?} at {}", kind, at);
+            }
         }
     }
 }

@@ -3,10 +3,10 @@
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
-use http::{StatusCode, response::Parts};
+use http::{Extensions, StatusCode, response::Parts};
 use memchr::memmem::{Finder, FinderRev};
 use ziggurat_core::{
-    Failure, FailureKind, JsonBody,
+    ContentFiltered, Failure, FailureKind, JsonBody, Meter,
     json::{Document, Printed},
 };
 use ziggurat_provider::{Answer, Exchange, Excused, Streamed};
@@ -19,6 +19,7 @@ use crate::{
     spans::{Edits, Members, elements},
     stream::Events,
     template::Template,
+    usage,
 };
 
 /// One chat completion.
@@ -27,7 +28,11 @@ pub(crate) struct Chat {
     /// The name that answers bear, as JSON.
     model: Option<Bytes>,
     asked: Asked,
+    /// Where the usage is written, if anyone wants to know.
+    meter: Option<Meter>,
     events: Option<Box<Events>>,
+    /// Set by a plain answer whose first choice was held back.
+    filtered: bool,
 }
 
 /// What a request asked for, as far as the answer shows it.
@@ -43,12 +48,19 @@ pub(crate) struct Asked {
 }
 
 impl Chat {
-    pub(crate) fn new(template: Arc<Template>, model: Option<Bytes>, asked: Asked) -> Self {
+    pub(crate) fn new(
+        template: Arc<Template>,
+        model: Option<Bytes>,
+        asked: Asked,
+        meter: Option<Meter>,
+    ) -> Self {
         Self {
             template,
             model,
             asked,
+            meter,
             events: None,
+            filtered: false,
         }
     }
 
@@ -57,16 +69,21 @@ impl Chat {
             template,
             model,
             asked,
+            meter,
             events,
+            ..
         } = self;
-        events.get_or_insert_with(|| Box::new(Events::new(template.clone(), model.clone(), *asked)))
+        events.get_or_insert_with(|| {
+            let events = Events::new(template.clone(), model.clone(), *asked, meter.clone());
+            Box::new(events)
+        })
     }
 
     /// Makes the client's choices of the upstream's, if they differ.
-    fn choices(&self, choices: &str) -> Option<Bytes> {
-        let repaired = needs_repair(choices.as_bytes(), self.asked)
-            .then(|| repair(choices))
-            .flatten();
+    fn choices(&mut self, choices: &str) -> Option<Bytes> {
+        let look = Look::at(choices.as_bytes(), self.asked);
+        self.filtered = look.may_be_filtered && is_filtered(choices);
+        let repaired = look.needs_repair.then(|| repair(choices)).flatten();
         if !self.asked.json_tool {
             return repaired;
         }
@@ -128,6 +145,9 @@ impl Exchange for Chat {
         if !is_list {
             return invalid("the choices of the upstream's answer are no list of objects");
         }
+        if let Some(meter) = &self.meter {
+            usage::record(meter, &document);
+        }
         let choices = self.choices(choices.text());
         let without_id = document
             .get("id")
@@ -145,6 +165,12 @@ impl Exchange for Chat {
             answer.set("choices", choices);
         }
         Ok(answer.print())
+    }
+
+    fn tell(&self, extensions: &mut Extensions) {
+        if self.filtered {
+            extensions.insert(ContentFiltered);
+        }
     }
 
     fn chunk(&mut self, data: Bytes) -> Streamed {
@@ -176,20 +202,47 @@ static NEEDLES: LazyLock<Needles> = LazyLock::new(|| Needles {
     arguments: Finder::new(r#""arguments""#),
 });
 
-/// A cheap look for what [`repair`] mends. Finish reasons stand near the end, where the search for them starts; only one of
-/// them makes it worth looking at tools.
-fn needs_repair(choices: &[u8], asked: Asked) -> bool {
-    const KNOWN: [&[u8]; 4] = [b"\"stop\"", b"\"length\"", b"\"content_filter\"", b"null"];
-    let reasons = NEEDLES.finish_reason.rfind_iter(choices);
-    let mut reasons = reasons.take(if asked.many { usize::MAX } else { 1 });
-    reasons.any(|at| {
-        let reason = value_after(choices, at + NEEDLES.finish_reason.needle().len());
-        if reason.starts_with(b"\"tool_calls\"") {
-            has_object_arguments(choices)
-        } else {
-            !KNOWN.iter().any(|known| reason.starts_with(known))
+/// A cheap look at choices, for what costs more to do.
+#[derive(Default)]
+struct Look {
+    /// There is something that [`repair`] mends.
+    needs_repair: bool,
+    may_be_filtered: bool,
+}
+
+impl Look {
+    /// Finish reasons stand near the end, where the search for them starts; only one of them makes it worth looking at
+    /// tools.
+    fn at(choices: &[u8], asked: Asked) -> Self {
+        const KNOWN: [&[u8]; 3] = [b"\"stop\"", b"\"length\"", b"null"];
+        let mut look = Self::default();
+        let reasons = NEEDLES.finish_reason.rfind_iter(choices);
+        for at in reasons.take(if asked.many { usize::MAX } else { 1 }) {
+            let reason = value_after(choices, at + NEEDLES.finish_reason.needle().len());
+            if KNOWN.iter().any(|known| reason.starts_with(known)) {
+                continue;
+            }
+            if reason.starts_with(b"\"content_filter\"") {
+                look.may_be_filtered = true;
+            } else if reason.starts_with(b"\"tool_calls\"") {
+                look.needs_repair |= has_object_arguments(choices);
+            } else {
+                // It may be a server's own word.
+                look.needs_repair = true;
+                look.may_be_filtered = true;
+            }
         }
-    })
+        look
+    }
+}
+
+/// Says whether the first choice ended because its content was held back.
+fn is_filtered(choices: &str) -> bool {
+    let choices = elements(choices).unwrap_or_default();
+    let first = choices.first().copied().and_then(Members::of);
+    let reason = first.and_then(|first| first.get("finish_reason"));
+    let reason = reason.and_then(|reason| serde_json::from_str::<String>(reason).ok());
+    reason.is_some_and(|reason| finish::openai(&reason).unwrap_or(&reason) == "content_filter")
 }
 
 fn has_object_arguments(choices: &[u8]) -> bool {

@@ -22,6 +22,7 @@ mod template;
 mod tools;
 mod unsupported;
 mod url;
+mod usage;
 
 pub use self::{
     builder::Builder,

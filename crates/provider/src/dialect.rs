@@ -16,6 +16,11 @@ use crate::headers;
 ///
 /// It is asked once per call, and must not block. A dialect whose credentials expire keeps them in a shared cell which a
 /// task refreshes, or reads them from a request extension that a layer above puts there.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the dialect of a provider",
+    label = "does not implement `Dialect`",
+    note = "implement `provider` and `prepare`, or take a ready-made one, such as `ziggurat_openai::OpenAi`"
+)]
 pub trait Dialect: fmt::Debug + Send + Sync + 'static {
     /// Returns the provider's name, as OpenTelemetry's `gen_ai.provider.name` has it.
     fn provider(&self) -> &'static str;
@@ -33,6 +38,11 @@ pub trait Dialect: fmt::Debug + Send + Sync + 'static {
 /// Either [`excused`](Self::excused) is called once and, if it has no answer, [`refused`](Self::refused) once, or
 /// [`plain`](Self::plain) once, or [`chunk`](Self::chunk) for each piece of a stream and [`end`](Self::end) at most once
 /// after them.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot read the answer to a call",
+    label = "does not implement `Exchange`",
+    note = "a `Dialect` hands out one `Exchange` per call: implement `announced`, `refused`, `plain`, `chunk` and `end`"
+)]
 pub trait Exchange: Send + 'static {
     /// Says what the head of a successful answer announces.
     ///
@@ -65,6 +75,12 @@ pub trait Exchange: Send + 'static {
     ///
     /// It is no answer, or an error in its place.
     fn plain(&mut self, body: Bytes) -> Result<Printed, Failure>;
+
+    /// Tells in the extensions of the response what [`plain`](Self::plain) saw beside it, such as
+    /// [`ContentFiltered`](ziggurat_core::ContentFiltered). Called once after it, if it made an answer.
+    ///
+    /// Default: nothing.
+    fn tell(&self, _extensions: &mut Extensions) {}
 
     /// Makes the client's events of the next piece of a stream.
     fn chunk(&mut self, data: Bytes) -> Streamed;

@@ -199,7 +199,9 @@ impl ResponseFuture {
     ) -> Response<ProviderBody> {
         let mut headers = headers::for_client(head.headers, |value| exchange.is_secret(value));
         headers.insert(CONTENT_TYPE, JSON);
-        self.response(StatusCode::OK, headers, ProviderBody::full(answer))
+        let mut response = self.response(StatusCode::OK, headers, ProviderBody::full(answer));
+        exchange.tell(response.extensions_mut());
+        response
     }
 
     fn stream(

@@ -9,12 +9,16 @@ use std::{
     time::Duration,
 };
 
+use http::Extensions;
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 use ziggurat_core::{BoxError, ByStatus, Classify, Failure, judge};
 
-use crate::{policy::Policy, progress::Progress};
+use crate::{
+    policy::Policy,
+    progress::{End, Progress},
+};
 
 const KEPT: &str = "only what was kept is sent again";
 
@@ -45,8 +49,9 @@ pin_project! {
     #[project = StateProj]
     enum State<F> {
         Calling { #[pin] call: F },
-        Waiting { #[pin] sleep: Sleep },
-        Readying,
+        Waiting { #[pin] sleep: Sleep, failure: Failure },
+        // The deadline may pass meanwhile: then this is the result.
+        Readying { failure: Failure },
     }
 }
 
@@ -88,21 +93,36 @@ where
                     let result = ready!(call.poll(cx)).map_err(Failure::wrap);
                     let failure = judge(&this.policy.classify, &result);
                     this.progress.finish(&result, failure.as_ref());
-                    let wait =
-                        failure.and_then(|failure| this.progress.decide(this.policy, &failure));
+                    let Some(failure) = failure else {
+                        this.progress.succeed(this.policy);
+                        return Poll::Ready(result);
+                    };
+                    let none = Extensions::new();
+                    let kept = this.again.as_ref();
+                    let end = End {
+                        failure: &failure,
+                        was_answered: result.is_ok() || failure.upstream().is_some(),
+                        extensions: kept.map_or(&none, |again| again.request.extensions()),
+                    };
+                    let wait = this.progress.decide(this.policy, &end);
                     // Setting the next state drops the finished call and what it holds; the response goes here.
                     match wait {
-                        Some(wait) if this.again.is_some() => State::pause(wait),
+                        Some(wait) if kept.is_some() => State::pause(wait, failure),
                         _ => return Poll::Ready(result),
                     }
                 }
-                StateProj::Waiting { sleep } => {
+                StateProj::Waiting { sleep, failure } => {
                     ready!(sleep.poll(cx));
-                    State::Readying
+                    State::Readying {
+                        failure: failure.clone(),
+                    }
                 }
-                StateProj::Readying => {
+                StateProj::Readying { failure } => {
                     let service = &mut this.again.as_mut().expect(KEPT).service;
                     ready!(service.poll_ready(cx)).map_err(Failure::wrap)?;
+                    if this.progress.is_over(failure) {
+                        return Poll::Ready(Err(failure.clone()));
+                    }
                     this.progress.retry();
                     let keep = this.progress.may_follow(this.policy);
                     let call = Again::call(this.again, keep);
@@ -156,10 +176,13 @@ where
 // === impl State ===
 
 impl<F> State<F> {
-    fn pause(wait: Duration) -> Self {
+    fn pause(wait: Duration, failure: Failure) -> Self {
         if wait.is_zero() {
-            return Self::Readying;
+            return Self::Readying { failure };
         }
-        Self::Waiting { sleep: sleep(wait) }
+        Self::Waiting {
+            sleep: sleep(wait),
+            failure,
+        }
     }
 }

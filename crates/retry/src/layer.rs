@@ -1,9 +1,13 @@
 use std::{sync::Arc, time::Duration};
 
+use tower::retry::budget::Budget;
 use tower_layer::Layer;
 use ziggurat_core::ByStatus;
 
-use crate::{Retry, policy::Policy};
+use crate::{
+    Retry, RetryPolicy,
+    policy::{Policy, Shared},
+};
 
 /// Asks again when a call fails: see the [crate page](crate).
 #[derive(Clone, Debug)]
@@ -28,6 +32,34 @@ impl<C> RetryLayer<C> {
         RetryLayer {
             policy: self.policy.with_classify(classify),
         }
+    }
+
+    /// Sets numbers of retries by class of failure, in place of all others but a 0 that the request itself asks for.
+    #[must_use]
+    pub fn policy(mut self, policy: RetryPolicy) -> Self {
+        self.policy.by_class = policy;
+        self
+    }
+
+    /// Goes on, once the retries are used up, as long as there is a deployment that was not tried yet and would take the
+    /// request (LiteLLM's `enable_weighted_failover`). Default: false.
+    ///
+    /// The number of retries then only bounds how often deployments are asked again. All other limits hold.
+    #[must_use]
+    pub fn exhaust_untried(mut self, exhaust: bool) -> Self {
+        self.policy.exhaust_untried = exhaust;
+        self
+    }
+
+    /// Makes no retry while `budget` has nothing left: a first attempt that succeeds pays in, every further attempt is
+    /// paid from it, waited for or not.
+    ///
+    /// All layers that are given the same one share it. tower's
+    /// [`TpsBudget`](tower::retry::budget::TpsBudget) allows a share of the calls to be retries. Default: none.
+    #[must_use]
+    pub fn budget(mut self, budget: Arc<dyn Budget + Send + Sync>) -> Self {
+        self.policy.budget = Some(Shared(budget));
+        self
     }
 
     /// Sets the backoff before a deployment is asked again: a random time up to `initial`, then up to twice that, and

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod backoff;
+mod counts;
 pub mod future;
 mod layer;
 mod policy;
@@ -8,4 +9,4 @@ mod progress;
 mod service;
 mod visits;
 
-pub use self::{layer::RetryLayer, service::Retry};
+pub use self::{counts::RetryPolicy, layer::RetryLayer, service::Retry};

@@ -1,19 +1,29 @@
-use std::time::Duration;
+use std::{fmt, sync::Arc, time::Duration};
 
+use tower::retry::budget::Budget;
 use ziggurat_core::{ByStatus, Failure, FailureKind};
 
-use crate::backoff::Backoff;
+use crate::{RetryPolicy, backoff::Backoff};
 
 /// The settings of a layer, shared by all its services.
 #[derive(Clone, Debug)]
 pub(crate) struct Policy<C> {
     pub(crate) classify: C,
     pub(crate) max_retries: u32,
+    /// Numbers that take the place of all others but a request's 0.
+    pub(crate) by_class: RetryPolicy,
+    /// Whether untried deployments are asked beyond the number of retries.
+    pub(crate) exhaust_untried: bool,
     pub(crate) max_attempts_per_request: Option<usize>,
     /// A longer wait is not made.
     pub(crate) max_wait: Duration,
     pub(crate) backoff: Backoff,
+    pub(crate) budget: Option<Shared>,
 }
+
+/// A budget that other layers may have, too.
+#[derive(Clone)]
+pub(crate) struct Shared(pub(crate) Arc<dyn Budget + Send + Sync>);
 
 /// Whom a failure leaves to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,9 +44,12 @@ impl Policy<ByStatus> {
         Self {
             classify: ByStatus,
             max_retries,
+            by_class: RetryPolicy::new(),
+            exhaust_untried: false,
             max_attempts_per_request: None,
             max_wait: MAX_WAIT,
             backoff: Backoff::default(),
+            budget: None,
         }
     }
 }
@@ -46,10 +59,30 @@ impl<C> Policy<C> {
         Policy {
             classify,
             max_retries: self.max_retries,
+            by_class: self.by_class,
+            exhaust_untried: self.exhaust_untried,
             max_attempts_per_request: self.max_attempts_per_request,
             max_wait: self.max_wait,
             backoff: self.backoff,
+            budget: self.budget,
         }
+    }
+
+    /// Says whom to ask after a failure. A number for its class means that the operator wants it asked again, whoever
+    /// would be asked otherwise; but a refusal that was made here is made here again.
+    pub(crate) fn scope(&self, failure: &Failure, was_answered: bool) -> Scope {
+        let scope = Scope::of(failure);
+        let wanted = self.by_class.retries(failure).is_some_and(|n| n > 0);
+        match scope {
+            Scope::None | Scope::Untried if wanted && was_answered => Scope::Any,
+            scope => scope,
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Budget")
     }
 }
 

@@ -1,21 +1,30 @@
 use std::time::Duration;
 
+use http::Extensions;
 use tokio::time::Instant;
-use ziggurat_core::{Attempt, DeploymentId, Failure, ModelGroup, Outcome, Tried, overrides};
+use ziggurat_core::{
+    Attempt, Deadline, DeploymentId, Failure, ModelGroup, Outcome, Tried,
+    overrides::{ClientRetries, FallbackAhead, Fallbacks, MaxRetries},
+};
 
 use crate::{
-    policy::{Policy, Scope},
+    RetryPolicy,
+    policy::{Policy, Scope, Shared},
     visits::{self, Visit},
 };
 
 const TARGET: &str = "ziggurat::retry";
+const DEADLINE: &str = "the deadline comes first";
 
 /// How far one request has come in its group.
 #[derive(Debug)]
 pub(crate) struct Progress {
     tried: Tried,
     group: Option<ModelGroup>,
-    fallback_ahead: bool,
+    fallback_ahead: Option<FallbackAhead>,
+    deadline: Option<Deadline>,
+    /// The request asks for no other deployment than the retries reach.
+    no_failover: bool,
     /// The request's own number of retries.
     wanted: Option<u32>,
     /// Retries that the client has made itself.
@@ -29,6 +38,15 @@ pub(crate) struct Progress {
     /// Where the running attempt is, or would be, in the ledger.
     current: usize,
     started: Instant,
+}
+
+/// How an attempt failed.
+pub(crate) struct End<'a> {
+    pub(crate) failure: &'a Failure,
+    /// A response told it: a refusal was not made here.
+    pub(crate) was_answered: bool,
+    /// Those of the request.
+    pub(crate) extensions: &'a Extensions,
 }
 
 /// What to do about a failure.
@@ -54,9 +72,11 @@ impl Progress {
         Self {
             tried,
             group: extensions.get().cloned(),
-            fallback_ahead: extensions.get::<overrides::FallbackAhead>().is_some(),
-            wanted: extensions.get().map(|&overrides::MaxRetries(n)| n),
-            by_client: extensions.get().map_or(0, |&overrides::ClientRetries(n)| n),
+            fallback_ahead: extensions.get().cloned(),
+            deadline: extensions.get().copied(),
+            no_failover: extensions.get().is_some_and(|it: &Fallbacks| it.disabled),
+            wanted: extensions.get().map(|&MaxRetries(n)| n),
+            by_client: extensions.get().map_or(0, |&ClientRetries(n)| n),
             allowed: None,
             retries: 0,
             backoffs: 0,
@@ -68,7 +88,8 @@ impl Progress {
 
     /// Says whether another attempt may follow the one that is about to begin.
     pub(crate) fn may_follow<C>(&self, policy: &Policy<C>) -> bool {
-        self.is_within(policy, self.current + 1)
+        // Who is left shows when the attempt has begun.
+        self.is_within(policy, self.current + 1, usize::MAX)
     }
 
     /// Begins another attempt.
@@ -94,7 +115,7 @@ impl Progress {
         });
         let number = match (written, failure) {
             // No upstream was asked: that is no attempt.
-            (None, Some(failure)) if failure.kind().is_local() => return,
+            (None, Some(failure)) if failure.is_unsent() => return,
             (None, _) => self.tried.begin(self.nameless()),
             // Whoever began it did not see how it ended, or judges otherwise.
             (Some(written), Some(_)) if written.as_ref() != Some(&outcome) => attempts - 1,
@@ -103,12 +124,23 @@ impl Progress {
         self.tried.end(number, outcome);
     }
 
+    /// Says whether the deadline has passed before the attempt that was to follow a failure could begin.
+    pub(crate) fn is_over(&self, failure: &Failure) -> bool {
+        let is_over = !self.allows(Duration::ZERO);
+        if is_over {
+            self.log(failure, Err(DEADLINE));
+        }
+        is_over
+    }
+
     /// Returns the time after which to ask again, or `None` to return the failure that ended the running attempt.
-    pub(crate) fn decide<C>(&mut self, policy: &Policy<C>, failure: &Failure) -> Option<Duration> {
-        self.fix_count(policy);
+    pub(crate) fn decide<C>(&mut self, policy: &Policy<C>, end: &End<'_>) -> Option<Duration> {
+        self.fix_count(policy, end.failure);
+        let ahead = self.fallback_ahead.as_ref();
+        let ahead = ahead.is_some_and(|it| it.follows(end.failure.kind(), end.extensions));
         let step = self
             .tried
-            .read(|attempts| self.step(policy, failure, attempts));
+            .read(|attempts| self.step(policy, end, ahead, attempts));
         let decision = match step {
             Step::Stop(reason) => Err(reason),
             Step::Go => Ok(Duration::ZERO),
@@ -119,8 +151,30 @@ impl Progress {
                 Ok(delay)
             }
         };
-        self.log(failure, decision);
+        let decision = decision.and_then(|wait| {
+            if !self.allows(wait) {
+                return Err(DEADLINE);
+            }
+            match &policy.budget {
+                Some(Shared(budget)) if !budget.withdraw() => Err("the retry budget is empty"),
+                _ => Ok(wait),
+            }
+        });
+        self.log(end.failure, decision);
         decision.ok()
+    }
+
+    /// Pays for retries to come, of whatever request, if the running attempt succeeded at once.
+    pub(crate) fn succeed<C>(&self, policy: &Policy<C>) {
+        if let Some(Shared(budget)) = &policy.budget
+            && self.retries == 0
+        {
+            budget.deposit();
+        }
+    }
+
+    fn allows(&self, wait: Duration) -> bool {
+        self.deadline.is_none_or(|deadline| deadline.allows(wait))
     }
 
     fn log(&self, failure: &Failure, decision: Result<Duration, &'static str>) {
@@ -146,54 +200,75 @@ impl Progress {
         }
     }
 
-    fn step<C>(&self, policy: &Policy<C>, failure: &Failure, attempts: &[Attempt]) -> Step {
+    fn step<C>(
+        &self,
+        policy: &Policy<C>,
+        end: &End<'_>,
+        fallback_ahead: bool,
+        attempts: &[Attempt],
+    ) -> Step {
         const SOONER: &str = "another group answers sooner";
         let group = attempts.get(self.first..).unwrap_or_default();
         let untried = group.last().map_or(0, |last| last.untried);
-        match Scope::of(failure) {
+        match policy.scope(end.failure, end.was_answered) {
             Scope::None => return Step::Stop("the group would answer alike"),
             Scope::Untried if untried == 0 => return Step::Stop("all deployments were tried"),
             Scope::Untried | Scope::Any => {}
         }
-        if !self.is_within(policy, attempts.len()) {
+        if !self.is_within(policy, attempts.len(), untried) {
             return Step::Stop("no retry is left");
         }
         match visits::next(attempts, self.first, policy.max_wait) {
             Visit::Free => Step::Go,
             // Rather too early a call of an untried one than another group.
-            _ if self.fallback_ahead && untried > 0 => Step::Go,
-            Visit::Second { slow: false } if self.fallback_ahead => Step::Go,
-            _ if self.fallback_ahead => Step::Stop(SOONER),
+            _ if fallback_ahead && untried > 0 => Step::Go,
+            Visit::Second { slow: false } if fallback_ahead => Step::Go,
+            _ if fallback_ahead => Step::Stop(SOONER),
             Visit::Resting(Some(rest)) => Step::Wait(rest),
             Visit::Resting(None) | Visit::Second { .. } => Step::BackOff,
         }
     }
 
-    /// The deployment that fails first decides how many retries its group gets, unless the request does.
-    fn fix_count<C>(&mut self, policy: &Policy<C>) {
+    /// The first failure decides how many retries its group gets: its class, unless the request wants none; else the
+    /// request; else the deployment that failed.
+    fn fix_count<C>(&mut self, policy: &Policy<C>, failure: &Failure) {
         if self.allowed.is_some() {
             return;
         }
-        let count = self.wanted.or_else(|| {
+        let of_class = || policy.by_class.retries(failure);
+        let of_deployment = || {
             self.tried
                 .read(|attempts| attempts.get(self.first)?.max_retries)
-        });
+        };
+        let count = match self.wanted {
+            Some(0) => Some(0),
+            wanted => of_class().or(wanted).or_else(of_deployment),
+        };
         let count = count.unwrap_or(policy.max_retries);
         self.allowed = Some(count.saturating_sub(self.by_client));
     }
 
     /// Says whether both counts, of this group and of the whole request, leave room after `attempts` in the ledger.
+    /// `untried` deployments may be left.
     ///
     /// Before the first failure the first count is known only if the request brings it: a deployment may allow more
-    /// retries than the layer.
-    fn is_within<C>(&self, policy: &Policy<C>, attempts: usize) -> bool {
-        let group = match (self.allowed, self.wanted) {
-            (Some(allowed), _) => self.retries < allowed,
-            (None, Some(wanted)) => wanted > self.by_client,
-            (None, None) => true,
-        };
+    /// retries than the layer, and so may the class of the failure.
+    fn is_within<C>(&self, policy: &Policy<C>, attempts: usize, untried: usize) -> bool {
         let max = policy.max_attempts_per_request;
-        group && max.is_none_or(|max| attempts < max)
+        if max.is_some_and(|max| attempts >= max) {
+            return false;
+        }
+        if policy.exhaust_untried && !self.no_failover && untried > 0 {
+            return true;
+        }
+        match (self.allowed, self.wanted) {
+            (Some(allowed), _) => self.retries < allowed,
+            (None, Some(0)) => false,
+            (None, Some(wanted)) => {
+                wanted > self.by_client || policy.by_class != RetryPolicy::new()
+            }
+            (None, None) => true,
+        }
     }
 
     fn nameless(&self) -> Attempt {

@@ -1,7 +1,7 @@
 //! Reads the ledger: where a retry would go, and when it may.
 //!
-//! A retry goes to a deployment that was not tried yet; if there is none, to the one tried longest ago in the whole
-//! request. Which ones are left is written into each attempt by whoever chose its deployment. Deployments of one origin
+//! A retry goes to a deployment that was not tried yet; if there is none, to the one that asks for no wait or whose wait is
+//! over first, and of several to the one tried longest ago in the whole request. Which ones are left is written into each attempt by whoever chose its deployment. Deployments of one origin
 //! share their limits: when one of them asks for a wait, it asks for all.
 
 use std::time::Duration;
@@ -31,9 +31,8 @@ pub(crate) fn next(attempts: &[Attempt], first: usize, max_wait: Duration) -> Vi
     if last.untried > 0 {
         return next_untried(attempts, last, max_wait);
     }
-    let longest_ago = last.tried_longest_ago.and_then(|n| attempts.get(n));
-    let target = longest_ago.unwrap_or(last);
-    let related = |attempt: &&Attempt| is_same(attempt, target) || shares_limits(attempt, target);
+    let target = next_tried(attempts, last);
+    let related = |attempt: &&Attempt| is_related(attempt, target);
     match Rest::of(attempts.iter().filter(related), max_wait) {
         Rest::Over => Visit::Second {
             slow: is_slow(attempts, target),
@@ -41,6 +40,20 @@ pub(crate) fn next(attempts: &[Attempt], first: usize, max_wait: Duration) -> Vi
         Rest::For(rest) => Visit::Resting(Some(rest)),
         Rest::TooLong => Visit::Resting(None),
     }
+}
+
+/// Returns the last attempt on the deployment whose turn it is when all were tried: one that asks for no wait, or whose
+/// wait is over first; of several, the one tried longest ago.
+fn next_tried<'a>(attempts: &'a [Attempt], last: &'a Attempt) -> &'a Attempt {
+    let now = Instant::now();
+    let others = last.tried_others.iter().filter_map(|n| attempts.get(*n));
+    let rests = |target: &&Attempt| {
+        let related = attempts.iter().filter(|it| is_related(it, target));
+        let until = related.filter_map(Attempt::not_before).max();
+        until.filter(|until| *until > now)
+    };
+    // Of equals the first is the least, and the others come in the order in which they were tried.
+    others.chain([last]).min_by_key(rests).unwrap_or(last)
 }
 
 /// Foresees a visit to one of the deployments that were left untried by the last attempt.
@@ -112,6 +125,10 @@ fn wait_asked(attempt: &Attempt) -> Option<Duration> {
 fn is_same(a: &Attempt, b: &Attempt) -> bool {
     // A service without a name is the same one only within its group.
     a.deployment == b.deployment && (a.deployment.is_some() || a.hop == b.hop)
+}
+
+fn is_related(a: &Attempt, b: &Attempt) -> bool {
+    is_same(a, b) || shares_limits(a, b)
 }
 
 fn shares_limits(a: &Attempt, b: &Attempt) -> bool {

@@ -21,5 +21,6 @@ async fn it_holds_for_a_group_and_for_an_alias() {
         let mut request = contract::request();
         request.extensions_mut().insert(ModelGroup::from(name));
         contract::all(&OneGroup, &request).await;
+        contract::wire(&OneGroup, &request).await;
     }
 }

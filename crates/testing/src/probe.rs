@@ -13,6 +13,7 @@ use ziggurat_core::{Admit, Rejection};
 use crate::{AnswerFuture, Guards};
 
 type Answer<Req, Res, E> = dyn Fn(Req) -> Result<Res, E> + Send + Sync;
+type Unready<E> = dyn Fn() -> E + Send + Sync;
 
 /// A service that insists on tower's readiness contract.
 ///
@@ -21,6 +22,7 @@ type Answer<Req, Res, E> = dyn Fn(Req) -> Result<Res, E> + Send + Sync;
 pub struct StrictProbe<Req, Res, E> {
     answer: Arc<Answer<Req, Res, E>>,
     rejection: Option<Rejection>,
+    failure: Option<Arc<Unready<E>>>,
     tally: Tally,
     ready: bool,
     /// Polls that each readiness takes, and those still to come for the current one.
@@ -35,6 +37,7 @@ impl<Req, Res, E> StrictProbe<Req, Res, E> {
         Self {
             answer: Arc::new(answer),
             rejection: None,
+            failure: None,
             tally: Tally::default(),
             ready: false,
             ready_after: 0,
@@ -48,6 +51,13 @@ impl<Req, Res, E> StrictProbe<Req, Res, E> {
     pub fn ready_after(mut self, polls: usize) -> Self {
         self.ready_after = polls;
         self.unready = polls;
+        self
+    }
+
+    /// Makes `poll_ready` fail with this error, after the polls that it takes.
+    #[must_use]
+    pub fn never_ready(mut self, error: impl Fn() -> E + Send + Sync + 'static) -> Self {
+        self.failure = Some(Arc::new(error));
         self
     }
 
@@ -77,6 +87,7 @@ impl<Req, Res, E> Clone for StrictProbe<Req, Res, E> {
         Self {
             answer: Arc::clone(&self.answer),
             rejection: self.rejection.clone(),
+            failure: self.failure.clone(),
             tally: self.tally.clone(),
             ready: false,
             unready: self.ready_after,
@@ -96,6 +107,9 @@ impl<Req, Res, E> Service<Req> for StrictProbe<Req, Res, E> {
             self.unready -= 1;
             cx.waker().wake_by_ref();
             return Poll::Pending;
+        }
+        if let Some(failure) = &self.failure {
+            return Poll::Ready(Err(failure()));
         }
         self.ready = true;
         Poll::Ready(Ok(()))

@@ -1,4 +1,4 @@
-//! Real connections: a service behind hyper on a loopback socket, and a client for it.
+//! Real connections: a service behind hyper on a loopback socket or in memory, and a client for it.
 //!
 //! A test that polls a body by hand sees no framing fault: a wrong size hint, for one, only shows as a wrong
 //! `content-length` on the wire.
@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, Uri, header, uri};
+use http::{HeaderValue, Request, Response, Uri, Version, header, uri};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use hyper::{
@@ -22,6 +22,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite, DuplexStream},
     net::{TcpListener, TcpStream},
     task::{AbortHandle, JoinSet},
 };
@@ -91,6 +92,34 @@ where
     }
 }
 
+/// Bytes that are under way between the two ends of a connection in memory.
+const IN_FLIGHT: usize = 16 * 1024;
+
+/// Opens a connection to a service without a socket: HTTP/2 for [`Version::HTTP_2`], else HTTP/1.1.
+///
+/// Both ends run in the same runtime: with a paused clock nothing but the clock itself can let time pass.
+///
+/// # Errors
+///
+/// If the handshake fails.
+pub async fn in_memory<S, R>(service: S, version: Version) -> Result<Client, BoxError>
+where
+    S: Service<Request<Incoming>, Response = Response<R>, Error: Into<BoxError>, Future: Send>,
+    S: Clone + Send + 'static,
+    R: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    let (near, far): (DuplexStream, DuplexStream) = tokio::io::duplex(IN_FLIGHT);
+    let server = tokio::spawn(async move {
+        // A failed connection shows at the client, where the test looks.
+        let _ = auto::Builder::new(TokioExecutor::new())
+            .serve_connection(TokioIo::new(far), TowerToHyperService::new(service))
+            .await;
+    });
+    let mut client = Client::open("in.memory".to_owned(), near, version).await?;
+    client._server = Some(AbortOnDrop(server.abort_handle()));
+    Ok(client)
+}
+
 /// A service that listens. Dropping it closes the port and all connections.
 #[derive(Debug)]
 pub struct Served {
@@ -117,9 +146,7 @@ impl Served {
     ///
     /// If connecting fails.
     pub async fn http1(&self) -> Result<Client, BoxError> {
-        let io = TokioIo::new(TcpStream::connect(self.addr).await?);
-        let (sender, connection) = http1::handshake(io).await?;
-        Ok(Client::new(self.addr, Sender::Http1(sender), connection))
+        self.connect(Version::HTTP_11).await
     }
 
     /// Opens an HTTP/2 connection, with prior knowledge.
@@ -128,17 +155,22 @@ impl Served {
     ///
     /// If connecting fails.
     pub async fn http2(&self) -> Result<Client, BoxError> {
-        let io = TokioIo::new(TcpStream::connect(self.addr).await?);
-        let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;
-        Ok(Client::new(self.addr, Sender::Http2(sender), connection))
+        self.connect(Version::HTTP_2).await
+    }
+
+    async fn connect(&self, version: Version) -> Result<Client, BoxError> {
+        let stream = TcpStream::connect(self.addr).await?;
+        Client::open(self.addr.to_string(), stream, version).await
     }
 }
 
-/// One connection to a [`Served`] service. Dropping it closes the connection.
+/// One connection to a service. Dropping it closes the connection.
 pub struct Client {
-    addr: SocketAddr,
+    host: String,
     sender: Sender,
     _driver: AbortOnDrop,
+    /// The other end of a connection in memory.
+    _server: Option<AbortOnDrop>,
 }
 
 enum Sender {
@@ -147,18 +179,27 @@ enum Sender {
 }
 
 impl Client {
-    fn new(
-        addr: SocketAddr,
-        sender: Sender,
-        connection: impl Future<Output = hyper::Result<()>> + Send + 'static,
-    ) -> Self {
-        // Its errors come out of the requests and bodies as well.
-        let driver = tokio::spawn(async move { drop(connection.await) });
-        Self {
-            addr,
+    async fn open<I>(host: String, io: I, version: Version) -> Result<Self, BoxError>
+    where
+        I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let io = TokioIo::new(io);
+        // Errors of the connections come out of the requests and bodies as well.
+        let (sender, driver) = if version == Version::HTTP_2 {
+            let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;
+            let driver = tokio::spawn(async move { drop(connection.await) });
+            (Sender::Http2(sender), driver)
+        } else {
+            let (sender, connection) = http1::handshake(io).await?;
+            let driver = tokio::spawn(async move { drop(connection.await) });
+            (Sender::Http1(sender), driver)
+        };
+        Ok(Self {
+            host,
             sender,
             _driver: AbortOnDrop(driver.abort_handle()),
-        }
+            _server: None,
+        })
     }
 
     /// Sends a request. Its URI may be a path alone; the host is added.
@@ -170,13 +211,13 @@ impl Client {
         &mut self,
         mut request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, BoxError> {
-        let host = self.addr.to_string();
+        let host = &self.host;
         match &mut self.sender {
             Sender::Http1(sender) => {
                 request
                     .headers_mut()
                     .entry(header::HOST)
-                    .or_insert(HeaderValue::from_str(&host)?);
+                    .or_insert(HeaderValue::from_str(host)?);
                 sender.ready().await?;
                 Ok(sender.send_request(request).await?)
             }
@@ -195,7 +236,7 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("addr", &self.addr)
+            .field("host", &self.host)
             .finish_non_exhaustive()
     }
 }

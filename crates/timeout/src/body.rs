@@ -12,7 +12,8 @@ use ziggurat_core::{BoxError, DeploymentId, Failure};
 use crate::timer::Timer;
 
 pin_project! {
-    /// The body of a response of [`Timeout`](crate::Timeout): the inner one, as long as there is time.
+    /// The body of a response of [`Timeout`](crate::Timeout) or [`TotalTimeout`](crate::TotalTimeout): the inner one, as
+    /// long as there is time.
     ///
     /// When the time is over, it drops the inner body and ends with a [`Failure`] of the kind
     /// [`Timeout`](ziggurat_core::FailureKind::Timeout). A frame that is there is never lost to the clock: a reader

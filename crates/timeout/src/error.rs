@@ -7,17 +7,24 @@ use std::{fmt, time::Duration};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elapsed {
     after: Duration,
+    elapsed: Duration,
 }
 
 impl Elapsed {
-    pub(crate) const fn new(after: Duration) -> Self {
-        Self { after }
+    pub(crate) const fn new(after: Duration, elapsed: Duration) -> Self {
+        Self { after, elapsed }
     }
 
     /// Returns the limit that was in force.
     #[must_use]
     pub const fn after(&self) -> Duration {
         self.after
+    }
+
+    /// Returns the time that had passed when the limit was noticed: longer than the limit if no one looked in between.
+    #[must_use]
+    pub const fn elapsed(&self) -> Duration {
+        self.elapsed
     }
 }
 

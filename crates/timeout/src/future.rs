@@ -13,7 +13,7 @@ use ziggurat_core::{BoxError, DeploymentId, Failure};
 use crate::{ResponseBody, limits::Deadlines, timer::Timer};
 
 pin_project! {
-    /// The future of [`Timeout`](crate::Timeout).
+    /// The future of [`Timeout`](crate::Timeout) and of [`TotalTimeout`](crate::TotalTimeout).
     ///
     /// Dropping it drops the call and frees the timer.
     #[derive(Debug)]

@@ -7,5 +7,12 @@ mod layer;
 mod limits;
 mod service;
 mod timer;
+mod total;
 
-pub use self::{body::ResponseBody, error::Elapsed, layer::TimeoutLayer, service::Timeout};
+pub use self::{
+    body::ResponseBody,
+    error::Elapsed,
+    layer::TimeoutLayer,
+    service::Timeout,
+    total::{TotalTimeout, TotalTimeoutLayer},
+};

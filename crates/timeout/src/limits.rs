@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use http::{Extensions, Request, Response, header::CONTENT_TYPE};
 use tokio::time::Instant;
-use ziggurat_core::{LlmRequest, overrides};
+use ziggurat_core::{self as core, LlmRequest, overrides};
 
 /// What is configured; zero is nothing.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +16,8 @@ pub(crate) struct Limits {
 pub(crate) struct Deadline {
     pub(crate) at: Instant,
     pub(crate) after: Duration,
+    /// It is that of the whole request, not of one attempt.
+    pub(crate) whole: bool,
 }
 
 /// The limits of one call.
@@ -56,6 +58,7 @@ impl Limits {
             Some(Deadline {
                 at: now.checked_add(after)?,
                 after,
+                whole: false,
             })
         };
         Deadlines {
@@ -63,6 +66,37 @@ impl Limits {
             head: limit.and_then(deadline),
             stream: total.and_then(deadline),
         }
+    }
+}
+
+/// Returns the deadline of a whole request, and puts it there if it is nearer than the one that may be there already.
+///
+/// It is the smaller of `limit` and what the request asks for: a caller may not lengthen what an operator has set.
+pub(crate) fn start_total<B>(limit: Duration, request: &mut Request<B>) -> Deadlines {
+    let extensions = request.extensions_mut();
+    let asked = extensions
+        .get()
+        .map(|&overrides::TotalTimeout(limit)| limit);
+    let limits = [some(limit), asked.and_then(some)];
+    let there = extensions.get::<core::Deadline>().copied();
+    let ours = limits.into_iter().flatten().min();
+    let deadline = match (there, ours.and_then(core::Deadline::start)) {
+        (Some(there), Some(ours)) if there.at() <= ours.at() => Some(there),
+        (_, Some(ours)) => {
+            extensions.insert(ours);
+            Some(ours)
+        }
+        (there, None) => there,
+    };
+    let deadline = deadline.map(|deadline| Deadline {
+        at: deadline.at(),
+        after: deadline.limit(),
+        whole: true,
+    });
+    Deadlines {
+        streams: false,
+        head: deadline,
+        stream: deadline,
     }
 }
 

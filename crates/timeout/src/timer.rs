@@ -2,12 +2,16 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use tokio::time::{Sleep, sleep_until};
 use ziggurat_core::{DeploymentId, Failure, FailureKind};
 
 use crate::{error::Elapsed, limits::Deadline};
+
+/// A shorter delay than this is the scheduler's, and not worth a word.
+const NOTICEABLE: Duration = Duration::from_millis(100);
 
 /// Watches a deadline, and registers with the clock only when someone has to wait.
 #[derive(Debug)]
@@ -38,18 +42,34 @@ impl Timer {
 
     /// Waits for the deadline; without one, forever.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Failure> {
-        let Some(Deadline { at, after }) = self.deadline else {
+        let Some(deadline) = self.deadline else {
             return Poll::Pending;
         };
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
-        ready!(sleep.as_mut().poll(cx));
-        let failure = Failure::new(FailureKind::Timeout)
-            .with_message(format!("timeout after {} s", after.as_secs_f64()))
-            .with_limit(after)
-            .with_source(Elapsed::new(after));
+        let sleep = || Box::pin(sleep_until(deadline.at));
+        ready!(self.sleep.get_or_insert_with(sleep).as_mut().poll(cx));
+        let failure = failure(deadline);
         Poll::Ready(match self.deployment.take() {
             Some(deployment) => failure.with_deployment(deployment),
             None => failure,
         })
     }
+}
+
+fn failure(Deadline { at, after, whole }: Deadline) -> Failure {
+    let late = at.elapsed();
+    let elapsed = after.saturating_add(late);
+    let what = if whole { "total timeout" } else { "timeout" };
+    let limit = after.as_secs_f64();
+    let message = if late < NOTICEABLE {
+        format!("{what} after {limit} s")
+    } else {
+        format!(
+            "{what} after {:.1} s, the limit was {limit} s",
+            elapsed.as_secs_f64()
+        )
+    };
+    Failure::new(FailureKind::Timeout)
+        .with_message(message)
+        .with_limit(after)
+        .with_source(Elapsed::new(after, elapsed))
 }

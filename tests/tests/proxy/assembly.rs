@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::json;
 use tokio::time::Instant;
-use ziggurat_testing::mock::{ApiError, Running, Script, Step};
+use ziggurat_testing::mock::{Answer, ApiError, Running, Script, Step};
 
 use crate::support::{Proxy, upstream};
 
@@ -230,6 +230,39 @@ async fn an_operator_chooses_which_failures_fall_back() {
         proxy.chat("bad", &json!({})).await.content(),
         "hello from good"
     );
+}
+
+/// R165, R170: an answer that was held back goes to the chain for refusals if there is one, else to the client.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_held_back_has_its_own_fallback() {
+    let held_back = || {
+        [Step::answer(
+            Answer::text("I").finish_reason("content_filter"),
+        )]
+    };
+    let table = "litellm_settings: {content_policy_fallbacks: [{bad: [good]}]}";
+    let (proxy, bad, good) = start(table, held_back()).await;
+    let answer = proxy.chat("bad", &json!({})).await;
+    assert_eq!(answer.content(), "hello from good");
+    assert_eq!(answer.header("x-litellm-fallback-reason"), "content_policy");
+    assert_eq!(bad.count(), 1);
+
+    good.set_script(broken());
+    let answer = proxy.chat("bad", &json!({"num_retries": 0})).await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.text.contains("held back"), "{}", answer.text);
+
+    let (proxy, _bad, good) = start("", held_back()).await;
+    let answer = proxy.chat("bad", &json!({})).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.content().as_str()),
+        (200, "I")
+    );
+    assert_eq!(
+        answer.json()["choices"][0]["finish_reason"],
+        "content_filter"
+    );
+    assert_eq!(good.count(), 0);
 }
 
 /// R94-R96: which limit holds for plain answers and for streams.

@@ -5,8 +5,12 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod assembly;
+mod cooldowns;
 mod edges;
 mod lifetime;
+mod regions;
 mod routing;
 mod streams;
 mod support;
+mod windows;
+mod zephyrs;

@@ -40,6 +40,8 @@ pub enum FailureKind {
     InvalidResponse,
     /// The region is not one that the request allows.
     Region,
+    /// No deployment has the tags that the request demands.
+    Tags,
     /// Every deployment that could serve the request is resting after failures.
     CoolingDown,
     /// No deployment is left that would take the request.
@@ -51,6 +53,31 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    pub(crate) const ALL: [Self; 22] = [
+        Self::BadRequest,
+        Self::PayloadTooLarge,
+        Self::Authentication,
+        Self::PaymentRequired,
+        Self::PermissionDenied,
+        Self::NotFound,
+        Self::Conflict,
+        Self::RateLimited,
+        Self::QuotaExceeded,
+        Self::ContextWindow,
+        Self::ContentPolicy,
+        Self::Timeout,
+        Self::Server,
+        Self::Connect,
+        Self::Disconnected,
+        Self::InvalidResponse,
+        Self::Region,
+        Self::Tags,
+        Self::CoolingDown,
+        Self::NoCandidate,
+        Self::UnknownModel,
+        Self::Other,
+    ];
+
     /// Returns the kind of an HTTP status, or `None` if the status is not a failure (below 400).
     #[must_use]
     pub fn from_status(status: StatusCode) -> Option<Self> {
@@ -79,7 +106,7 @@ impl FailureKind {
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Authentication => StatusCode::UNAUTHORIZED,
             Self::PaymentRequired => StatusCode::PAYMENT_REQUIRED,
-            Self::PermissionDenied | Self::Region => StatusCode::FORBIDDEN,
+            Self::PermissionDenied | Self::Region | Self::Tags => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Conflict => StatusCode::CONFLICT,
             Self::RateLimited | Self::QuotaExceeded | Self::CoolingDown | Self::NoCandidate => {
@@ -98,7 +125,7 @@ impl FailureKind {
     pub const fn is_local(self) -> bool {
         matches!(
             self,
-            Self::Region | Self::CoolingDown | Self::NoCandidate | Self::UnknownModel
+            Self::Region | Self::Tags | Self::CoolingDown | Self::NoCandidate | Self::UnknownModel
         )
     }
 
@@ -123,6 +150,7 @@ impl FailureKind {
             Self::Disconnected => "disconnected",
             Self::InvalidResponse => "invalid_response",
             Self::Region => "region",
+            Self::Tags => "tags",
             Self::CoolingDown => "cooling_down",
             Self::NoCandidate => "no_candidate",
             Self::UnknownModel => "unknown_model",
@@ -151,10 +179,79 @@ impl fmt::Display for FailureKind {
             Self::Disconnected => "the upstream closed the connection early",
             Self::InvalidResponse => "the upstream sent an unreadable answer",
             Self::Region => "the region is not allowed",
+            Self::Tags => "the tags are not allowed",
             Self::CoolingDown => "the deployments are cooling down",
             Self::NoCandidate => "no deployment available",
             Self::UnknownModel => "unknown model",
             Self::Other => "the call failed",
         })
+    }
+}
+
+/// A set of kinds.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct FailureKinds(u32);
+
+// Every kind is listed, in its place, and has its bit.
+const _: () = {
+    let mut at = 0;
+    while at < FailureKind::ALL.len() {
+        assert!(FailureKind::ALL[at] as usize == at);
+        at += 1;
+    }
+    assert!(FailureKind::ALL.len() == FailureKind::Other as usize + 1);
+    assert!(FailureKind::ALL.len() <= u32::BITS as usize);
+};
+
+impl FailureKinds {
+    /// No kind.
+    pub const NONE: Self = Self(0);
+
+    /// Every kind.
+    pub const ALL: Self = Self((1 << FailureKind::ALL.len()) - 1);
+
+    /// The kinds for which `is_in` says so; it is asked about each once.
+    pub fn of(mut is_in: impl FnMut(FailureKind) -> bool) -> Self {
+        let kinds = FailureKind::ALL.into_iter().filter(|kind| is_in(*kind));
+        kinds.fold(Self::NONE, Self::with)
+    }
+
+    /// Adds a kind.
+    #[must_use]
+    pub const fn with(self, kind: FailureKind) -> Self {
+        Self(self.0 | 1 << kind as u32)
+    }
+
+    /// Takes a kind out.
+    #[must_use]
+    pub const fn without(self, kind: FailureKind) -> Self {
+        Self(self.0 & !(1 << kind as u32))
+    }
+
+    /// Keeps the kinds that are in both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Says whether a kind is in the set.
+    #[must_use]
+    pub const fn contains(self, kind: FailureKind) -> bool {
+        self.0 & (1 << kind as u32) != 0
+    }
+
+    /// Says whether no kind is in the set.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl fmt::Debug for FailureKinds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds = FailureKind::ALL.into_iter();
+        f.debug_set()
+            .entries(kinds.filter(|kind| self.contains(*kind)))
+            .finish()
     }
 }

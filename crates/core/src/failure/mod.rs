@@ -10,7 +10,10 @@ use crate::{DeploymentId, retry_after};
 /// A boxed error, as tower's layers use it.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
-pub use self::{kind::FailureKind, upstream::UpstreamError};
+pub use self::{
+    kind::{FailureKind, FailureKinds},
+    upstream::UpstreamError,
+};
 
 /// A failed call: its kind, and what callers need to act on it.
 ///
@@ -30,6 +33,7 @@ struct Inner {
     retry_after: Option<Duration>,
     limit: Option<Duration>,
     should_retry: Option<bool>,
+    unsent: bool,
     deployment: Option<DeploymentId>,
     message: Option<Box<str>>,
     param: Option<Box<str>>,
@@ -49,6 +53,7 @@ impl Failure {
                 retry_after: None,
                 limit: None,
                 should_retry: None,
+                unsent: false,
                 deployment: None,
                 message: None,
                 param: None,
@@ -126,6 +131,13 @@ impl Failure {
         self
     }
 
+    /// Notes that the call was refused before anyone was asked; see [`is_unsent`](Self::is_unsent).
+    #[must_use]
+    pub fn with_unsent(mut self) -> Self {
+        self.edit().unsent = true;
+        self
+    }
+
     /// Names the deployment that failed.
     #[must_use]
     pub fn with_deployment(mut self, deployment: DeploymentId) -> Self {
@@ -198,6 +210,12 @@ impl Failure {
     #[must_use]
     pub fn should_retry(&self) -> Option<bool> {
         self.inner.should_retry
+    }
+
+    /// Says whether the call was refused in this process before any upstream was asked: that is no attempt.
+    #[must_use]
+    pub fn is_unsent(&self) -> bool {
+        self.inner.unsent || self.inner.kind.is_local()
     }
 
     /// Returns the deployment that failed.

@@ -16,7 +16,7 @@ use crate::DeploymentId;
 
 pub use self::{
     cooling::{Change, Cooling, CoolingSnapshot, Phase, Trial},
-    load::Load,
+    load::{Exhausted, InFlight, Limits, Load, LoadSnapshot, Used, Waiting},
 };
 
 /// The vital signs of one deployment, shared by all that route to it.

@@ -164,7 +164,7 @@ fn error_type(failure: &Failure, types: ErrorTypes) -> &str {
             return "all_deployments_in_cooldown";
         }
         FailureKind::NoCandidate | FailureKind::CoolingDown => return "rate_limit_error",
-        FailureKind::Region => return "permission_error",
+        FailureKind::Region | FailureKind::Tags => return "permission_error",
         // Servers name this one in many ways; clients look for one.
         FailureKind::ContextWindow => return "invalid_request_error",
         _ => {}

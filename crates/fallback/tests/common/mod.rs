@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "test code")]
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     future::{Ready, ready},
     sync::{Arc, Mutex},
     task::{Context, Poll},
@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use tower::{Layer, Service, ServiceExt};
 use ziggurat_core::{
-    Attempt, Classify, Failure, FailureKind, ModelGroup, Tried,
+    Attempt, Classify, ContentFiltered, DeploymentId, Failure, FailureKind, ModelGroup, Tried,
     fallbacks::{Chain, Table, Target},
     overrides::{FallbackAhead, Fallbacks},
 };
@@ -36,6 +36,8 @@ struct Shared {
     failures: HashMap<&'static str, FailureKind>,
     /// Fails with an error, not with a response.
     as_error: bool,
+    /// Answers, but with content that was held back.
+    filtered: HashSet<&'static str>,
     seen: Mutex<Vec<Req>>,
 }
 
@@ -63,6 +65,7 @@ impl World {
             shared: Arc::new(Shared {
                 failures: failures.into_iter().collect(),
                 as_error,
+                filtered: HashSet::new(),
                 seen: Mutex::default(),
             }),
             ready: false,
@@ -87,10 +90,27 @@ impl World {
         self.seen().iter().map(group_of).collect()
     }
 
-    /// Whether more was ahead, for each request so far.
+    /// Whether more was ahead after an ordinary failure, for each request so far.
     pub(crate) fn ahead(&self) -> Vec<bool> {
-        let has = |request: &Req| request.extensions().get::<FallbackAhead>().is_some();
-        self.seen().iter().map(has).collect()
+        self.ahead_after(FailureKind::Server)
+    }
+
+    /// Whether more was ahead after a failure of this kind, for each request so far.
+    pub(crate) fn ahead_after(&self, kind: FailureKind) -> Vec<bool> {
+        let seen = self.seen();
+        let follows = |request: &Req| {
+            let extensions = request.extensions();
+            let ahead = extensions.get::<FallbackAhead>();
+            ahead.is_some_and(|ahead| ahead.follows(kind, extensions))
+        };
+        seen.iter().map(follows).collect()
+    }
+
+    /// Lets these groups answer with content that was held back.
+    pub(crate) fn filtering(mut self, groups: impl IntoIterator<Item = &'static str>) -> Self {
+        let shared = Arc::get_mut(&mut self.shared).unwrap();
+        shared.filtered = groups.into_iter().collect();
+        self
     }
 }
 
@@ -122,7 +142,13 @@ impl Service<Req> for World {
         self.shared.seen.lock().unwrap().push(request);
         let mut response = Response::new(group.clone());
         ready(match self.shared.failures.get(&*group) {
-            None => Ok(response),
+            None => {
+                if self.shared.filtered.contains(&*group) {
+                    response.extensions_mut().insert(ContentFiltered);
+                }
+                response.extensions_mut().insert(DeploymentId::from(group));
+                Ok(response)
+            }
             Some(kind) if self.shared.as_error => Err(Failure::new(*kind).with_message(group)),
             Some(kind) => {
                 *response.status_mut() = kind.status();

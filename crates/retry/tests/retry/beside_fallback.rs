@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use ziggurat_core::{FailureKind, FallbackReason, Tried, overrides::FallbackAhead};
+use ziggurat_core::{FailureKind, FailureKinds, FallbackReason, Tried, overrides::FallbackAhead};
 
-use crate::support::{Group, Member, Reply, exact, fail, member, one_second, script, status, with};
+use crate::support::{
+    Group, Member, Reply, ahead, exact, fail, member, one_second, script, status, with,
+};
 
 /// Asks beside a fallback, with a backoff that would show.
 async fn beside_fallback<const N: usize>(
@@ -14,7 +16,7 @@ async fn beside_fallback<const N: usize>(
 ) -> Vec<&'static str> {
     let group = Group::new(members, script(lines));
     let start = Instant::now();
-    let _ = group.ask(&one_second(3), with(FallbackAhead)).await;
+    let _ = group.ask(&one_second(3), with(ahead())).await;
     assert_eq!(start.elapsed(), Duration::ZERO, "nothing is waited for");
     group.visits()
 }
@@ -31,12 +33,16 @@ async fn d6_beside_a_fallback_no_one_is_waited_for() {
     let asked = beside_fallback([member("a")], [("a", 0, fail(FailureKind::Timeout))]);
     assert_eq!(asked.await, ["a"]);
 
-    // Untried ones are still asked; then the turn is on `a` again.
+    // Untried ones are still asked; then the turn is on who does not rest.
     let asked = beside_fallback(
         [member("a"), member("b")],
-        [("a", 0, limited()), ("b", 0, status(500))],
+        [
+            ("a", 0, limited()),
+            ("b", 0, status(500)),
+            ("b", 1, limited()),
+        ],
     );
-    assert_eq!(asked.await, ["a", "b"]);
+    assert_eq!(asked.await, ["a", "b", "b"]);
     let asked = beside_fallback(
         [member("a"), member("b")],
         [("a", 0, status(504)), ("b", 0, status(500))],
@@ -96,7 +102,7 @@ async fn d6_a_wait_of_zero_makes_no_one_slow() {
 async fn d6_a_service_without_a_name_is_another_one_in_each_group() {
     let tried = Tried::new();
     let request = || {
-        let mut request = with(FallbackAhead);
+        let mut request = with(ahead());
         request.extensions_mut().insert(tried.clone());
         request
     };
@@ -110,4 +116,30 @@ async fn d6_a_service_without_a_name_is_another_one_in_each_group() {
     let next = Group::nameless(|_| status(500));
     let _ = next.ask(&exact(1), request()).await;
     assert_eq!(next.visits().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn d6_only_failures_that_are_followed_are_not_waited_for() {
+    let without = FailureKinds::ALL.without(FailureKind::RateLimited);
+    let limited = || Group::new([member("a")], |_, _| status(429).retry_after(2));
+    let group = limited();
+    let _ = group
+        .ask(&exact(1), with(FallbackAhead::after(without)))
+        .await;
+    assert_eq!(group.visits().len(), 2);
+    assert!(group.times()[1] >= 2000);
+
+    // What is told by the request's own extensions counts as well.
+    let lazy = ahead().only_if(|kind, extensions| {
+        assert_eq!(kind, FailureKind::RateLimited);
+        extensions.get::<u8>().is_none()
+    });
+    let group = limited();
+    let _ = group.ask(&exact(1), with(lazy.clone())).await;
+    assert_eq!(group.visits().len(), 1);
+    let group = limited();
+    let mut request = with(lazy);
+    request.extensions_mut().insert(7_u8);
+    let _ = group.ask(&exact(1), request).await;
+    assert_eq!(group.visits().len(), 2);
 }

@@ -9,11 +9,11 @@ use http::{Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
 use ziggurat_core::{
     BoxError, FallbackReason, Tried,
-    overrides::{ClientRetries, FallbackAhead, MaxRetries},
+    overrides::{ClientRetries, MaxRetries},
 };
 use ziggurat_retry::RetryLayer;
 
-use crate::support::{Group, code, exact, member, request, status, with};
+use crate::support::{Group, ahead, code, exact, member, request, status, with};
 
 #[tokio::test(start_paused = true)]
 async fn r56_one_attempt_and_the_retries() {
@@ -120,7 +120,7 @@ async fn r56_the_cap_counts_the_whole_request() {
 #[tokio::test(start_paused = true)]
 async fn d6_beside_a_fallback_the_whole_count_is_used_without_waits() {
     let group = Group::new([member("a")], |_, _| status(500));
-    let _ = group.ask(&RetryLayer::new(3), with(FallbackAhead)).await;
+    let _ = group.ask(&RetryLayer::new(3), with(ahead())).await;
     assert_eq!(group.times(), [0, 0, 0, 0]);
 }
 

@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 use tower::{Layer, ServiceExt, service_fn};
-use ziggurat_core::{
-    Attempt, Failure, FailureKind, ModelGroup, Outcome, Tried, overrides::FallbackAhead,
-};
+use ziggurat_core::{Attempt, Failure, FailureKind, ModelGroup, Outcome, Tried};
 
-use crate::support::{Group, exact, fail, member, request, seconds, status, with};
+use crate::support::{Group, ahead, exact, fail, member, request, seconds, status, with};
 use http::{Request, Response};
 
 fn outcomes(tried: &Tried) -> Vec<Option<Outcome>> {
@@ -93,7 +91,7 @@ async fn an_attempt_that_was_cut_off_below_is_closed() {
         async move { call.await.map_err(cut)? }
     });
     let mut request = with(tried.clone());
-    request.extensions_mut().insert(FallbackAhead);
+    request.extensions_mut().insert(ahead());
     let retry = exact(3).layer(impatient);
     assert_eq!(
         retry.oneshot(request).await.unwrap_err().kind(),

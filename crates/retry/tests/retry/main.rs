@@ -3,11 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod beside_fallback;
+mod budget;
 mod contract;
 mod counts;
+mod deadline;
+mod failover;
 mod hops;
 mod kinds;
 mod ledger;
 mod model;
+mod policy;
 mod support;
 mod waits;

@@ -1,16 +1,18 @@
 //! Random groups and failures against a plain model of what may happen.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use proptest::prelude::*;
 use tokio::time::Instant;
 use ziggurat_core::{
-    Attempt, FailureKind, FallbackReason, Outcome, Tried,
-    overrides::{FallbackAhead, MaxRetries},
+    Attempt, Deadline, Failure, FailureKind, FallbackReason, Outcome, Tried, overrides::MaxRetries,
 };
-use ziggurat_retry::RetryLayer;
+use ziggurat_retry::{RetryLayer, RetryPolicy};
 
-use crate::support::{Group, Member, Reply, code, fail, member, status, with};
+use crate::{
+    budget::Purse,
+    support::{Group, Member, Reply, ahead, code, fail, member, status, with},
+};
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 const ORIGINS: [&str; 2] = ["x", "y"];
@@ -28,9 +30,51 @@ struct Case {
     retries: u32,
     cap: usize,
     wanted: Option<u32>,
+    limits: Limits,
     /// Whether another group would be asked next; the second hop reaches the same deployments.
     hops: Vec<bool>,
     seed: u64,
+}
+
+/// Everything beside the plain counts.
+#[derive(Clone, Debug)]
+struct Limits {
+    policy: RetryPolicy,
+    exhaust: bool,
+    purse: Option<usize>,
+    deadline: Option<Duration>,
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    let number = || prop::option::weighted(0.2, 0..4_u32);
+    let policy = [number(), number(), number(), number(), number(), number()].prop_map(
+        |[
+            bad_request,
+            authentication,
+            timeout,
+            rate_limit,
+            server,
+            default,
+        ]| {
+            let mut policy = RetryPolicy::new();
+            policy.bad_request = bad_request;
+            policy.authentication = authentication;
+            policy.timeout = timeout;
+            policy.rate_limit = rate_limit;
+            policy.internal_server = server;
+            policy.service_unavailable = server;
+            policy.default = default;
+            policy
+        },
+    );
+    let deadline = prop::option::weighted(0.3, (1..20_000_u64).prop_map(Duration::from_millis));
+    let purse = prop::option::weighted(0.3, 0..8_usize);
+    (policy, any::<bool>(), purse, deadline).prop_map(|(policy, exhaust, purse, deadline)| Limits {
+        policy,
+        exhaust,
+        purse,
+        deadline,
+    })
 }
 
 fn reply() -> impl Strategy<Value = Reply> {
@@ -57,12 +101,17 @@ fn case() -> impl Strategy<Value = Case> {
     (
         members,
         prop::collection::vec(prop::collection::vec(reply(), 20), 4),
-        (0..6_u32, 1..8_usize, prop::option::weighted(0.3, 0..4_u32)),
+        (
+            0..6_u32,
+            1..8_usize,
+            prop::option::weighted(0.3, 0..4_u32),
+            limits(),
+        ),
         prop_oneof![Just(vec![false]), Just(vec![true, false])],
         any::<u64>(),
     )
         .prop_map(
-            |((count, origins), replies, (retries, cap, wanted), hops, seed)| {
+            |((count, origins), replies, (retries, cap, wanted, limits), hops, seed)| {
                 let member = |(name, origin): (&'static str, Option<usize>)| match origin {
                     Some(origin) => member(name).origin(ORIGINS[origin]),
                     None => member(name),
@@ -74,6 +123,7 @@ fn case() -> impl Strategy<Value = Case> {
                     retries,
                     cap,
                     wanted,
+                    limits,
                     hops,
                     seed,
                 }
@@ -93,24 +143,42 @@ fn asked(attempt: &Attempt) -> Option<(Duration, Instant)> {
     }
 }
 
+fn kind(attempt: &Attempt) -> Option<FailureKind> {
+    match attempt.outcome {
+        Some(Outcome::Failed { kind, .. }) => Some(kind),
+        _ => None,
+    }
+}
+
 async fn run(case: Case) -> Result<(), TestCaseError> {
     let place = |name| NAMES.iter().position(|other| *other == name).unwrap();
     let replies = case.replies;
+    let limits = case.limits;
+    let size = case.members.len();
     let group = Group::new(case.members, move |name, visit| {
         replies[place(name)][visit].clone()
     });
+    let purse = Purse::with(limits.purse.unwrap_or(usize::MAX));
     let layer = RetryLayer::new(case.retries)
+        .policy(limits.policy)
+        .exhaust_untried(limits.exhaust)
+        .budget(purse.clone())
         .backoff(INITIAL, MAX)
         .max_attempts_per_request(case.cap)
         .seed(case.seed);
+    let deadline = limits.deadline.and_then(Deadline::start);
     let tried = Tried::new();
+    let (mut further, mut deposits) = (0, 0);
     for beside_fallback in case.hops {
         let mut request = with(tried.clone());
         if let Some(wanted) = case.wanted {
             request.extensions_mut().insert(MaxRetries(wanted));
         }
+        if let Some(deadline) = deadline {
+            request.extensions_mut().insert(deadline);
+        }
         if beside_fallback {
-            request.extensions_mut().insert(FallbackAhead);
+            request.extensions_mut().insert(ahead());
         }
         let first = tried.attempts();
         let succeeded = code(&group.ask(&layer, request).await) == 200;
@@ -118,10 +186,57 @@ async fn run(case: Case) -> Result<(), TestCaseError> {
         let attempts = tried.read(<[Attempt]>::to_vec);
         let (last, earlier) = attempts[first..].split_last().unwrap();
 
-        // Neither count is exceeded, and a success is the end.
-        let retries = case.wanted.unwrap_or(case.retries) as usize;
-        prop_assert!(earlier.len() <= retries);
+        // Neither count is exceeded, and a success is the end. What is above the first is on untried ones.
+        let of_class = kind(&attempts[first]).and_then(|kind| limits.policy.retries(&kind.into()));
+        let retries = match case.wanted {
+            Some(0) => 0,
+            wanted => of_class.or(wanted).unwrap_or(case.retries) as usize,
+        };
+        let is_first_visit = |n: usize| {
+            !attempts[..n]
+                .iter()
+                .any(|it| it.deployment == attempts[n].deployment)
+        };
+        let above = (first + 1 + retries)..attempts.len();
+        prop_assert!(above.is_empty() || limits.exhaust);
+        prop_assert!(above.into_iter().all(is_first_visit));
         prop_assert!(earlier.is_empty() || attempts.len() <= case.cap);
+        // Every further attempt is paid for, and begins in time.
+        further += earlier.len();
+        prop_assert_eq!(purse.withdrawals.load(Ordering::Relaxed), further);
+        deposits += usize::from(succeeded && earlier.is_empty());
+        prop_assert_eq!(purse.deposits.load(Ordering::Relaxed), deposits);
+        if let Some(deadline) = deadline {
+            prop_assert!(
+                attempts[first + 1..]
+                    .iter()
+                    .all(|it| it.started < deadline.at())
+            );
+        }
+        // It does not end without a reason.
+        let untried = (0..size).any(|n| {
+            !attempts
+                .iter()
+                .any(|it| it.deployment == Some(NAMES[n].into()))
+        });
+        let has_room = earlier.len() < retries || limits.exhaust && untried;
+        let is_paid = limits.purse.is_none_or(|left| left > further);
+        if let Some(kind) = kind(last)
+            && has_room
+            && is_paid
+            && attempts.len() < case.cap
+            && deadline.is_none()
+            && !beside_fallback
+        {
+            let of_class = limits.policy.retries(&Failure::new(kind)).unwrap_or(0);
+            let is_final = match kind {
+                FailureKind::BadRequest => true,
+                FailureKind::Authentication => !untried,
+                _ => false,
+            };
+            // An error that is no response is not from upstream, but those here are of kinds that are retried.
+            prop_assert!(is_final && of_class == 0, "ended with {:?}", kind);
+        }
         let failed = |attempt: &Attempt| matches!(attempt.outcome, Some(Outcome::Failed { .. }));
         prop_assert!(earlier.iter().all(failed));
         prop_assert_eq!(failed(last), !succeeded);
@@ -171,10 +286,13 @@ fn check_waits(
         let rest = kept.map(|(_, until)| until - ended).max();
         let rest = rest.unwrap_or_default();
         prop_assert!(wait >= rest, "{:?} of {:?}", wait, rest);
+        let ceiling = (INITIAL * 2_u32.pow(backoffs)).min(MAX);
         if !rest.is_zero() {
-            prop_assert!(wait <= rest + (rest / 10).min(INITIAL) + RESOLUTION);
+            // Its wait may also have ended while another's turn was waited for without one being asked for.
+            let longest = (rest + (rest / 10).min(INITIAL)).max(ceiling);
+            prop_assert!(wait <= longest + RESOLUTION);
+            backoffs += 1;
         } else if was_tried || resting().next().is_some() {
-            let ceiling = (INITIAL * 2_u32.pow(backoffs)).min(MAX);
             prop_assert!(wait <= ceiling + RESOLUTION, "{:?} of {:?}", wait, ceiling);
             backoffs += 1;
         } else {

@@ -12,7 +12,8 @@ use http::{Request, Response};
 use tokio::time::{Instant, sleep};
 use tower::{Layer, Service, ServiceExt};
 use ziggurat_core::{
-    Attempt, ByStatus, Classify, DeploymentId, Failure, FailureKind, Outcome, Tried, judge,
+    Attempt, ByStatus, Classify, DeploymentId, Failure, FailureKind, FailureKinds, Outcome, Tried,
+    judge, overrides::FallbackAhead,
 };
 use ziggurat_retry::{Retry, RetryLayer};
 
@@ -81,6 +82,11 @@ pub(crate) fn with<T: Clone + Send + Sync + 'static>(extension: T) -> Request<()
     let mut request = request();
     request.extensions_mut().insert(extension);
     request
+}
+
+/// Another group would be asked after any failure.
+pub(crate) fn ahead() -> FallbackAhead {
+    FallbackAhead::after(FailureKinds::ALL)
 }
 
 /// A layer whose waits are exactly those that deployments ask for.
@@ -195,20 +201,26 @@ impl Group {
         calls.iter().map(since).collect()
     }
 
-    /// Picks like a balance: untried ones, then those whose origin rests, then the one tried longest ago.
+    /// Picks like a balance: untried ones, then those whose origin rests, then of the tried those that do not rest or rest
+    /// the shortest, the one tried longest ago first.
     fn pick(&self, attempts: &[Attempt]) -> Option<Attempt> {
         let last = |member: &Member| {
             let id = Some(DeploymentId::from(member.name));
             attempts.iter().rposition(|it| it.deployment == id)
         };
         let rests_until = |member: &Member| {
-            let shares =
-                |it: &&Attempt| member.origin.is_some() && it.origin.as_deref() == member.origin;
+            let shares = |it: &&Attempt| {
+                member.origin.is_some() && it.origin.as_deref() == member.origin
+                    || it.deployment == Some(member.name.into())
+            };
             let waits = attempts.iter().filter(shares);
             let until = waits.filter_map(Attempt::not_before).max();
             until.filter(|until| *until > Instant::now())
         };
-        let rank = |member: &&Member| (last(member).map(|n| n + 1), rests_until(member).is_some());
+        let rank = |member: &&Member| match last(member) {
+            None => (0, rests_until(member).map(|_| Instant::now()), 0),
+            Some(n) => (1, rests_until(member), n),
+        };
         let picked = *self.members.iter().min_by_key(rank)?;
 
         let mut attempt = Attempt::start();
@@ -218,7 +230,8 @@ impl Group {
         let others = self.members.iter().filter(|it| it.name != picked.name);
         let (tried, untried): (Vec<&Member>, Vec<_>) = others.partition(|it| last(it).is_some());
         attempt.untried = untried.len();
-        attempt.tried_longest_ago = tried.into_iter().filter_map(last).min();
+        attempt.tried_others = tried.into_iter().filter_map(last).collect();
+        attempt.tried_others.sort_unstable();
         let (here, elsewhere): (Vec<&Member>, Vec<_>) = untried
             .into_iter()
             .partition(|it| picked.origin.is_some() && it.origin == picked.origin);

@@ -5,7 +5,7 @@ use tower::ServiceExt;
 use tower_service::Service;
 use ziggurat_core::BoxError;
 
-use super::{Inner, LayerOver, RequestBody, caused_by, drive, ok, unready, within};
+use super::{Inner, LayerOver, RequestBody, caused_by, drive, ok, within};
 use crate::{ScriptedBody, StrictProbe};
 
 /// The concrete error that [`errors`] lets the inner service fail with.
@@ -21,7 +21,8 @@ impl fmt::Display for Refused {
 impl StdError for Refused {}
 
 /// Checks that the layer stands over services whose error is a `BoxError`, `Infallible` or a concrete type, and that
-/// an inner error is not lost: it is in the source chain of the layer's own, or answered with a status of 400 or more.
+/// an inner error, of a call or of `poll_ready`, is not lost: it is in the source chain of the layer's own, or answered
+/// with a status of 400 or more.
 ///
 /// # Panics
 ///
@@ -39,6 +40,9 @@ where
     let boxed: Inner<B> = StrictProbe::new(|_| Err(Refused.into()));
     fails(layer.layer(boxed), request.clone()).await;
 
+    let unready: Inner<B> = ok(|| ScriptedBody::new().data("ok")).never_ready(|| Refused.into());
+    fails(layer.layer(unready), request.clone()).await;
+
     let infallible: Inner<B, Infallible> = ok(|| ScriptedBody::new().data("ok"));
     drive(&mut layer.layer(infallible), request.clone()).await;
 }
@@ -47,11 +51,12 @@ async fn fails<S, B, R>(mut service: S, request: Request<B>)
 where
     S: Service<Request<B>, Response = Response<R>, Error: Into<BoxError>>,
 {
-    within("the service does not become ready", service.ready())
-        .await
-        .map(drop)
-        .unwrap_or_else(unready);
-    match within("the error does not come", service.call(request)).await {
+    // A layer may keep an error of `poll_ready` for the call, where it can answer.
+    let result = match within("the service does not become ready", service.ready()).await {
+        Ok(service) => within("the error does not come", service.call(request)).await,
+        Err(error) => Err(error),
+    };
+    match result {
         Ok(response) => {
             let status = response.status();
             assert!(

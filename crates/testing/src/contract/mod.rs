@@ -1,8 +1,8 @@
 //! What a well-behaved layer does whatever else it does: checks that users run on their own layers.
 //!
 //! Each check puts the layer over a probe and panics with what went wrong. The layer must let the given request
-//! through to its inner service. [`all`] runs the checks that every layer can pass; [`admission`] is for layers that
-//! take part in choosing among services.
+//! through to its inner service. [`all`] runs the checks that every layer can pass; [`wire`] runs the layer behind real
+//! connections; [`admission`] is for layers that take part in choosing among services.
 //!
 //! ```
 //! use tower::util::MapRequestLayer;
@@ -24,6 +24,7 @@ mod cancellation;
 mod errors;
 mod pass_through;
 mod readiness;
+mod wire;
 
 use std::{convert::Infallible, error::Error as StdError, future::Future, time::Duration};
 
@@ -41,6 +42,7 @@ pub use self::{
     errors::{Refused, errors},
     pass_through::pass_through,
     readiness::{concurrency_limit, readiness},
+    wire::wire,
 };
 use crate::{ScriptedBody, StrictProbe};
 

@@ -6,5 +6,6 @@ mod body;
 mod contract;
 mod head;
 mod support;
+mod total;
 mod values;
 mod wire;

@@ -5,7 +5,7 @@ use http::{Request, Response};
 use tower::{Layer, ServiceExt};
 use ziggurat_core::{Failure, FailureKind, LlmRequest, json::Document};
 use ziggurat_testing::{ScriptedBody, ScriptedService};
-use ziggurat_timeout::{Elapsed, ResponseBody, TimeoutLayer};
+use ziggurat_timeout::{Elapsed, ResponseBody, TimeoutLayer, TotalTimeoutLayer};
 
 pub(crate) type Service = ScriptedService<Request<()>, Response<ScriptedBody>, Failure>;
 
@@ -15,6 +15,11 @@ pub(crate) const fn seconds(seconds: u64) -> Duration {
 
 pub(crate) fn limit(limit: u64) -> TimeoutLayer {
     TimeoutLayer::new(seconds(limit))
+}
+
+/// For the whole request.
+pub(crate) fn total(limit: u64) -> TotalTimeoutLayer {
+    TotalTimeoutLayer::new(seconds(limit))
 }
 
 pub(crate) fn plain() -> Request<()> {
@@ -67,9 +72,8 @@ pub(crate) fn elapsed(failure: &Failure) -> Duration {
     assert_eq!(failure.status(), 408);
     let source = failure.source().unwrap().downcast_ref::<Elapsed>();
     let after = source.unwrap().after();
-    assert_eq!(
-        failure.to_string(),
-        format!("timeout after {} s", after.as_secs_f64())
-    );
+    let message = failure.to_string();
+    let message = message.strip_prefix("total ").unwrap_or(&message);
+    assert_eq!(message, format!("timeout after {} s", after.as_secs_f64()));
     after
 }

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use http::Request;
 use tokio::time::Instant;
+use tokio_test::{assert_pending, assert_ready_err, task};
+use tower::{Layer, Service as _};
 use ziggurat_core::overrides::{StreamTimeout, Timeout};
 use ziggurat_testing::ScriptedBody;
-use ziggurat_timeout::TimeoutLayer;
+use ziggurat_timeout::{Elapsed, TimeoutLayer};
 
 use crate::support::{Service, answering, ask, elapsed, limit, plain, seconds, streaming, with};
 
@@ -113,4 +115,21 @@ async fn a_fraction_of_a_second_is_told_as_one() {
     assert_eq!(elapsed(&failure), Duration::from_millis(500));
     let source = std::error::Error::source(&failure).unwrap();
     assert_eq!(source.to_string(), "the limit of 0.5 s has passed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn r103_a_call_that_no_one_looked_at_tells_how_long_it_took() {
+    let mut service = limit(5).layer(answering(ScriptedBody::new()).never());
+    let mut call = task::spawn(service.call(plain()));
+    assert_pending!(call.poll());
+    tokio::time::advance(Duration::from_millis(7300)).await;
+    let failure = assert_ready_err!(call.poll());
+    assert_eq!(
+        failure.to_string(),
+        "timeout after 7.3 s, the limit was 5 s"
+    );
+    assert_eq!(failure.limit(), Some(seconds(5)));
+    let source = std::error::Error::source(&failure).unwrap();
+    let elapsed = source.downcast_ref::<Elapsed>().unwrap().elapsed();
+    assert_eq!(elapsed, Duration::from_millis(7300));
 }

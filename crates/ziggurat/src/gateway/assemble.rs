@@ -2,38 +2,68 @@
 
 use std::collections::HashMap;
 
+use http::Extensions;
 use tower_layer::Layer;
-use ziggurat_balance::Balance;
-use ziggurat_config::{Config, Deployment, ForwardClientHeaders};
-use ziggurat_cooldown as cooldown;
+use ziggurat_config::{Config, ForwardClientHeaders};
+use ziggurat_context_window::{PrecountLayer, Window, exceeds};
+use ziggurat_core::ModelGroup;
 use ziggurat_edge::{EnvelopeLayer, RespondLayer};
 use ziggurat_fallback::FallbackLayer;
-use ziggurat_retry::RetryLayer;
 use ziggurat_router::Router;
+use ziggurat_timeout::TotalTimeoutLayer;
 
 use super::{
     Group, Stack,
-    endpoint::{Membership, Parts},
-    error_types, fallbacks,
-    groups::{self, Members},
+    endpoint::Parts,
+    error_types, fallbacks, group,
+    groups::{self, Members, Reached},
 };
 
 pub(super) fn stack(config: &Config, parts: &HashMap<String, Parts>) -> Stack {
     let groups = groups::of(config);
     let served = groups::served(config, &groups);
     let closed = groups::closed(config, &groups);
+    let windows = windows(parts, &groups);
+    let precount = PrecountLayer::new(windows.values().flatten().cloned());
     let fallback = fallback(config)
+        .skip(move |group, extensions| is_too_long(&windows, group, extensions))
         .synonyms(fallbacks::synonyms(config))
+        .aliases(fallbacks::aliases(config))
         .served(served);
-    respond(config).layer(
-        envelope(config).layer(
-            fallback.layer(
-                closed
-                    .into_iter()
-                    .fold(router(config, parts, groups), Router::with_closed),
-            ),
-        ),
-    )
+    let router = closed
+        .into_iter()
+        .fold(router(config, parts, groups), Router::with_closed);
+    let total = TotalTimeoutLayer::new(config.settings.total_timeout.unwrap_or_default());
+    let inside = total.layer(precount.layer(fallback.layer(router)));
+    respond(config).layer(envelope(config).layer(inside))
+}
+
+/// The windows of each name's deployments, where all are known.
+type Windows = HashMap<ModelGroup, Vec<Window>>;
+
+fn windows(parts: &HashMap<String, Parts>, groups: &[Members<'_>]) -> Windows {
+    let windows = |members: &Members<'_>| {
+        let mut ids = members.deployments.iter().map(|deployment| &deployment.id);
+        let windows: Option<Vec<_>> = ids.try_fold(Vec::new(), |mut known, id| {
+            let window = parts.get(id)?.window();
+            window.max_input_tokens()?;
+            known.push(window.clone());
+            Some(known)
+        });
+        Some((members.name.clone(), windows?))
+    };
+    let groups = groups
+        .iter()
+        .filter(|members| members.reached != Reached::ById);
+    groups.filter_map(windows).collect()
+}
+
+/// Says whether a prompt is known to be too long for every deployment of a group.
+fn is_too_long(windows: &Windows, group: &ModelGroup, extensions: &Extensions) -> bool {
+    let Some(windows) = windows.get(group) else {
+        return false;
+    };
+    windows.iter().all(|window| exceeds(window, extensions))
 }
 
 fn respond(config: &Config) -> RespondLayer {
@@ -83,52 +113,26 @@ fn router(
     parts: &HashMap<String, Parts>,
     groups: Vec<Members<'_>>,
 ) -> Router<Group> {
-    let chained = fallbacks::chained(config, &groups);
-    let mut retry =
-        RetryLayer::new(config.settings.num_retries).min_delay(config.settings.retry_after);
-    if let Some(attempts) = attempt_cap(config) {
-        retry = retry.max_attempts_per_request(attempts);
-    }
-    let group = |members: Members<'_>| {
-        let with_parts: Vec<_> = members
-            .deployments
-            .iter()
-            .filter_map(|deployment| Some((*deployment, parts.get(&deployment.id)?)))
-            .collect();
-        let has_chain = chained.contains(&members.name);
-        let membership = membership(config, &members, &with_parts, has_chain);
-        let endpoint =
-            |(deployment, parts): &(&Deployment, &Parts)| parts.endpoint(deployment, &membership);
-        let balance = Balance::new(with_parts.iter().map(endpoint));
-        (members.name, retry.layer(balance))
-    };
-    let aliases = config.aliases.iter();
-    aliases.fold(
-        Router::new(groups.into_iter().map(group)),
-        |router, alias| router.with_alias(alias.name.as_str(), alias.group.as_str()),
-    )
-}
-
-fn membership(
-    config: &Config,
-    members: &Members<'_>,
-    parts: &[(&Deployment, &Parts)],
-    has_chain: bool,
-) -> Membership {
-    let settings = &config.settings.cooldown;
-    let vitals = parts
+    let builder = group::Builder::new(config, parts, &groups);
+    let groups: Vec<_> = groups
+        .into_iter()
+        .map(|members| (members.name.clone(), builder.build(&members)))
+        .collect();
+    let named = |name: &str| groups.iter().any(|(group, _)| group.as_str() == name);
+    let aliases: Vec<_> = config
+        .aliases
         .iter()
-        .map(|(_, parts)| parts.breaker().vitals().clone());
-    Membership {
-        group: cooldown::Group::new(vitals, settings.max_ejected),
-        // Who asks for a deployment by its id wants this one, resting or not.
-        alone: members.by_id || (parts.len() == 1 && !has_chain),
-        last_resort: settings.last_resort,
-    }
+        .filter(|alias| !named(&alias.name))
+        .collect();
+    aliases
+        .into_iter()
+        .fold(Router::new(groups), |router, alias| {
+            router.with_alias(alias.name.as_str(), alias.group.as_str())
+        })
 }
 
 /// Attempts of one request over all groups: the first and `num_retries_per_request` more.
-fn attempt_cap(config: &Config) -> Option<usize> {
+pub(super) fn attempt_cap(config: &Config) -> Option<usize> {
     config
         .settings
         .num_retries_per_request

@@ -1,8 +1,9 @@
-//! The stack of one deployment: `Region · Cooldown · StreamTimeout · Timeout · Open · ProviderService`.
+//! The stack of one deployment: `Region · ContextWindow · Cooldown · StreamTimeout · Timeout · Open · ProviderService`.
 
 use tower_layer::Layer;
 use ziggurat_balance::Endpoint;
 use ziggurat_config::{AllowedFailsPolicy, Config, Deployment};
+use ziggurat_context_window::{ContextWindowFilterLayer, Family, Window};
 use ziggurat_cooldown::{Breaker, CooldownLayer, FailureClass, Group, Rules};
 use ziggurat_core::{AllowedRegions, Board, Open};
 use ziggurat_models::Provider;
@@ -21,6 +22,8 @@ pub(super) struct Parts {
     stream_timeout: StreamTimeoutLayer,
     breaker: Breaker,
     region: RegionFilterLayer,
+    window: Window,
+    cost: Option<(f64, f64)>,
 }
 
 /// What a group says about each of its deployments.
@@ -30,6 +33,7 @@ pub(super) struct Membership {
     /// No one else can be asked.
     pub(super) alone: bool,
     pub(super) last_resort: bool,
+    pub(super) checks_prompts: bool,
 }
 
 impl Parts {
@@ -53,7 +57,14 @@ impl Parts {
                 .total(total.unwrap_or_default()),
             breaker: Breaker::new(vitals, rules(config, deployment)),
             region: region(config, deployment),
+            window: window(config, deployment),
+            cost: cost(config, deployment),
         }
+    }
+
+    /// Returns how long prompts may be; not known unless prompts are to be checked before a call.
+    pub(super) fn window(&self) -> &Window {
+        &self.window
     }
 
     pub(super) fn breaker(&self) -> &Breaker {
@@ -63,6 +74,7 @@ impl Parts {
     /// Builds the stack for one group.
     pub(super) fn endpoint(
         &self,
+        config: &Config,
         deployment: &Deployment,
         membership: &Membership,
     ) -> Endpoint<Leaf> {
@@ -71,12 +83,19 @@ impl Parts {
             .protected(membership.alone)
             .group(membership.group.clone())
             .last_resort(membership.last_resort);
+        let window = match membership.checks_prompts {
+            true => self.window.clone(),
+            false => Window::new(self.window.model(), None),
+        };
+        let sent = cooldown.layer(self.stream_timeout.layer(timed));
         let service = self
             .region
-            .layer(cooldown.layer(self.stream_timeout.layer(timed)));
+            .layer(ContextWindowFilterLayer::new(window).layer(sent));
         // Deployments at one address share its limits.
-        let mut endpoint =
-            Endpoint::new(deployment.id.as_str(), service).origin(self.origin.as_str());
+        let mut endpoint = Endpoint::new(deployment.id.as_str(), service)
+            .vitals(self.breaker.vitals().clone())
+            .origin(self.origin.as_str())
+            .tags(deployment.tags.iter().map(String::as_str));
         if let Some(weight) = deployment.weight {
             endpoint = endpoint.weight(weight);
         }
@@ -86,11 +105,49 @@ impl Parts {
         if let Some(tpm) = deployment.tpm {
             endpoint = endpoint.tpm(tpm);
         }
+        if let Some(order) = deployment.order {
+            endpoint = endpoint.order(order);
+        }
+        if let Some((input, output)) = self.cost {
+            endpoint = endpoint.cost(input, output);
+        }
+        let parallel = deployment
+            .max_parallel_requests
+            .or(config.settings.balance.default_max_parallel_requests);
+        if let Some(parallel) = parallel {
+            endpoint = endpoint.max_parallel_requests(parallel);
+        }
         match deployment.num_retries {
             Some(retries) => endpoint.max_retries(retries),
             None => endpoint,
         }
     }
+}
+
+/// What a deployment costs per token of prompt and answer: as its configuration says, else as its model does.
+fn cost(config: &Config, deployment: &Deployment) -> Option<(f64, f64)> {
+    let known = || {
+        config
+            .models
+            .facts(Some(deployment.provider), &deployment.model)
+    };
+    let (input, output) = (
+        deployment.input_cost_per_token,
+        deployment.output_cost_per_token,
+    );
+    let (input, output) = match (input, output) {
+        (Some(_), Some(_)) => (input, output),
+        _ => {
+            let facts = known();
+            let listed = facts.as_ref();
+            (
+                input.or(listed.and_then(|facts| facts.input_cost_per_token)),
+                output.or(listed.and_then(|facts| facts.output_cost_per_token)),
+            )
+        }
+    };
+    (input.is_some() || output.is_some())
+        .then(|| (input.unwrap_or_default(), output.unwrap_or_default()))
 }
 
 /// When a deployment rests. What it says itself takes the place of the router's rules.
@@ -130,6 +187,26 @@ fn allowances(policy: &AllowedFailsPolicy) -> [(FailureClass, Option<u32>); 9] {
         (FailureClass::BadGateway, policy.bad_gateway),
         (FailureClass::NotFound, policy.not_found),
     ]
+}
+
+/// How long prompts may be, as far as they are to be checked before a call.
+fn window(config: &Config, deployment: &Deployment) -> Window {
+    let base = deployment.base_model.as_deref();
+    let known = config
+        .models
+        .input_window(
+            deployment.provider,
+            &deployment.model,
+            base,
+            deployment.max_input_tokens.map(u64::from),
+        )
+        .filter(|_| config.settings.enable_pre_call_checks);
+    Window::new(
+        deployment.litellm_model.as_str(),
+        known.map(|known| known.max_input_tokens),
+    )
+    .shared(known.is_some_and(|known| known.shared))
+    .family(Family::of(base.unwrap_or(&deployment.model)))
 }
 
 /// Where a deployment is: as its configuration says, else as its provider's settings tell.

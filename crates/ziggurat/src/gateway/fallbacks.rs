@@ -63,6 +63,14 @@ pub(super) fn synonyms(config: &Config) -> HashMap<ModelGroup, Vec<ModelGroup>> 
     names.filter(|(_, others)| !others.is_empty()).collect()
 }
 
+/// Returns which names stand for which groups.
+pub(super) fn aliases(config: &Config) -> HashMap<ModelGroup, ModelGroup> {
+    let aliases = config.aliases.iter();
+    aliases
+        .map(|alias| (alias.name.as_str().into(), alias.group.as_str().into()))
+        .collect()
+}
+
 /// Returns the names whose ordinary failures lead to another group that is served.
 pub(super) fn chained(config: &Config, groups: &[Members<'_>]) -> HashSet<ModelGroup> {
     let (table, synonyms) = (table(&config.fallbacks.general), synonyms(config));

@@ -9,8 +9,18 @@ use ziggurat_core::ModelGroup;
 pub(super) struct Members<'a> {
     pub(super) name: ModelGroup,
     pub(super) deployments: Vec<&'a Deployment>,
-    /// The name is the id of its only deployment.
-    pub(super) by_id: bool,
+    pub(super) reached: Reached,
+}
+
+/// What the name of some deployments is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reached {
+    /// That of a group, or another name of it.
+    AsGroup,
+    /// The id of the only one.
+    ById,
+    /// Their model, as configured.
+    ByModel,
 }
 
 /// Returns all names: of groups, then, where no group has that name, ids of single deployments, then models as they are
@@ -24,14 +34,20 @@ pub(super) fn of(config: &Config) -> Vec<Members<'_>> {
         .iter()
         .filter(|deployment| !deployment.blocked)
     {
-        add(&mut groups, &deployment.model_name, deployment, false);
+        add(
+            &mut groups,
+            &deployment.model_name,
+            deployment,
+            Reached::AsGroup,
+        );
     }
+    add_others(config, &mut groups);
     type Name = for<'a> fn(&'a Deployment) -> &'a str;
-    let names: [(Name, bool); 2] = [
-        (|deployment| &deployment.id, true),
-        (|deployment| &deployment.litellm_model, false),
+    let names: [(Name, Reached); 2] = [
+        (|deployment| &deployment.id, Reached::ById),
+        (|deployment| &deployment.litellm_model, Reached::ByModel),
     ];
-    for (name, by_id) in names {
+    for (name, reached) in names {
         let mut more = Vec::new();
         for deployment in config
             .deployments
@@ -39,12 +55,45 @@ pub(super) fn of(config: &Config) -> Vec<Members<'_>> {
             .filter(|deployment| !deployment.blocked)
         {
             if !has(&groups, name(deployment)) {
-                add(&mut more, name(deployment), deployment, by_id);
+                add(&mut more, name(deployment), deployment, reached);
             }
         }
         groups.append(&mut more);
     }
     groups
+}
+
+/// Adds names for several groups together, and aliases that are not treated as their groups are.
+fn add_others<'a>(config: &'a Config, groups: &mut Vec<Members<'a>>) {
+    let mut more = Vec::new();
+    for routing in &config.settings.balance.routing_groups {
+        let members = groups.iter().filter(|group| {
+            routing
+                .models
+                .iter()
+                .any(|model| model == group.name.as_str())
+        });
+        for deployment in members.flat_map(|group| &group.deployments) {
+            if !has(groups, &routing.name) {
+                add(&mut more, &routing.name, deployment, Reached::AsGroup);
+            }
+        }
+    }
+    let policies = &config.settings.model_group_retry_policy;
+    for alias in &config.aliases {
+        let has_policy = policies.iter().any(|(name, _)| *name == alias.name);
+        let group = groups
+            .iter()
+            .find(|group| group.name.as_str() == alias.group);
+        if let Some(group) = group.filter(|_| has_policy && !has(groups, &alias.name)) {
+            more.push(Members {
+                name: alias.name.as_str().into(),
+                deployments: group.deployments.clone(),
+                reached: Reached::AsGroup,
+            });
+        }
+    }
+    groups.append(&mut more);
 }
 
 /// Returns the groups that all their deployments are blocked in.
@@ -77,13 +126,18 @@ fn has(groups: &[Members<'_>], name: &str) -> bool {
     groups.iter().any(|group| group.name.as_str() == name)
 }
 
-fn add<'a>(groups: &mut Vec<Members<'a>>, name: &str, deployment: &'a Deployment, by_id: bool) {
+fn add<'a>(
+    groups: &mut Vec<Members<'a>>,
+    name: &str,
+    deployment: &'a Deployment,
+    reached: Reached,
+) {
     match groups.iter_mut().find(|group| group.name.as_str() == name) {
         Some(group) => group.deployments.push(deployment),
         None => groups.push(Members {
             name: name.into(),
             deployments: vec![deployment],
-            by_id,
+            reached,
         }),
     }
 }

@@ -3,6 +3,7 @@
 mod assemble;
 mod endpoint;
 mod fallbacks;
+mod group;
 mod groups;
 mod leaf;
 mod summary;
@@ -17,8 +18,9 @@ use std::{
 
 use http::{Request, Response};
 use tower_service::Service;
-use ziggurat_balance::Balance;
+use ziggurat_balance::{Balance, ResponseBody as Counted, Strategy};
 use ziggurat_config::{Config, ConfigErrors, Loader};
+use ziggurat_context_window::{ContextWindowFilter, Precount};
 use ziggurat_cooldown::{Cooldown, ResponseBody as Judged};
 use ziggurat_core::{Board, BoxError, Open};
 use ziggurat_edge::{
@@ -31,24 +33,27 @@ use ziggurat_region::RegionFilter;
 use ziggurat_retry::Retry;
 use ziggurat_router::Router;
 use ziggurat_stream_timeout::{ResponseBody as Watched, StreamTimeout};
-use ziggurat_timeout::{ResponseBody as Timed, Timeout};
+use ziggurat_timeout::{ResponseBody as Timed, Timeout, TotalTimeout};
 
 use self::endpoint::Parts;
 pub use self::summary::{GroupSummary, Summary};
 
-/// One deployment: `Region · Cooldown · StreamTimeout · Timeout · Open · ProviderService`.
-type Leaf = RegionFilter<Cooldown<StreamTimeout<Timeout<Open<ProviderService>>>>>;
+/// What a deployment is sent: `Cooldown · StreamTimeout · Timeout · Open · ProviderService`.
+type Sent = Cooldown<StreamTimeout<Timeout<Open<ProviderService>>>>;
+/// One deployment: `Region · ContextWindow · Cooldown · …`.
+type Leaf = RegionFilter<ContextWindowFilter<Sent>>;
 /// One group: `Retry · Balance · [deployment]`.
-type Group = Retry<Balance<Leaf>>;
-/// The whole: `Respond · Envelope · Fallback · Router · [group]`.
-type Stack = Respond<Envelope<Fallback<Router<Group>>>>;
+type Group = Retry<Balance<Leaf, Strategy>>;
+/// What is behind the door: `TotalTimeout · Precount · Fallback · Router · [group]`.
+type Inside = TotalTimeout<Precount<Fallback<Router<Group>>>>;
+/// The whole: `Respond · Envelope · TotalTimeout · Precount · Fallback · Router · [group]`.
+type Stack = Respond<Envelope<Inside>>;
 
 /// The body of a gateway's responses.
-pub type Body = Answered<Judged<Watched<Timed<ProviderBody>>>>;
+pub type Body = Answered<Timed<Counted<Judged<Watched<Timed<ProviderBody>>>>>>;
 
 /// The future of a [`Gateway`] that is called with a body of type `B`.
-pub type ResponseFuture<B> =
-    Answering<<Envelope<Fallback<Router<Group>>> as Service<Request<B>>>::Future>;
+pub type ResponseFuture<B> = Answering<<Envelope<Inside> as Service<Request<B>>>::Future>;
 
 /// The whole stack of a configuration, as one service.
 ///

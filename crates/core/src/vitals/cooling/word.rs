@@ -24,41 +24,8 @@ const STRIKES: Field = Field::new(56, 6);
 const TRIAL: Field = Field::new(62, 1);
 const OPEN: Field = Field::new(63, 1);
 
-/// All kinds, in the order of their declaration.
-const KINDS: [FailureKind; 21] = [
-    FailureKind::BadRequest,
-    FailureKind::PayloadTooLarge,
-    FailureKind::Authentication,
-    FailureKind::PaymentRequired,
-    FailureKind::PermissionDenied,
-    FailureKind::NotFound,
-    FailureKind::Conflict,
-    FailureKind::RateLimited,
-    FailureKind::QuotaExceeded,
-    FailureKind::ContextWindow,
-    FailureKind::ContentPolicy,
-    FailureKind::Timeout,
-    FailureKind::Server,
-    FailureKind::Connect,
-    FailureKind::Disconnected,
-    FailureKind::InvalidResponse,
-    FailureKind::Region,
-    FailureKind::CoolingDown,
-    FailureKind::NoCandidate,
-    FailureKind::UnknownModel,
-    FailureKind::Other,
-];
-
-// A kind added to the enum, whose last one is `Other`, has to be added here.
-const _: () = {
-    assert!(KINDS.len() == FailureKind::Other as usize + 1);
-    assert!(KINDS.len() < KIND.max() as usize);
-    let mut place = 0;
-    while place < KINDS.len() {
-        assert!(KINDS[place] as usize == place);
-        place += 1;
-    }
-};
+// Every kind has a number that fits, besides the one for none.
+const _: () = assert!(FailureKind::ALL.len() < KIND.max() as usize);
 
 // === impl Field ===
 
@@ -145,7 +112,7 @@ impl Word {
 
     pub(super) fn kind(self) -> Option<FailureKind> {
         let place = KIND.get(self).checked_sub(1)?;
-        KINDS.get(usize::try_from(place).ok()?).copied()
+        FailureKind::ALL.get(usize::try_from(place).ok()?).copied()
     }
 
     pub(super) fn status(self) -> Option<StatusCode> {

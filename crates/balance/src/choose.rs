@@ -1,0 +1,365 @@
+use std::{
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{Extensions, Request};
+use tokio::time::{Instant, sleep};
+use tower_service::Service;
+use ziggurat_core::{
+    Admit, BoxError, Deadline, Failure, FailureKind, LastResort, LlmRequest, Tried,
+    overrides::FallbackAhead, vitals::InFlight,
+};
+
+use crate::{
+    Balance, Pick, TARGET,
+    call::Call,
+    endpoint::Declared,
+    future::State,
+    job::{Busy, Job},
+    queue::Queue,
+    ranking::Ranking,
+    refusal::{self, Refusal},
+    slots::{Came, Slots},
+};
+
+/// What a request waits for when every endpoint that would take it has been chosen once.
+pub(crate) struct Wait<S> {
+    /// Those that are not ready.
+    queue: Queue<S>,
+    /// Those that have no place or no room in their minute.
+    busy: Vec<(usize, Busy)>,
+    /// Places among them that are waited for.
+    slots: Option<Slots>,
+    /// How long they may be waited for; zero once that is over.
+    patience: Duration,
+}
+
+/// How long a request may wait in all for endpoints that rest; set when it does so first.
+pub(crate) type Patience = Option<Instant>;
+
+impl<S, P, C> Balance<S, P, C> {
+    /// Chooses one endpoint after the other until one is ready and has a place, and calls it.
+    pub(crate) fn choose<B>(
+        &self,
+        mut request: Request<B>,
+        patience: &mut Patience,
+        cx: &mut Context<'_>,
+    ) -> Result<State<S, B, S::Future>, Failure>
+    where
+        S: Service<Request<B>> + Admit<Request<B>> + Clone,
+        S::Error: Into<BoxError>,
+        P: Pick,
+    {
+        let mut wait = Wait {
+            queue: Queue::new(),
+            busy: Vec::new(),
+            slots: None,
+            patience: self.options().max_parallel_wait,
+        };
+        let mut ranking = match Ranking::of(self.endpoints(), self.options(), &request) {
+            Ok(ranking) => ranking,
+            Err(refusal) => {
+                if let Some(rest) = self.rest(&refusal, request.extensions(), patience) {
+                    let sleep = Box::pin(sleep(rest));
+                    let request = Some(request);
+                    return Ok(State::Resting { request, sleep });
+                }
+                let Some(index) = self.longest_ago(&refusal, request.extensions()) else {
+                    return Err(refusal.into_failure(self.endpoints()));
+                };
+                request.extensions_mut().insert(LastResort);
+                return match self.attempt(index, &mut wait, &mut request, cx) {
+                    Some((service, job)) => {
+                        Ok(self.begin(index, service, job, std::iter::empty(), request))
+                    }
+                    None => self.wait(request, wait),
+                };
+            }
+        };
+        while let Some(index) = ranking.draw(self.policy()) {
+            if let Some((service, job)) = self.attempt(index, &mut wait, &mut request, cx) {
+                let others = ranking.rest().chain(wait.queue.waiting());
+                return Ok(self.begin(index, service, job, others, request));
+            }
+        }
+        self.wait(request, wait)
+    }
+
+    /// Makes an endpoint ready and takes a place there.
+    fn attempt<B>(
+        &self,
+        index: usize,
+        wait: &mut Wait<S>,
+        request: &mut Request<B>,
+        cx: &mut Context<'_>,
+    ) -> Option<(S, Job)>
+    where
+        S: Service<Request<B>> + Clone,
+        S::Error: Into<BoxError>,
+    {
+        let service = wait.queue.try_now(self.endpoints(), index, cx)?;
+        let job = self.occupy(index, None, request.extensions_mut());
+        match job {
+            Ok(job) => Some((service, job)),
+            Err(busy) => {
+                wait.busy.push((index, busy));
+                None
+            }
+        }
+    }
+
+    /// Takes a place, unless it has been taken already, and counts the request.
+    fn occupy(
+        &self,
+        index: usize,
+        place: Option<InFlight>,
+        extensions: &mut Extensions,
+    ) -> Result<Job, Busy> {
+        let declared = self.endpoints()[index].declared();
+        let place = place.or_else(|| Job::enter(declared)).ok_or(Busy::Full);
+        let job = place.and_then(|place| {
+            let enforce = self.options().enforce_limits;
+            Job::begin(place, declared, self.needs(), enforce, extensions).map_err(Busy::Exhausted)
+        });
+        job.inspect_err(|busy| {
+            tracing::debug!(
+                target: TARGET,
+                deployment = %declared.id,
+                reason = busy.as_str(),
+                "deployment is busy, passed over"
+            );
+        })
+    }
+
+    /// Waits for those that are not ready, and as long as allowed for places.
+    fn wait<B>(
+        &self,
+        request: Request<B>,
+        mut wait: Wait<S>,
+    ) -> Result<State<S, B, S::Future>, Failure>
+    where
+        S: Service<Request<B>>,
+    {
+        if let Some(deadline) = request.extensions().get::<Deadline>() {
+            wait.patience = wait.patience.min(deadline.remaining());
+        }
+        let full = wait.busy.iter();
+        let full: Vec<_> = full
+            .filter(|(_, busy)| matches!(busy, Busy::Full))
+            .map(|(index, _)| *index)
+            .collect();
+        for index in full {
+            wait.for_place(index, self.endpoints()[index].declared());
+        }
+        if wait.is_over() {
+            return Err(self.failure(&mut wait, request.extensions()));
+        }
+        let request = Some(request);
+        Ok(State::Waiting { request, wait })
+    }
+
+    /// Goes on as soon as any of those waited for is ready and has a place.
+    pub(crate) fn poll_wait<B>(
+        &self,
+        request: &mut Option<Request<B>>,
+        wait: &mut Wait<S>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<State<S, B, S::Future>, Failure>>
+    where
+        S: Service<Request<B>> + Clone,
+        S::Error: Into<BoxError>,
+    {
+        const TAKEN_ONCE: &str = "the request is there until the call begins or the future ends";
+        let extensions = request.as_mut().expect(TAKEN_ONCE).extensions_mut();
+        let came = match self.poll_queue(wait, extensions, cx) {
+            None => self.poll_slots(wait, extensions, cx),
+            came => came,
+        };
+        if let Some((index, service, job)) = came {
+            let request = request.take().expect(TAKEN_ONCE);
+            let state = self.begin(index, service, job, wait.queue.waiting(), request);
+            return Poll::Ready(Ok(state));
+        }
+        if wait.is_over() {
+            return Poll::Ready(Err(self.failure(wait, extensions)));
+        }
+        Poll::Pending
+    }
+
+    fn poll_queue<Req>(
+        &self,
+        wait: &mut Wait<S>,
+        extensions: &mut Extensions,
+        cx: &mut Context<'_>,
+    ) -> Option<(usize, S, Job)>
+    where
+        S: Service<Req>,
+        S::Error: Into<BoxError>,
+    {
+        while let Poll::Ready(Some((index, service))) = wait.queue.poll(self.endpoints(), cx) {
+            match self.occupy(index, None, extensions) {
+                Ok(job) => return Some((index, service, job)),
+                Err(busy) => {
+                    wait.busy.push((index, busy));
+                    if matches!(busy, Busy::Full) {
+                        wait.for_place(index, self.endpoints()[index].declared());
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn poll_slots<Req>(
+        &self,
+        wait: &mut Wait<S>,
+        extensions: &mut Extensions,
+        cx: &mut Context<'_>,
+    ) -> Option<(usize, S, Job)>
+    where
+        S: Service<Req> + Clone,
+        S::Error: Into<BoxError>,
+    {
+        let enter = |index: usize| Job::enter(self.endpoints()[index].declared());
+        while let Some(slots) = &mut wait.slots {
+            let (index, place) = match slots.poll(cx, enter) {
+                Poll::Ready(Came::Free(index, place)) => (index, place),
+                Poll::Ready(Came::TooLate) => {
+                    wait.slots = None;
+                    wait.patience = Duration::ZERO;
+                    return None;
+                }
+                Poll::Pending => return None,
+            };
+            slots.remove(index);
+            if slots.is_empty() {
+                wait.slots = None;
+            }
+            let Some(service) = wait.queue.try_now(self.endpoints(), index, cx) else {
+                continue;
+            };
+            match self.occupy(index, Some(place), extensions) {
+                Ok(job) => return Some((index, service, job)),
+                Err(busy) => wait.busy.push((index, busy)),
+            }
+        }
+        None
+    }
+
+    /// Says why there is nothing left to wait for.
+    fn failure(&self, wait: &mut Wait<S>, extensions: &Extensions) -> Failure {
+        if wait.busy.is_empty() {
+            return wait.queue.failure();
+        }
+        let mut refusal = Refusal::default();
+        for (index, busy) in &wait.busy {
+            let declared = self.endpoints()[*index].declared();
+            refusal.add(*index, refusal::busy(declared, *busy, extensions));
+        }
+        refusal.into_failure(self.endpoints())
+    }
+
+    /// Returns how long to sleep until the first endpoint returns, if that is worth it.
+    fn rest(
+        &self,
+        refusal: &Refusal,
+        extensions: &Extensions,
+        patience: &mut Patience,
+    ) -> Option<Duration> {
+        // A wait of nothing would ask again and again in one poll.
+        const LEAST: Duration = Duration::from_millis(1);
+        let limit = self.options().cooldown_wait;
+        if limit.is_zero()
+            || refusal.kind() != FailureKind::CoolingDown
+            || extensions.get::<FallbackAhead>().is_some()
+        {
+            return None;
+        }
+        let now = Instant::now();
+        let wait = refusal.retry_after()?.max(LEAST);
+        let until = match *patience {
+            Some(until) => until,
+            None => *patience.insert(now.checked_add(limit)?),
+        };
+        let deadline = extensions.get::<Deadline>();
+        if wait > until.saturating_duration_since(now)
+            || !deadline.is_none_or(|deadline| deadline.allows(wait))
+        {
+            return None;
+        }
+        tracing::debug!(
+            target: TARGET,
+            wait_ms = wait.as_millis(),
+            "all deployments rest, waiting for the first"
+        );
+        Some(wait)
+    }
+
+    /// Returns the endpoint to ask as the last resort.
+    fn longest_ago(&self, refusal: &Refusal, extensions: &Extensions) -> Option<usize> {
+        if !self.options().last_resort || extensions.get::<FallbackAhead>().is_some() {
+            return None;
+        }
+        let tried = extensions.get::<Tried>();
+        let was_there = |index: usize| {
+            tried.is_some_and(|tried| tried.last_on(self.endpoints()[index].id()).is_some())
+        };
+        let failed = refusal
+            .rejections()
+            .iter()
+            .filter_map(|(index, rejection)| {
+                let failed = rejection.last_resort()?;
+                (!was_there(*index)).then_some((failed, *index))
+            });
+        let (_, index) = failed.min()?;
+        tracing::debug!(
+            target: TARGET,
+            deployment = %self.endpoints()[index].id(),
+            "all deployments rest, calling the one that failed longest ago"
+        );
+        Some(index)
+    }
+
+    /// Calls an endpoint; `others` are those that would have taken the request as well.
+    fn begin<B>(
+        &self,
+        index: usize,
+        service: S,
+        mut job: Job,
+        others: impl Iterator<Item = usize>,
+        request: Request<B>,
+    ) -> State<S, B, S::Future>
+    where
+        S: Service<Request<B>>,
+    {
+        if self.needs().latency {
+            let stream = request.extensions().get().is_some_and(LlmRequest::stream);
+            job.time(stream);
+        }
+        let declared = |index: usize| self.endpoints()[index].declared();
+        let others = others.map(declared);
+        let (call, future) = Call::begin(service, declared(index), others, request, job);
+        let call = Some(call);
+        State::Calling { call, future }
+    }
+}
+
+impl<S> Wait<S> {
+    /// Waits for a place too, if there is time for that.
+    fn for_place(&mut self, index: usize, declared: &Declared) {
+        if !self.patience.is_zero() {
+            let slots = self.slots.get_or_insert_with(|| Slots::new(self.patience));
+            slots.add(index, declared);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.queue.is_empty() && self.slots.is_none()
+    }
+
+    /// Says whether only services are waited for that have been polled already.
+    pub(crate) fn was_polled(&self) -> bool {
+        self.slots.is_none()
+    }
+}

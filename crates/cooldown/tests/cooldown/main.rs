@@ -1,0 +1,17 @@
+//! The cooldown layer through its public API. Rule numbers (`R…`, `D…`) are those of the routing rules.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+mod admission;
+mod contract;
+mod durations;
+mod events;
+mod groups;
+mod grpc;
+mod judging;
+mod model;
+mod policy;
+mod recovery;
+mod support;
+mod triggers;
+mod wire;

@@ -1,0 +1,83 @@
+//! Untried deployments beyond the number of retries.
+
+use std::time::Duration;
+
+use ziggurat_core::{
+    Deadline,
+    overrides::{Fallbacks, MaxRetries},
+};
+
+use crate::{
+    budget::Purse,
+    support::{Group, ahead, exact, member, request, status, with},
+};
+
+const ALL: [&str; 4] = ["a", "b", "c", "d"];
+
+fn broken(code: u16) -> Group {
+    Group::new(ALL.map(member), move |_, _| status(code))
+}
+
+#[tokio::test(start_paused = true)]
+async fn r71_all_untried_ones_are_asked_after_the_retries() {
+    for retries in 0..4 {
+        let group = broken(500);
+        let _ = group
+            .ask(&exact(retries).exhaust_untried(true), request())
+            .await;
+        assert_eq!(group.visits(), ALL);
+        let group = broken(500);
+        let _ = group.ask(&exact(retries), request()).await;
+        assert_eq!(group.visits().len(), 1 + retries as usize);
+    }
+    // Retries on top of that are the counted ones.
+    let group = broken(500);
+    let _ = group.ask(&exact(5).exhaust_untried(true), request()).await;
+    assert_eq!(group.visits().len(), 6);
+    // A request's 0 is a number of retries like any other.
+    let group = broken(500);
+    let _ = group
+        .ask(&exact(5).exhaust_untried(true), with(MaxRetries(0)))
+        .await;
+    assert_eq!(group.visits(), ALL);
+}
+
+#[tokio::test(start_paused = true)]
+async fn r71_the_other_limits_hold() {
+    let layer = exact(0).exhaust_untried(true);
+    let group = broken(400);
+    let _ = group.ask(&layer, request()).await;
+    assert_eq!(group.visits(), ["a"], "all would answer alike");
+
+    let group = broken(500);
+    let _ = group
+        .ask(&layer.clone().max_attempts_per_request(2), request())
+        .await;
+    assert_eq!(group.visits(), ["a", "b"]);
+
+    let group = broken(500);
+    let _ = group
+        .ask(&layer.clone().budget(Purse::with(1)), request())
+        .await;
+    assert_eq!(group.visits(), ["a", "b"]);
+
+    let group = Group::new(ALL.map(member), |_, _| status(500).after(1.0));
+    let deadline = Deadline::start(Duration::from_millis(1500)).unwrap();
+    let _ = group.ask(&layer, with(deadline)).await;
+    assert_eq!(group.visits(), ["a", "b"]);
+
+    let mut wishes = Fallbacks::default();
+    wishes.disabled = true;
+    let group = broken(500);
+    let _ = group.ask(&layer, with(wishes)).await;
+    assert_eq!(group.visits(), ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn r71_the_group_is_exhausted_before_another_is_asked() {
+    let group = broken(500);
+    let _ = group
+        .ask(&exact(1).exhaust_untried(true), with(ahead()))
+        .await;
+    assert_eq!(group.visits(), ALL);
+}

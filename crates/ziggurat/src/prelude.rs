@@ -1,0 +1,33 @@
+//! All that a stack is put together from: `use ziggurat::prelude::*;`.
+//!
+//! The layers whose features are on, the words of core that stand in signatures, and the traits whose methods are called
+//! on a stack: tower's [`Layer`] and [`Service`].
+//!
+//! Names of layers and of their services are those of the crates. `Timeout` and `Retry` are ours: who also imports
+//! tower's names them by their path.
+
+pub use tower_layer::Layer;
+pub use tower_service::Service;
+
+pub use ziggurat_core::{
+    Admit, BoxBody, BoxLayer, BoxService, ByStatus, Classify, DeploymentId, Failure, FailureKind,
+    GrpcStatus, JsonBody, ModelGroup, Open, Rejection, Tried, fallbacks, overrides,
+};
+
+#[cfg(feature = "balance")]
+pub use ziggurat_balance::{Balance, Candidate, Endpoint, Pick, Shuffle};
+#[cfg(feature = "edge")]
+pub use ziggurat_edge::{Envelope, EnvelopeLayer, Respond, RespondLayer};
+#[cfg(feature = "fallback")]
+pub use ziggurat_fallback::{Fallback, FallbackLayer};
+#[cfg(feature = "provider")]
+pub use ziggurat_provider::{Dialect, HttpClient, ProviderService};
+#[cfg(feature = "retry")]
+pub use ziggurat_retry::{Retry, RetryLayer};
+#[cfg(feature = "router")]
+pub use ziggurat_router::Router;
+#[cfg(feature = "timeout")]
+pub use ziggurat_timeout::{Timeout, TimeoutLayer};
+
+#[cfg(feature = "config")]
+pub use crate::Gateway;

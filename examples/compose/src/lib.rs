@@ -1,0 +1,3 @@
+//! What the gRPC examples share: see `src/bin` for the examples themselves.
+
+pub mod greeter;

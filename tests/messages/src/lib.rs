@@ -1,0 +1,1 @@
+//! Nothing: see `examples`, each of which is broken by `--cfg broken`, and `tests`.
