@@ -55,6 +55,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("ziggurat-examples", &["ziggurat"]),
     ("ziggurat-tests", &[]),
+    ("ziggurat-benches", &[]),
     ("ziggurat-messages", &[]),
 ];
 
