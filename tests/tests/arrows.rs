@@ -24,6 +24,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         "ziggurat-openai",
         &["ziggurat-core", "ziggurat-models", "ziggurat-provider"],
     ),
+    (
+        "ziggurat-anthropic",
+        &["ziggurat-core", "ziggurat-models", "ziggurat-provider"],
+    ),
     ("ziggurat-config", &["ziggurat-models"]),
     ("ziggurat-mock", &[]),
     (
@@ -33,6 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "ziggurat",
         &[
+            "ziggurat-anthropic",
             "ziggurat-balance",
             "ziggurat-config",
             "ziggurat-cooldown",
