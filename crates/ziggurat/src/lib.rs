@@ -3,6 +3,8 @@
 #[cfg(feature = "config")]
 pub mod gateway;
 
+#[cfg(feature = "anthropic")]
+pub use ziggurat_anthropic as anthropic;
 #[cfg(feature = "balance")]
 pub use ziggurat_balance as balance;
 #[cfg(feature = "config")]

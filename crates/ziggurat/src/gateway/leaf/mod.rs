@@ -1,5 +1,7 @@
 //! The leaf of a deployment: its dialect, made of its parameters.
 
+#[cfg(feature = "anthropic")]
+mod anthropic;
 mod openai;
 mod params;
 
@@ -56,6 +58,8 @@ fn dialect(params: Params<'_>) -> Result<Spoken, String> {
     let provider = params.deployment.provider;
     match provider {
         Provider::OpenAi | Provider::Azure | Provider::HuggingFace => openai::dialect(params),
+        #[cfg(feature = "anthropic")]
+        Provider::Anthropic => anthropic::dialect(params),
         _ => Err(format!("the provider `{provider}` is not supported")),
     }
 }
@@ -66,6 +70,8 @@ pub(super) fn env_defaults(provider: Provider, setting: &str) -> &'static [&'sta
         Provider::OpenAi | Provider::Azure | Provider::HuggingFace => {
             openai::face(provider).env_defaults(setting)
         }
+        #[cfg(feature = "anthropic")]
+        Provider::Anthropic => ziggurat_anthropic::Anthropic::env_defaults(setting),
         _ => &[],
     }
 }
