@@ -125,7 +125,7 @@ pub(crate) fn translate(body: &[u8], context: &Context) -> Result<Vec<u8>, Failu
     let answer: Result<Answer<'_>, _> = serde_json::from_slice(body);
     let answer = answer.map_err(|_| invalid("the upstream's answer is no message"))?;
     if answer.kind == "error" || answer.error.is_some() {
-        return Err(Wire::of(body, &context.secrets).in_band());
+        return Err(Wire::of(body, &context.template.secrets).in_band());
     }
     let Some(content) = &answer.content else {
         return Err(invalid("the upstream's answer has no content"));

@@ -20,13 +20,13 @@ use crate::{
 
 /// One chat completion.
 pub(crate) struct Chat {
-    template: Arc<Template>,
     context: Arc<Context>,
     events: Option<Box<Events>>,
 }
 
 /// What is known of a call.
 pub(crate) struct Context {
+    pub(crate) template: Arc<Template>,
     /// The name that answers bear; the upstream's if there is none.
     pub(crate) model: Option<String>,
     pub(crate) asked: Asked,
@@ -34,7 +34,6 @@ pub(crate) struct Context {
     /// Ids of Anthropic's are of another form than clients of OpenAI's know.
     pub(crate) id: String,
     pub(crate) created: u64,
-    pub(crate) secrets: Box<[Box<str>]>,
 }
 
 impl Chat {
@@ -51,10 +50,9 @@ impl Chat {
             meter,
             id: generated_id(),
             created: now.map_or(0, |now| now.as_secs()),
-            secrets: template.secrets.clone().into(),
+            template,
         };
         Self {
-            template,
             context: Arc::new(context),
             events: None,
         }
@@ -73,11 +71,11 @@ impl Exchange for Chat {
     }
 
     fn is_secret(&self, header: &[u8]) -> bool {
-        redact::is_needed(&self.template.secrets, header)
+        redact::is_needed(&self.context.template.secrets, header)
     }
 
     fn refused(&mut self, head: &Parts, body: &mut Bytes) -> Failure {
-        let wire = Wire::of_body(body, &self.template.secrets);
+        let wire = Wire::of_body(body, &self.context.template.secrets);
         wire.refused(head.status, &head.headers)
     }
 

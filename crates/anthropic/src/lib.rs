@@ -4,6 +4,7 @@ mod answer;
 mod builder;
 mod dialect;
 mod error;
+mod event;
 mod exchange;
 mod failure;
 mod finish;

@@ -1,9 +1,8 @@
 //! Streams, event by event into chunks.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 use ziggurat_core::{Failure, FailureKind};
 use ziggurat_provider::{
@@ -12,7 +11,13 @@ use ziggurat_provider::{
 };
 
 use crate::{
-    answer::Block, exchange::Context, failure::Wire, finish, template::invalid, usage::Usage,
+    answer::Block,
+    event::{Delta, Event, Start, string},
+    exchange::Context,
+    failure::Wire,
+    finish,
+    template::invalid,
+    usage::Usage,
 };
 
 /// Most blocks that may be open at once; Anthropic opens one after the other.
@@ -56,45 +61,6 @@ enum Kind {
     /// A further one of that: there is but one answer.
     Surplus,
     Other,
-}
-
-#[derive(Deserialize)]
-struct Event<'a> {
-    #[serde(rename = "type", default, borrow)]
-    kind: Cow<'a, str>,
-    index: Option<u64>,
-    #[serde(borrow)]
-    message: Option<Start<'a>>,
-    #[serde(borrow)]
-    content_block: Option<&'a RawValue>,
-    #[serde(borrow)]
-    delta: Option<Delta<'a>>,
-    #[serde(borrow)]
-    usage: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Start<'a> {
-    model: Option<String>,
-    #[serde(borrow)]
-    usage: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Delta<'a> {
-    #[serde(rename = "type", default, borrow)]
-    kind: Cow<'a, str>,
-    #[serde(borrow)]
-    text: Option<&'a RawValue>,
-    #[serde(borrow)]
-    partial_json: Option<&'a RawValue>,
-    #[serde(borrow)]
-    thinking: Option<&'a RawValue>,
-    #[serde(borrow)]
-    signature: Option<&'a RawValue>,
-    #[serde(borrow)]
-    citation: Option<&'a RawValue>,
-    stop_reason: Option<String>,
 }
 
 /// What an event means for its stream; `None` that it goes on.
@@ -408,7 +374,7 @@ impl Reader {
     }
 
     fn error(&self, data: &[u8]) -> Failure {
-        Wire::of(data, &self.context.secrets).in_band()
+        Wire::of(data, &self.context.template.secrets).in_band()
     }
 }
 
@@ -422,9 +388,4 @@ impl Context {
         )
         .into()
     }
-}
-
-/// The text of a value that is a string.
-fn string(json: Option<&RawValue>) -> Option<&str> {
-    json.map(RawValue::get).filter(|json| json.starts_with('"'))
 }

@@ -1,6 +1,7 @@
 //! What is sent, beyond what is recorded.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+#![allow(clippy::needless_pass_by_value, reason = "`json!` makes values")]
 
 mod support;
 

@@ -20,14 +20,14 @@ pub(crate) struct Reply<'a> {
 impl Reply<'_> {
     pub(crate) fn document(&self) -> Bytes {
         let content = json!([{"type": "text", "text": self.deltas.concat()}]);
-        let mut message = self.message(content, self.tokens.1);
+        let mut message = self.message(&content, self.tokens.1);
         message["stop_reason"] = self.stop_reason().into();
         message.to_string().into()
     }
 
     /// Returns the events: the start, a ping, one block with each delta, the stop reason with the usage, the end.
     pub(crate) fn stream(&self) -> Vec<Bytes> {
-        let start = json!({"type": "message_start", "message": self.message(json!([]), 1)});
+        let start = json!({"type": "message_start", "message": self.message(&json!([]), 1)});
         let block = json!({
             "type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""},
         });
@@ -48,7 +48,7 @@ impl Reply<'_> {
         events.iter().map(event).collect()
     }
 
-    fn message(&self, content: Value, output: u64) -> Value {
+    fn message(&self, content: &Value, output: u64) -> Value {
         json!({
             "id": self.id,
             "type": "message",
