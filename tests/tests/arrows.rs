@@ -25,12 +25,20 @@ const ARROWS: &[(&str, &[&str])] = &[
         "ziggurat-openai",
         &["ziggurat-core", "ziggurat-models", "ziggurat-provider"],
     ),
+    (
+        "ziggurat-anthropic",
+        &["ziggurat-core", "ziggurat-models", "ziggurat-provider"],
+    ),
     ("ziggurat-config", &["ziggurat-models"]),
     ("ziggurat-mock", &[]),
-    ("ziggurat-testing", &["ziggurat-core", "ziggurat-mock"]),
+    (
+        "ziggurat-testing",
+        &["ziggurat-core", "ziggurat-mock", "ziggurat-provider"],
+    ),
     (
         "ziggurat",
         &[
+            "ziggurat-anthropic",
             "ziggurat-balance",
             "ziggurat-config",
             "ziggurat-context-window",

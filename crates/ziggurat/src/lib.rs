@@ -4,6 +4,8 @@
 pub mod gateway;
 pub mod prelude;
 
+#[cfg(feature = "anthropic")]
+pub use ziggurat_anthropic as anthropic;
 #[cfg(feature = "balance")]
 pub use ziggurat_balance as balance;
 #[cfg(feature = "config")]

@@ -1,0 +1,53 @@
+//! Cutting keys out of what upstreams write, for dialects that show it.
+
+use memchr::memmem;
+use serde_json::Value;
+
+/// What stands in place of a key.
+const REDACTED: &str = "[redacted]";
+
+/// Says whether a text holds a secret.
+#[must_use]
+pub fn is_needed(secrets: &[Box<str>], text: &[u8]) -> bool {
+    secrets
+        .iter()
+        .any(|secret| memmem::find(text, secret.as_bytes()).is_some())
+}
+
+/// Cuts the secrets out of a text.
+#[must_use]
+pub fn text(secrets: &[Box<str>], text: &str) -> String {
+    secrets.iter().fold(text.to_owned(), |text, secret| {
+        text.replace(&**secret, REDACTED)
+    })
+}
+
+/// Cuts the secrets out of all texts of a value, however they were escaped. Says whether there were any.
+pub fn value(secrets: &[Box<str>], value: &mut Value) -> bool {
+    match value {
+        Value::String(string) => {
+            let found = is_needed(secrets, string.as_bytes());
+            if found {
+                *string = text(secrets, string);
+            }
+            found
+        }
+        Value::Array(values) => values
+            .iter_mut()
+            .fold(false, |found, inner| self::value(secrets, inner) | found),
+        Value::Object(members) => {
+            let mut found = false;
+            if members.keys().any(|key| is_needed(secrets, key.as_bytes())) {
+                found = true;
+                *members = std::mem::take(members)
+                    .into_iter()
+                    .map(|(key, inner)| (text(secrets, &key), inner))
+                    .collect();
+            }
+            members
+                .values_mut()
+                .fold(found, |found, inner| self::value(secrets, inner) | found)
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
