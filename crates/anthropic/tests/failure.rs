@@ -156,6 +156,19 @@ fn bodies_of_any_shape_are_read_and_keys_cut_out() {
 }
 
 #[test]
+fn keys_do_not_show_where_nobody_expects_them() {
+    let echo = error("api_error", &format!("bad {KEY}"));
+    let (mut exchange, _) = exchange(&hello());
+    assert!(exchange.is_secret(format!("key={KEY}").as_bytes()));
+    assert!(!exchange.is_secret(b"harmless"));
+    let plain = exchange.plain(echo.clone().into()).err().unwrap();
+    let streamed = exchange.chunk(format!("data: {echo}\n\n").into());
+    for failure in [plain, streamed.end.unwrap().unwrap_err()] {
+        assert_eq!(failure.upstream().unwrap().message(), "bad [redacted]");
+    }
+}
+
+#[test]
 fn what_is_no_answer_fails() {
     let cases = [
         (json!([]), FailureKind::InvalidResponse, 500),

@@ -71,6 +71,12 @@ fn texts_keep_their_characters_and_blanks_are_filled() {
     assert_eq!(sent["messages"][0]["content"][0]["text"], text);
     assert_eq!(sent["messages"][1]["content"][0]["text"], "so far");
     assert!(sent.get("system").is_none());
+    let parts = json!([{"type": "text", "text": " "}, {"type": "text", "text": "x"}]);
+    let sent = body(&messages(json!([{"role": "user", "content": parts}])));
+    assert_eq!(
+        sent["messages"][0]["content"],
+        json!([{"type": "text", "text": "x"}])
+    );
     for blank in ["", " ", "\n\t"] {
         let sent = body(&messages(json!([{"role": "user", "content": blank}])));
         let text = sent["messages"][0]["content"][0]["text"].as_str().unwrap();
@@ -276,8 +282,10 @@ fn effort_becomes_a_budget_or_a_wish() {
     );
     assert_eq!(adaptive["thinking"], json!({"type": "adaptive"}));
     assert_eq!(adaptive["output_config"], json!({"effort": "low"}));
-    let none = sent(SONNET, &with("reasoning_effort", json!("none")));
-    assert!(none.get("thinking").is_none());
+    for model in [SONNET, OPUS] {
+        let none = sent(model, &with("reasoning_effort", json!("none")));
+        assert!(none.get("thinking").is_none());
+    }
     let failure = prepare(builder(OPUS), &with("reasoning_effort", json!("low")));
     assert_eq!(failure.err().unwrap().param(), Some("reasoning_effort"));
     let dropped = builder(OPUS).drop_params(true);

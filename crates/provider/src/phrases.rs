@@ -176,6 +176,11 @@ mod tests {
 
     #[test]
     fn sentences_begin_sentences() {
+        assert!(begins("Oops: Prompt is too long", &["prompt is too long"]));
+        assert!(!begins(
+            "unexpected `prompt is too long`",
+            &["prompt is too long"]
+        ));
         assert!(has_sentence("a b", "a b"));
         assert!(has_sentence("oops. a b", "a b"));
         assert!(!has_sentence("not a b", "a b"));

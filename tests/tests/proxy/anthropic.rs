@@ -180,6 +180,25 @@ async fn what_claude_does_wrong_is_told_in_openais_words() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_deployment_without_a_key_is_left_out() {
+    let small = upstream("small", Script::default()).await;
+    let environment = [
+        ("AZURE_API_BASE", small.url()),
+        ("AZURE_API_KEY", "azure-key".to_owned()),
+    ];
+    let proxy = Proxy::start(MODELS, &environment).await;
+    let readiness = proxy.get("/health/readiness").await.json();
+    let left_out = readiness["left_out"].as_array().unwrap();
+    let claude = left_out
+        .iter()
+        .find(|it| it["model_name"] == "claude-opus")
+        .unwrap();
+    assert!(claude.to_string().contains("ANTHROPIC_API_KEY"), "{claude}");
+    let answer = proxy.chat("gpt-3.5-turbo-small", &json!({})).await;
+    assert_eq!(answer.content(), "hello from small");
+}
+
+#[tokio::test(start_paused = true)]
 async fn tools_are_called_and_their_results_go_back() {
     let message = json!({
         "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-3-opus-20240229",

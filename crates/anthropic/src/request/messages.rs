@@ -161,16 +161,18 @@ impl<'a> Conversation<'a> {
     }
 }
 
-/// The content of a message that is not the system's, without blank texts.
+/// The content of a message that is not the system's. Blank texts go, unless there is nothing else.
 fn content<'a>(message: &Message<'a>, place: &str) -> Result<Vec<Block<'a>>, Failure> {
     let Some(content) = message.content else {
         return Ok(Vec::new());
     };
-    let filled = |block| match is_blank(&block) {
-        true => Block::text(EMPTY),
-        false => block,
-    };
-    let mut blocks: Vec<_> = blocks(content, place)?.into_iter().map(filled).collect();
+    let mut blocks = blocks(content, place)?;
+    if !blocks.iter().all(is_blank) {
+        blocks.retain(|block| !is_blank(block));
+    } else if let Some(first) = blocks.first_mut() {
+        *first = Block::text(EMPTY);
+        blocks.truncate(1);
+    }
     mark(&mut blocks, message.cache_control);
     Ok(blocks)
 }

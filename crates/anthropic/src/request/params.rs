@@ -94,7 +94,9 @@ impl<'a> Params<'a> {
         };
         let mut refused = this.sort(body, permits)?;
         if let Some(effort) = get("reasoning_effort") {
-            if model.reasons || permits.allow("reasoning_effort") {
+            if asks_for_nothing(effort) {
+                // Any model can do without.
+            } else if model.reasons || permits.allow("reasoning_effort") {
                 this.effort(effort, model)?;
             } else {
                 refused.push("reasoning_effort".into());
@@ -152,7 +154,6 @@ impl<'a> Params<'a> {
         let fault = || invalid("reasoning_effort", "is not one that is known");
         let effort = effort.as_str().ok_or_else(fault)?;
         let budget = match effort {
-            "none" | "disable" => return Ok(()),
             "minimal" | "low" => 1024,
             "medium" => 2048,
             "high" => 4096,
@@ -193,6 +194,10 @@ impl<'a> Params<'a> {
             None => model.max_output.unwrap_or(MAX_TOKENS),
         }
     }
+}
+
+fn asks_for_nothing(effort: &[u8]) -> bool {
+    matches!(effort, b"\"none\"" | b"\"disable\"")
 }
 
 /// Whether a member has another name or shape at Anthropic.

@@ -25,6 +25,10 @@ pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, String> {
         builder = builder.default_parameter(name, value);
     }
     let dialect = builder.build().map_err(|error| error.to_string())?;
+    if dialect.is_key_missing() {
+        let names = Anthropic::env_defaults("api_key").join(" or ");
+        return Err(format!("api_key: missing; set it, or {names}"));
+    }
     Ok(Spoken {
         api_base: dialect.api_base().to_owned(),
         dialect: Arc::new(dialect),
