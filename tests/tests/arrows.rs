@@ -24,6 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "ziggurat-openai",
         &["ziggurat-core", "ziggurat-models", "ziggurat-provider"],
     ),
+    ("ziggurat-bedrock", &["ziggurat-core", "ziggurat-provider"]),
     ("ziggurat-config", &["ziggurat-models"]),
     ("ziggurat-mock", &[]),
     (
@@ -34,6 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "ziggurat",
         &[
             "ziggurat-balance",
+            "ziggurat-bedrock",
             "ziggurat-config",
             "ziggurat-cooldown",
             "ziggurat-core",

@@ -6,14 +6,13 @@ use http::{
     header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
 };
 use ziggurat_core::json;
-use ziggurat_provider::{HttpClient, is_of_transport};
+use ziggurat_provider::{HttpClient, is_of_transport, params::is_reserved};
 
 use crate::{
     Bedrock, ConfigError,
     aws::{Clock, Lookup, Profiles, Reach, Settings},
     dialect::{Auth, Template},
     model::{Model, default_region, endpoint, is_region},
-    reserved::is_reserved,
 };
 
 /// Shorter ones are placeholders, and would be found in ordinary words.

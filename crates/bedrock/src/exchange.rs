@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{header::CONTENT_TYPE, response::Parts};
 use serde_json::Value;
 use ziggurat_core::{Failure, FailureKind, Meter, json::Printed};
-use ziggurat_provider::{Answer, Exchange, Streamed};
+use ziggurat_provider::{Answer, Exchange, Streamed, redact};
 
 use crate::{
     answer::Said, dialect::Template, failure, model::Route, request::Asked, stream::Events,
@@ -90,7 +90,7 @@ impl Exchange for Chat {
     }
 
     fn is_secret(&self, header: &[u8]) -> bool {
-        failure::has_secret(header, &self.template.secrets)
+        redact::is_needed(&self.template.secrets, header)
     }
 
     fn refused(&mut self, head: &Parts, body: &mut Bytes) -> Failure {

@@ -4,14 +4,13 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode, response::Parts};
 use serde_json::Value;
 use ziggurat_core::{Failure, FailureKind, UpstreamError};
+use ziggurat_provider::{phrases, redact};
 
 /// Most characters of an upstream's message that are kept.
 const LONGEST: usize = 2_000;
 
 /// From here on messages about signatures quote the request, tokens included.
 const QUOTES_REQUEST: &str = "The Canonical String for this request";
-
-const REDACTED: &str = "[redacted]";
 
 /// Words of Bedrock and of its models about prompts that do not fit, in small letters.
 const CONTEXT: &[&str] = &[
@@ -21,13 +20,6 @@ const CONTEXT: &[&str] = &[
     "input is too long",
     "prompt is too long",
     "prompt: length: 1..",
-    "exceed context limit",
-    "maximum context length is",
-    "model's maximum context limit",
-    "longer than the model's context length",
-    "input tokens exceed the configured limit",
-    "exceeds the available context size",
-    "exceeds the maximum number of tokens allowed",
 ];
 
 const POLICY: &[&str] = &["content filtering policy", "blocked by our content filters"];
@@ -40,8 +32,8 @@ pub(crate) fn refused(head: &Parts, body: &mut Bytes, secrets: &[Box<str>]) -> F
         Some(json) => message_of(json).unwrap_or_else(|| json.to_string()),
         None => compact(&String::from_utf8_lossy(body)),
     };
-    let clean = redact(&text, secrets);
-    if clean != text || body_has_secret(body, secrets) {
+    let clean = clean(&text, secrets);
+    if clean != text || redact::is_needed(secrets, body) {
         *body = serde_json::json!({ "message": clean }).to_string().into();
     }
     let message = shorten(clean);
@@ -60,7 +52,7 @@ pub(crate) fn in_band(exception: Option<&str>, body: &[u8], secrets: &[Box<str>]
         Some(json) => message_of(json).unwrap_or_else(|| json.to_string()),
         None => compact(&String::from_utf8_lossy(body)),
     };
-    let message = shorten(redact(&text, secrets));
+    let message = shorten(clean(&text, secrets));
     let exception = exception.map(name_of);
     let status = exception.as_deref().and_then(status_of);
     let kind = judge(exception.as_deref(), status, &message);
@@ -89,6 +81,7 @@ fn judge(exception: Option<&str>, status: Option<StatusCode>, message: &str) -> 
         .and_then(FailureKind::from_status)
         .unwrap_or(FailureKind::Server);
     let kind = by_name.unwrap_or(by_status);
+    let common = || phrases::refused(message);
     let message = message.to_lowercase();
     let says = |phrases: &[&str]| phrases.iter().any(|phrase| message.contains(phrase));
     match kind {
@@ -96,13 +89,14 @@ fn judge(exception: Option<&str>, status: Option<StatusCode>, message: &str) -> 
             FailureKind::ContextWindow
         }
         FailureKind::BadRequest if says(POLICY) => FailureKind::ContentPolicy,
+        FailureKind::BadRequest if status != Some(StatusCode::FAILED_DEPENDENCY) => {
+            common().unwrap_or(kind)
+        }
         FailureKind::PermissionDenied if message.contains("security token") => {
             FailureKind::Authentication
         }
         // A model that failed is no fault of the request, though its status says so.
-        FailureKind::BadRequest if status == Some(StatusCode::FAILED_DEPENDENCY) => {
-            FailureKind::Server
-        }
+        FailureKind::BadRequest => FailureKind::Server,
         kind => kind,
     }
 }
@@ -177,23 +171,10 @@ fn message_of(json: &Value) -> Option<String> {
     })
 }
 
-/// Says whether a text holds a secret.
-pub(crate) fn has_secret(text: &[u8], secrets: &[Box<str>]) -> bool {
-    let text = String::from_utf8_lossy(text);
-    secrets.iter().any(|secret| text.contains(&**secret))
-}
-
-fn body_has_secret(body: &[u8], secrets: &[Box<str>]) -> bool {
-    has_secret(body, secrets) || String::from_utf8_lossy(body).contains(QUOTES_REQUEST)
-}
-
-fn redact(text: &str, secrets: &[Box<str>]) -> String {
+/// Cuts out secrets, and what quotes the request.
+fn clean(text: &str, secrets: &[Box<str>]) -> String {
     let text = text.split(QUOTES_REQUEST).next().unwrap_or_default();
-    secrets
-        .iter()
-        .fold(text.trim_end().to_owned(), |text, secret| {
-            text.replace(&**secret, REDACTED)
-        })
+    redact::text(secrets, text.trim_end())
 }
 
 /// One line.

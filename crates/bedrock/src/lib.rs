@@ -10,7 +10,6 @@ mod failure;
 mod frames;
 mod model;
 mod request;
-mod reserved;
 mod stream;
 mod usage;
 

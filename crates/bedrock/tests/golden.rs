@@ -22,11 +22,6 @@ const BETTER_FAILURES: &[(&str, FailureKind, u16)] = &[
         400,
     ),
     (
-        "bedrock/err_403_access_denied",
-        FailureKind::PermissionDenied,
-        403,
-    ),
-    (
         "bedrock/err_403_invalid_token",
         FailureKind::Authentication,
         401,

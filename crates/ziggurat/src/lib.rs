@@ -5,6 +5,8 @@ pub mod gateway;
 
 #[cfg(feature = "balance")]
 pub use ziggurat_balance as balance;
+#[cfg(feature = "bedrock")]
+pub use ziggurat_bedrock as bedrock;
 #[cfg(feature = "config")]
 pub use ziggurat_config as config;
 #[cfg(feature = "cooldown")]

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod assembly;
+mod bedrock;
 mod edges;
 mod lifetime;
 mod routing;

@@ -1,10 +1,10 @@
 //! A client's request, in the words of Converse.
 
 mod content;
+mod fields;
 mod invoke;
 mod messages;
 mod names;
-mod params;
 mod tools;
 mod wire;
 
@@ -13,12 +13,12 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, value::RawValue};
-use ziggurat_core::{Failure, FailureKind, JsonBody, json::Document};
-use ziggurat_provider::Call;
+use ziggurat_core::{Failure, json::Document};
+use ziggurat_provider::{Call, params, params::refusal};
 
 pub(crate) use self::names::Names;
-use self::{params::Params, wire::Converse};
-use crate::{dialect::Template, model::Route, reserved::is_reserved};
+use self::{fields::Params, wire::Converse};
+use crate::{dialect::Template, model::Route};
 
 /// The tool that stands in for a schema of the answer.
 pub(crate) const JSON_TOOL: &str = "json_tool_call";
@@ -45,24 +45,24 @@ pub(crate) struct Asked {
 ///
 /// # Errors
 ///
-/// [`BadRequest`](FailureKind::BadRequest) that names what cannot be said.
+/// [`BadRequest`](ziggurat_core::FailureKind::BadRequest) that names what cannot be said.
 pub(crate) fn build(template: &Template, call: Call<'_>) -> Result<Built, Failure> {
-    let body = merged(template, call);
+    let body = params::body(call, &template.defaults);
     let document = Document::parse(body.to_bytes())
         .map_err(|_| refusal("messages", "the request is no JSON object"))?;
-    let mut params = Params::read(template, &document)?;
+    let mut fields = Params::read(template, &document)?;
     let mut names = Names::default();
-    let tools = tools::read(&params, &mut names)?;
-    let (json_tool, tools) = tools::with_schema(&mut params, tools, &template.model)?;
+    let tools = tools::read(&fields, &mut names)?;
+    let (json_tool, tools) = tools::with_schema(&mut fields, tools, &template.model)?;
     let conversation = messages::read(&document, &mut names, tools.is_some())?;
-    params.think(&template.model);
+    fields.think(&template.model);
     let asked = Asked {
         stream: call.stream(),
-        usage: call.stream() && params.include_usage,
+        usage: call.stream() && fields.include_usage,
         json_tool,
         names,
     };
-    let converse = Converse::new(params, conversation, tools);
+    let converse = Converse::new(fields, conversation, tools);
     let body = match template.model.route {
         Route::Converse => print(&converse),
         Route::Invoke => print(&invoke::Anthropic::of(converse)?),
@@ -70,43 +70,11 @@ pub(crate) fn build(template: &Template, call: Call<'_>) -> Result<Built, Failur
     Ok(Built { body, asked })
 }
 
-/// The request with the deployment's defaults. What the request says wins over them, what a fallback says over both.
-fn merged(template: &Template, call: Call<'_>) -> JsonBody {
-    let mut body = call.body().clone();
-    if let Some(extra) = body.get("extra_body") {
-        let extra = Document::parse(Bytes::copy_from_slice(extra));
-        body.remove("extra_body");
-        for (name, value) in extra.iter().flat_map(Document::members) {
-            if !is_reserved(&name) {
-                body.set(name.into_owned(), Bytes::copy_from_slice(value.as_bytes()));
-            }
-        }
-    }
-    for (name, value) in &template.defaults {
-        if body.get(name).is_none() {
-            body.set(name.to_string(), value.clone());
-        }
-    }
-    for (name, value) in call.parameters() {
-        if !is_reserved(name) {
-            body.set(name.to_owned(), value.clone());
-        }
-    }
-    body
-}
-
 fn print(body: &impl Serialize) -> Bytes {
     let printed = serde_json::to_vec(body);
     printed
         .expect("texts, numbers and what was JSON before print")
         .into()
-}
-
-/// The failure of a request with a part that cannot be said.
-fn refusal(param: &str, message: impl Into<Box<str>>) -> Failure {
-    Failure::new(FailureKind::BadRequest)
-        .with_message(message)
-        .with_param(param)
 }
 
 /// Reads a member; its type is the client's fault.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json, value::RawValue};
 use ziggurat_core::Failure;
 
-use super::{JSON_TOOL, Names, Text, params::Params, refusal, wire::Block};
+use super::{JSON_TOOL, Names, Text, fields::Params, refusal, wire::Block};
 use crate::model::{Model, Route};
 
 #[derive(Serialize)]

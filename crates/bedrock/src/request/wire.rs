@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Object, Text, messages::Conversation, params::Params, tools::ToolConfig};
+use super::{Object, Text, fields::Params, messages::Conversation, tools::ToolConfig};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::{Number, Value, json};
 use ziggurat_core::{Failure, json::Document};
+use ziggurat_provider::params::{is_reserved, refusal};
 
-use super::{Object, decode, refusal, wire::Inference};
+use super::{Object, decode, wire::Inference};
 use crate::{
     dialect::Template,
     model::{Model, Route},
-    reserved::is_reserved,
 };
 
 /// OpenAI's parameters that Bedrock has nothing for.
