@@ -9,7 +9,13 @@ use ziggurat_core::{Failure, FailureKind, Meter, json::Printed};
 use ziggurat_provider::{Answer, Exchange, Streamed, redact};
 
 use crate::{
-    answer::Said, dialect::Template, failure, model::Route, request::Asked, stream::Events,
+    answer::Said,
+    aws::Source,
+    dialect::{Auth, Template},
+    failure,
+    model::Route,
+    request::Asked,
+    stream::Events,
 };
 
 const EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
@@ -94,7 +100,14 @@ impl Exchange for Chat {
     }
 
     fn refused(&mut self, head: &Parts, body: &mut Bytes) -> Failure {
-        failure::refused(head, body, &self.template.secrets)
+        let failure = failure::refused(head, body, &self.template.secrets);
+        // Keys may be over before their time, for instance while this machine slept.
+        if let Auth::Signed(Source::Fetched(keys)) = &self.template.auth
+            && failure::says_expired(&failure)
+        {
+            keys.forget(|_| true);
+        }
+        failure
     }
 
     fn plain(&mut self, body: Bytes) -> Result<Printed, Failure> {

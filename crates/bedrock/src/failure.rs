@@ -66,6 +66,12 @@ pub(crate) fn in_band(exception: Option<&str>, body: &[u8], secrets: &[Box<str>]
     failure.with_upstream(upstream(message, exception))
 }
 
+/// Whether the keys that signed are over.
+pub(crate) fn says_expired(failure: &Failure) -> bool {
+    let code = failure.upstream().and_then(UpstreamError::code);
+    code.is_some_and(|code| code.starts_with("expiredtoken"))
+}
+
 fn upstream(message: String, exception: Option<String>) -> UpstreamError {
     let upstream = UpstreamError::new("Bedrock", message);
     match exception {

@@ -104,10 +104,11 @@ impl Model {
     /// The version in a name: `claude-3-5-sonnet-20241022`, `claude-sonnet-4-20250514`, `claude-opus-4-6-v1:0`.
     fn claude_version(&self) -> Option<(u32, u32)> {
         let (_, name) = self.id.rsplit_once("claude-")?;
+        let name = name.split([':', '@']).next()?;
         // Longer numbers are dates.
         let number =
             |part: &&str| part.len() <= 2 && part.bytes().all(|byte| byte.is_ascii_digit());
-        let mut parts = name.split(['-', ':', '@']).skip_while(|part| !number(part));
+        let mut parts = name.split('-').skip_while(|part| !number(part));
         let major = parts.next().filter(number)?.parse().ok()?;
         let minor = parts.next().filter(number);
         Some((

@@ -41,7 +41,7 @@ enum Plan {
     Profile(Profile),
     /// A role with a token: a file, or the token itself.
     Token(Role, Token),
-    Role(Role, Box<Plan>),
+    Role(Role, Box<Self>),
     Container,
     Machine,
     Nothing,

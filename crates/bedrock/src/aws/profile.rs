@@ -15,7 +15,7 @@ pub(crate) struct Profiles {
 pub(super) enum Profile {
     Keys(Keys),
     /// A role, taken with the keys of another profile.
-    Role(Role, Box<Profile>),
+    Role(Role, Box<Self>),
     /// A role, taken with a token from a file.
     Token(Role, String),
     /// A role, taken with the keys that a container or the machine has.
