@@ -182,3 +182,33 @@ async fn servers_that_refuse_or_fail_are_failures_of_the_call() {
         assert_eq!((sts.count(), bedrock.count()), (1, 0));
     }
 }
+
+#[tokio::test]
+async fn keys_that_are_said_to_be_over_are_fetched_again() {
+    let sts = upstream([plain(200, xml("ASIAONE")), plain(200, xml("ASIATWO"))]).await;
+    let over = plain(
+        403,
+        r#"{"message":"The security token included in the request is expired"}"#,
+    );
+    let over = over.header(
+        http::HeaderName::from_static("x-amzn-errortype"),
+        http::HeaderValue::from_static("ExpiredTokenException"),
+    );
+    let bedrock = upstream([answer(), over, answer()]).await;
+    let builder = builder(&[])
+        .aws_web_identity_token("token-of-mine")
+        .aws_role_name("arn")
+        .aws_sts_endpoint(sts.url());
+    let leaf = leaf(builder, &bedrock);
+    for status in [200, 403, 200] {
+        assert_eq!(call(&leaf).await.unwrap().status(), status);
+    }
+    let signature = |at: usize| {
+        bedrock.hits()[at]
+            .header("authorization")
+            .unwrap()
+            .to_owned()
+    };
+    assert!(signature(1).contains("ASIAONE") && signature(2).contains("ASIATWO"));
+    assert_eq!(sts.count(), 2);
+}
