@@ -29,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "ziggurat-anthropic",
         &["ziggurat-core", "ziggurat-models", "ziggurat-provider"],
     ),
+    ("ziggurat-bedrock", &["ziggurat-core", "ziggurat-provider"]),
     ("ziggurat-config", &["ziggurat-models"]),
     ("ziggurat-mock", &[]),
     (
@@ -40,6 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "ziggurat-anthropic",
             "ziggurat-balance",
+            "ziggurat-bedrock",
             "ziggurat-config",
             "ziggurat-context-window",
             "ziggurat-cooldown",

@@ -8,6 +8,8 @@ pub mod prelude;
 pub use ziggurat_anthropic as anthropic;
 #[cfg(feature = "balance")]
 pub use ziggurat_balance as balance;
+#[cfg(feature = "bedrock")]
+pub use ziggurat_bedrock as bedrock;
 #[cfg(feature = "config")]
 pub use ziggurat_config as config;
 #[cfg(feature = "context-window")]

@@ -6,6 +6,7 @@
 
 mod anthropic;
 mod assembly;
+mod bedrock;
 mod cooldowns;
 mod edges;
 mod lifetime;

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "anthropic")]
 mod anthropic;
+#[cfg(feature = "bedrock")]
+mod bedrock;
 mod openai;
 mod params;
 
@@ -34,7 +36,11 @@ pub(super) fn build(
     deployment: &Deployment,
     client: &HttpClient,
 ) -> Result<Built, String> {
-    let spoken = dialect(Params { config, deployment })?;
+    let spoken = dialect(Params {
+        config,
+        deployment,
+        client,
+    })?;
     let api_base = shown(&spoken.api_base);
     let origin = api_base.trim_end_matches('/').to_ascii_lowercase();
     let served = Served::new(
@@ -60,6 +66,8 @@ fn dialect(params: Params<'_>) -> Result<Spoken, String> {
         Provider::OpenAi | Provider::Azure | Provider::HuggingFace => openai::dialect(params),
         #[cfg(feature = "anthropic")]
         Provider::Anthropic => anthropic::dialect(params),
+        #[cfg(feature = "bedrock")]
+        Provider::Bedrock => bedrock::dialect(params),
         _ => Err(format!("the provider `{provider}` is not supported")),
     }
 }
@@ -72,6 +80,8 @@ pub(super) fn env_defaults(provider: Provider, setting: &str) -> &'static [&'sta
         }
         #[cfg(feature = "anthropic")]
         Provider::Anthropic => ziggurat_anthropic::Anthropic::env_defaults(setting),
+        #[cfg(feature = "bedrock")]
+        Provider::Bedrock => ziggurat_bedrock::Bedrock::env_defaults(setting),
         _ => &[],
     }
 }

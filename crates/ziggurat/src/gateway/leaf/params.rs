@@ -1,11 +1,18 @@
 use serde_json::Value;
 use ziggurat_config::{Config, Deployment};
+use ziggurat_provider::HttpClient;
 
 /// What a deployment says about itself, as builders of dialects take it.
 #[derive(Clone, Copy)]
 pub(super) struct Params<'a> {
     pub(super) config: &'a Config,
     pub(super) deployment: &'a Deployment,
+    /// For dialects that have to fetch credentials.
+    #[cfg_attr(
+        not(feature = "bedrock"),
+        allow(dead_code, reason = "no such dialect is built")
+    )]
+    pub(super) client: &'a HttpClient,
 }
 
 impl<'a> Params<'a> {
