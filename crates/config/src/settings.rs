@@ -95,7 +95,7 @@ pub struct Settings {
     pub region: RegionSettings,
     /// How one of several deployments is chosen.
     pub balance: BalanceSettings,
-    /// Background health checks. Not active yet.
+    /// Background health checks.
     pub health: HealthSettings,
     /// A file that replaces or extends what is known about models, as written
     /// (`router_settings.model_facts`); [`Config::models`](crate::Config::models) has what is in it.

@@ -7,6 +7,7 @@
 mod assembly;
 mod cooldowns;
 mod edges;
+mod health;
 mod lifetime;
 mod regions;
 mod routing;
