@@ -232,8 +232,8 @@ pub(crate) const ROUTING_GROUP: Keys = Keys {
 
 /// `routing_strategy_args`.
 pub(crate) const STRATEGY_ARGS: Keys = Keys {
-    active: "lowest_latency_buffer max_latency_list_size ttft_percentile ttl",
-    not_active: "rpm tpm",
+    active: "lowest_latency_buffer",
+    not_active: "max_latency_list_size rpm tpm ttft_percentile ttl",
 };
 
 /// `general_settings`.
