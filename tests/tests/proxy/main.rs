@@ -9,6 +9,7 @@ mod cooldowns;
 mod edges;
 mod health;
 mod lifetime;
+mod notes;
 mod regions;
 mod routing;
 mod streams;

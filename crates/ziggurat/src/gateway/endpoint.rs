@@ -202,7 +202,7 @@ fn allowances(policy: &AllowedFailsPolicy) -> [(FailureClass, Option<u32>); 9] {
 }
 
 /// How long prompts may be, as far as they are to be checked before a call.
-fn window(config: &Config, deployment: &Deployment) -> Window {
+pub(super) fn window(config: &Config, deployment: &Deployment) -> Window {
     let base = deployment.base_model.as_deref();
     let known = config
         .models

@@ -86,6 +86,11 @@ pub(super) fn is_checked(deployment: &Deployment) -> bool {
         && deployment.mode.as_deref().is_none_or(chats)
 }
 
+/// Returns the time between two checks of a deployment.
+pub(super) fn interval(config: &Config) -> Duration {
+    config.settings.health.health_check_interval.max(SHORTEST)
+}
+
 /// Returns the checks of a configuration.
 pub(super) fn checks(config: &Config, parts: &HashMap<String, Parts>) -> Vec<HealthCheck> {
     let health = &config.settings.health;
@@ -94,7 +99,7 @@ pub(super) fn checks(config: &Config, parts: &HashMap<String, Parts>) -> Vec<Hea
     }
     let groups = groups::of(config);
     let builder = group::Builder::new(config, parts, &groups);
-    let interval = health.health_check_interval.max(SHORTEST);
+    let interval = interval(config);
     let check = |deployment: &Deployment| {
         let parts = parts.get(&deployment.id)?;
         let is_own = |group: &&groups::Members<'_>| {

@@ -7,6 +7,7 @@ mod group;
 mod groups;
 mod health;
 mod leaf;
+mod notes;
 mod summary;
 
 use std::{
