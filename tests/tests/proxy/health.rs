@@ -1,10 +1,15 @@
 //! Checks in the background, and where requests go then.
 
-use std::time::Duration;
+use std::{
+    fmt::{self, Write as _},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use http::StatusCode;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
+use tracing::{Event, Level, Metadata, Subscriber, field, span};
 use ziggurat_testing::mock::{Hit, Running, Script, Step};
 
 use crate::support::{Proxy, config, upstream};
@@ -242,4 +247,71 @@ async fn a_check_does_not_delay_the_shutdown() {
     assert!(asked.elapsed() < Duration::from_millis(10));
     sleep(Duration::from_secs(1000)).await;
     assert_eq!(a.count() + b.count(), 2, "no more are made");
+}
+
+/// Writes every event of the checks into a line, and what any event tells into one text.
+#[derive(Clone, Default)]
+struct Told {
+    lines: Arc<Mutex<Vec<String>>>,
+    all: Arc<Mutex<String>>,
+}
+
+struct Line(String);
+
+impl field::Visit for Line {
+    fn record_debug(&mut self, field: &field::Field, value: &dyn fmt::Debug) {
+        write!(self.0, " {field}={value:?}").unwrap();
+    }
+}
+
+impl Subscriber for Told {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("ziggurat")
+    }
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line(event.metadata().level().to_string());
+        event.record(&mut line);
+        self.all.lock().unwrap().push_str(&line.0);
+        let metadata = event.metadata();
+        if metadata.target() == "ziggurat::health" && *metadata.level() == Level::INFO {
+            self.lines.lock().unwrap().push(line.0);
+        }
+    }
+    fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
+        let mut line = Line(String::new());
+        span.record(&mut line);
+        self.all.lock().unwrap().push_str(&line.0);
+        span::Id::from_u64(1)
+    }
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+/// A verdict is told when it changes, without keys or prompts.
+#[tokio::test(start_paused = true)]
+async fn a_change_is_told_once() {
+    let told = Told::default();
+    let _guard = tracing::subscriber::set_default(told.clone());
+    let (a, b) = (
+        upstream("a", [error(401)]).await,
+        upstream("b", [Step::hello()]).await,
+    );
+    let yaml = PAIR.replacen("api_key: sk-a}", "api_key: sk-a}, model_info: {id: one}", 1);
+    let yaml = format!(
+        "{yaml}general_settings: {{background_health_checks: true, health_check_interval: 10}}"
+    );
+    let _proxy = Proxy::start(&yaml, &[("A", a.url()), ("B", b.url())]).await;
+    sleep(Duration::from_secs(30)).await;
+    let failed =
+        "INFO message=health check failed deployment=\"one\" error.type=\"authentication\"";
+    assert_eq!(*told.lines.lock().unwrap(), [failed]);
+    a.set_script([Step::hello()]);
+    sleep(Duration::from_secs(30)).await;
+    let passes = "INFO message=health check passes again deployment=\"one\"";
+    assert_eq!(*told.lines.lock().unwrap(), [failed, passes]);
+    let all = told.all.lock().unwrap();
+    assert!(all.contains("health check passed"));
+    assert!(!all.contains("sk-a") && !all.contains("1 + 1"));
 }
