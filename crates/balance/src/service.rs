@@ -104,6 +104,14 @@ impl<S, P, C> Balance<S, P, C> {
         self
     }
 
+    /// Passes over endpoints whose last [health check](ziggurat_core::vitals::Health) failed less than `staleness` ago, as
+    /// long as another one would take the request. Zero, the default, stands for never.
+    #[must_use]
+    pub fn health_routing(mut self, staleness: Duration) -> Self {
+        self.options.staleness = staleness;
+        self
+    }
+
     /// Says what the declared `rpm` and `tpm` do.
     #[must_use]
     pub fn limits(&self) -> LimitUse {

@@ -12,7 +12,7 @@ const fn secs(secs: u64) -> Duration {
 }
 
 #[test]
-fn r29j_health_checks_are_read_and_not_active() {
+fn r29j_health_checks() {
     let health = with_settings("").settings.health;
     assert_eq!(health.health_check_interval, secs(300));
     assert_eq!(health.health_check_staleness_threshold, secs(600));
@@ -25,10 +25,21 @@ fn r29j_health_checks_are_read_and_not_active() {
     assert!(health.background_health_checks && health.enable_health_check_routing);
     assert!(health.health_check_ignore_transient_errors);
     assert_eq!(health.health_check_staleness_threshold, secs(60));
-    assert_eq!(shown(&config.findings, Severity::NotActive).len(), 4);
+    assert_eq!(config.findings, []);
     let router = "router_settings: {enable_health_check_routing: false}";
     let health = with_settings(&format!("{general}{router}")).settings.health;
     assert!(!health.enable_health_check_routing, "the router wins");
+    let idle = "general_settings: {enable_health_check_routing: true, \
+                health_check_staleness_threshold: 60}";
+    assert_eq!(
+        shown(&with_settings(idle).findings, Severity::Warning),
+        [
+            "c.yaml:2:20: general_settings.enable_health_check_routing: has no effect without \
+             `general_settings.background_health_checks`",
+            "c.yaml:2:55: general_settings.health_check_staleness_threshold: is shorter than \
+             `health_check_interval`: verdicts do not hold until the next check",
+        ]
+    );
     let text = format!("{ONE}general_settings: {{health_check_staleness_threshold: x}}");
     assert_eq!(
         errors(&text),

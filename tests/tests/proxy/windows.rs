@@ -195,3 +195,17 @@ router_settings: {enable_pre_call_checks: true}";
     );
     assert_eq!(up.proxy.chat("d", &words(13)).await.status, StatusCode::OK);
 }
+
+/// A target that brings its own prompt is asked, however long the request's is; one that does not is passed over.
+#[tokio::test(start_paused = true)]
+async fn a_target_with_a_prompt_of_its_own_is_not_judged_by_the_requests() {
+    let own = r#"{model: gpt-3.5-turbo-small, messages: [{role: user, content: "Say sorry."}]}"#;
+    for (target, expected) in [(own, [1, 1, 0]), ("gpt-3.5-turbo-small", [0, 1, 0])] {
+        let chain = format!("  fallbacks: [{{gpt-3.5-turbo-large: [{target}]}}]");
+        let u = start(&format!("{GROUPS}{chain}\n  num_retries: 0\n")).await;
+        u.openai
+            .set_script([Step::error(StatusCode::INTERNAL_SERVER_ERROR)]);
+        u.proxy.chat("gpt-3.5-turbo-large", &prompt(1200)).await;
+        assert_eq!(u.counts(), expected, "{target}");
+    }
+}

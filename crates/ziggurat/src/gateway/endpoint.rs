@@ -33,6 +33,8 @@ pub(super) struct Membership {
     /// No one else can be asked.
     pub(super) alone: bool,
     pub(super) last_resort: bool,
+    /// Whatever it rests for.
+    pub(super) last_resort_after_any_failure: bool,
     pub(super) checks_prompts: bool,
 }
 
@@ -71,6 +73,19 @@ impl Parts {
         &self.breaker
     }
 
+    pub(super) fn leaf(&self) -> &ProviderService {
+        &self.leaf
+    }
+
+    /// The cooldown of the deployment as a member of a group.
+    pub(super) fn cooldown(&self, membership: &Membership) -> CooldownLayer {
+        CooldownLayer::new(self.breaker.clone())
+            .protected(membership.alone)
+            .group(membership.group.clone())
+            .last_resort(membership.last_resort)
+            .last_resort_after_any_failure(membership.last_resort_after_any_failure)
+    }
+
     /// Builds the stack for one group.
     pub(super) fn endpoint(
         &self,
@@ -79,10 +94,7 @@ impl Parts {
         membership: &Membership,
     ) -> Endpoint<Leaf> {
         let timed = self.timeout.layer(Open::new(self.leaf.clone()));
-        let cooldown = CooldownLayer::new(self.breaker.clone())
-            .protected(membership.alone)
-            .group(membership.group.clone())
-            .last_resort(membership.last_resort);
+        let cooldown = self.cooldown(membership);
         let window = match membership.checks_prompts {
             true => self.window.clone(),
             false => Window::new(self.window.model(), None),
@@ -190,7 +202,7 @@ fn allowances(policy: &AllowedFailsPolicy) -> [(FailureClass, Option<u32>); 9] {
 }
 
 /// How long prompts may be, as far as they are to be checked before a call.
-fn window(config: &Config, deployment: &Deployment) -> Window {
+pub(super) fn window(config: &Config, deployment: &Deployment) -> Window {
     let base = deployment.base_model.as_deref();
     let known = config
         .models

@@ -5,7 +5,9 @@ mod endpoint;
 mod fallbacks;
 mod group;
 mod groups;
+mod health;
 mod leaf;
+mod notes;
 mod summary;
 
 use std::{
@@ -36,7 +38,10 @@ use ziggurat_stream_timeout::{ResponseBody as Watched, StreamTimeout};
 use ziggurat_timeout::{ResponseBody as Timed, Timeout, TotalTimeout};
 
 use self::endpoint::Parts;
-pub use self::summary::{GroupSummary, Summary};
+pub use self::{
+    health::HealthCheck,
+    summary::{GroupSummary, Summary},
+};
 
 /// What a deployment is sent: `Cooldown · StreamTimeout · Timeout · Open · ProviderService`.
 type Sent = Cooldown<StreamTimeout<Timeout<Open<ProviderService>>>>;
@@ -64,6 +69,7 @@ pub struct Gateway {
     stack: Stack,
     summary: Arc<Summary>,
     board: Board,
+    checks: Arc<[HealthCheck]>,
 }
 
 impl Gateway {
@@ -111,10 +117,12 @@ impl Gateway {
         })?;
         let summary = Arc::new(Summary::of(&usable));
         let stack = assemble::stack(&usable, &parts);
+        let checks = health::checks(&usable, &parts).into();
         Ok(Self {
             stack,
             summary,
             board,
+            checks,
         })
     }
 
@@ -122,6 +130,13 @@ impl Gateway {
     #[must_use]
     pub fn board(&self) -> &Board {
         &self.board
+    }
+
+    /// Returns the checks of deployments that are to run beside the gateway: none unless the configuration has
+    /// `background_health_checks`. They share the gateway's state; whoever serves it spawns each [`HealthCheck::run`].
+    #[must_use]
+    pub fn health_checks(&self) -> &[HealthCheck] {
+        &self.checks
     }
 
     /// A reader of configurations that knows which environment variables the providers built here fall back on.
