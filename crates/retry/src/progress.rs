@@ -215,7 +215,9 @@ impl Progress {
             Scope::Untried if untried == 0 => return Step::Stop("all deployments were tried"),
             Scope::Untried | Scope::Any => {}
         }
-        if !self.is_within(policy, attempts.len(), untried) {
+        // One that has no place for the request stays untried, however often others are asked in its place.
+        let fresh = if is_repeated(attempts) { 0 } else { untried };
+        if !self.is_within(policy, attempts.len(), fresh) {
             return Step::Stop("no retry is left");
         }
         match visits::next(attempts, self.first, policy.max_wait) {
@@ -277,4 +279,12 @@ impl Progress {
         attempt.group = self.group.clone();
         attempt
     }
+}
+
+/// Says whether the last attempt went where the request had been before.
+fn is_repeated(attempts: &[Attempt]) -> bool {
+    attempts.split_last().is_some_and(|(last, earlier)| {
+        let mut earlier = earlier.iter();
+        last.deployment.is_some() && earlier.any(|it| it.deployment == last.deployment)
+    })
 }
