@@ -23,7 +23,7 @@ type Boxed = BoxService<()>;
 
 /// What is wrong with a stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Broken {
+pub(crate) enum Broken {
     Nothing,
     /// Neither retry nor fallback keep to the cap.
     Cap,
@@ -59,7 +59,7 @@ pub enum Broken {
 
 impl Broken {
     /// Stands in for a layer of a deployment, over what is below it.
-    pub fn instead(
+    pub(crate) fn instead(
         self,
         layer: &plan::Layer,
         whole: Boxed,
@@ -82,7 +82,7 @@ impl Broken {
     }
 
     /// Stands above a group.
-    pub fn on_group(self, group: Boxed) -> Boxed {
+    pub(crate) fn on_group(self, group: Boxed) -> Boxed {
         if !matches!(self, Self::Leaks | Self::HidesCut | Self::Shorter) {
             return group;
         }
@@ -104,7 +104,7 @@ impl Broken {
     }
 
     /// Stands above all.
-    pub fn on_top(self, stack: Boxed) -> Boxed {
+    pub(crate) fn on_top(self, stack: Boxed) -> Boxed {
         if !matches!(self, Self::Never | Self::Both | Self::Again) {
             return stack;
         }

@@ -22,11 +22,11 @@ use crate::{
 const FOR_EVER: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// One client of a case.
-pub struct Asking {
-    pub number: usize,
-    pub client: Client,
-    pub stack: plan::Stack,
-    pub world: World,
+pub(crate) struct Asking {
+    pub(crate) number: usize,
+    pub(crate) client: Client,
+    pub(crate) stack: plan::Stack,
+    pub(crate) world: World,
 }
 
 /// What a client has read of a body.
@@ -38,7 +38,7 @@ struct Reading {
 
 impl Asking {
     /// Asks, reads, and looks at what the laws say about it.
-    pub async fn run(self, service: BoxService<()>) {
+    pub(crate) async fn run(self, service: BoxService<()>) {
         sleep(millis(self.client.start)).await;
         let tried = Tried::new();
         let work = self.ask(service, &tried);
@@ -64,7 +64,7 @@ impl Asking {
         self.world.over(self.number);
         let response = match answer {
             Ok(response) => response,
-            Err(_) => return self.check_time(started),
+            Err(_) => return self.check_time(started, tried),
         };
         let status = response.status();
         let site = response.extensions().get().cloned();
@@ -87,7 +87,7 @@ impl Asking {
             self.check_whole(&reading);
         }
         if self.client.pause == 0 {
-            self.check_time(started);
+            self.check_time(started, tried);
         }
     }
 
@@ -126,20 +126,23 @@ impl Asking {
         });
     }
 
-    fn check_time(&self, started: Instant) {
-        let configured = self.stack.top.iter().find_map(|top| match top {
-            Top::Total(limit) => Some(*limit),
-            _ => None,
-        });
-        let Some(limit) = configured else { return };
+    /// The limit holds for all groups together only above the fallback; below it for each of them.
+    fn check_time(&self, started: Instant, tried: &Tried) {
+        let top = &self.stack.top;
+        let hops = top.iter().take_while(|it| !matches!(it, Top::Total(_)));
+        let times = match hops.clone().any(|it| matches!(it, Top::Fallback { .. })) {
+            true => tried.hops() + 1,
+            false => 1,
+        };
+        let Some(Top::Total(limit)) = top.get(hops.count()) else {
+            return;
+        };
         let asked = self.client.wishes.total.filter(|&asked| asked > 0);
-        let limit = millis(asked.unwrap_or(limit).min(limit));
+        let limit = millis(asked.unwrap_or(*limit).min(*limit)) * times;
         // The clock counts whole milliseconds.
-        if started.elapsed() > limit + millis(1) {
-            self.break_law(
-                law::IN_TIME,
-                &format!("{:?} of {limit:?}", started.elapsed()),
-            );
+        if started.elapsed() > limit + millis(times.into()) {
+            let took = started.elapsed();
+            self.break_law(law::IN_TIME, &format!("{took:?} of {limit:?}"));
         }
     }
 

@@ -12,7 +12,7 @@ use crate::plan::{
     Ready, Retry, Stack, Stream, StreamEnd, StreamTimeout, Timeout, Top, Wishes,
 };
 
-pub fn case() -> impl Strategy<Value = Case> {
+pub(crate) fn case() -> impl Strategy<Value = Case> {
     (stack(), vec(client(), 1..=8)).prop_map(|(stack, clients)| Case { stack, clients })
 }
 

@@ -26,7 +26,7 @@ use crate::{
 /// What hangs for ever ends after this where no layer is there to end it.
 const AT_LAST: Duration = Duration::from_secs(2 * 3600);
 
-pub struct Leaf {
+pub(crate) struct Leaf {
     site: Arc<Site>,
     world: World,
     calls: Arc<AtomicUsize>,
@@ -35,7 +35,7 @@ pub struct Leaf {
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
-pub struct LeafBody {
+pub(crate) struct LeafBody {
     inner: ScriptedBody,
     call: Running,
     /// How many bytes all of it has, if it says so before its end.
@@ -51,7 +51,7 @@ struct Running {
 // === impl Leaf ===
 
 impl Leaf {
-    pub fn new(site: Arc<Site>, world: World) -> Self {
+    pub(crate) fn new(site: Arc<Site>, world: World) -> Self {
         Self {
             site,
             world,
@@ -120,8 +120,13 @@ impl Service<Request<()>> for Leaf {
         let answer = answers[turn].clone();
         let site = Arc::clone(&self.site);
         let guard = self.world.guards.take();
+        let runs_away = self.world.runs_away(number);
         Box::pin(async move {
             let _guard = guard;
+            if runs_away {
+                // Else it might go on without time passing.
+                std::future::pending::<()>().await;
+            }
             answer.give(&site, call).await
         })
     }
@@ -286,7 +291,7 @@ impl LeafBody {
         let world = &self.call.world;
         let complete = |sent: usize| self.complete.is_some_and(|size| sent >= size);
         world.edit(self.call.number, |call| {
-            if self.inner.is_end_stream() || complete(call.sent.len()) {
+            if self.inner.is_end_stream() || call.trailers || complete(call.sent.len()) {
                 call.end(End::Whole);
             }
         });

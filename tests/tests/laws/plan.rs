@@ -4,25 +4,25 @@
 
 /// A stack, and the clients that ask it.
 #[derive(Clone, Debug)]
-pub struct Case {
-    pub stack: Stack,
-    pub clients: Vec<Client>,
+pub(crate) struct Case {
+    pub(crate) stack: Stack,
+    pub(crate) clients: Vec<Client>,
 }
 
 #[derive(Clone, Debug)]
-pub struct Stack {
+pub(crate) struct Stack {
     /// The outermost first.
-    pub top: Vec<Top>,
+    pub(crate) top: Vec<Top>,
     /// Whether a router stands below, even with one group.
-    pub routed: bool,
-    pub groups: Vec<Group>,
+    pub(crate) routed: bool,
+    pub(crate) groups: Vec<Group>,
     /// `max_attempts_per_request` of the fallback and of each retry layer.
-    pub cap: Option<usize>,
-    pub seed: u64,
+    pub(crate) cap: Option<usize>,
+    pub(crate) seed: u64,
 }
 
 #[derive(Clone, Debug)]
-pub enum Top {
+pub(crate) enum Top {
     Total(u64),
     Precount {
         inline: bool,
@@ -36,59 +36,59 @@ pub enum Top {
 }
 
 #[derive(Clone, Debug)]
-pub struct Group {
+pub(crate) struct Group {
     /// Above the balance, the outermost first.
-    pub layers: Vec<GroupLayer>,
-    pub balance: Balance,
-    pub deployments: Vec<Deployment>,
+    pub(crate) layers: Vec<GroupLayer>,
+    pub(crate) balance: Balance,
+    pub(crate) deployments: Vec<Deployment>,
     /// Whether its first deployment is that of the first group.
-    pub shares: bool,
+    pub(crate) shares: bool,
 }
 
 #[derive(Clone, Debug)]
-pub enum GroupLayer {
+pub(crate) enum GroupLayer {
     Retry(Retry),
     StreamTimeout(StreamTimeout),
     Timeout(Timeout),
 }
 
 #[derive(Clone, Debug)]
-pub struct Retry {
-    pub retries: u32,
-    pub exhaust_untried: bool,
-    pub max_wait: u64,
+pub(crate) struct Retry {
+    pub(crate) retries: u32,
+    pub(crate) exhaust_untried: bool,
+    pub(crate) max_wait: u64,
 }
 
 #[derive(Clone, Debug)]
-pub struct Balance {
-    pub strategy: usize,
-    pub enforce_limits: bool,
+pub(crate) struct Balance {
+    pub(crate) strategy: usize,
+    pub(crate) enforce_limits: bool,
     /// Any of the tags, or all of them.
-    pub tags: Option<bool>,
-    pub max_parallel_wait: u64,
-    pub cooldown_wait: u64,
-    pub last_resort: bool,
+    pub(crate) tags: Option<bool>,
+    pub(crate) max_parallel_wait: u64,
+    pub(crate) cooldown_wait: u64,
+    pub(crate) last_resort: bool,
 }
 
 #[derive(Clone, Debug)]
-pub struct Deployment {
+pub(crate) struct Deployment {
     /// The outermost first.
-    pub layers: Vec<Layer>,
-    pub weight: Option<u8>,
-    pub order: Option<u8>,
-    pub rpm: Option<u8>,
-    pub tpm: Option<u16>,
-    pub max_parallel_requests: Option<u32>,
-    pub tags: Vec<&'static str>,
-    pub origin: Option<&'static str>,
-    pub max_retries: Option<u32>,
-    pub ready: Ready,
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) weight: Option<u8>,
+    pub(crate) order: Option<u8>,
+    pub(crate) rpm: Option<u8>,
+    pub(crate) tpm: Option<u16>,
+    pub(crate) max_parallel_requests: Option<u32>,
+    pub(crate) tags: Vec<&'static str>,
+    pub(crate) origin: Option<&'static str>,
+    pub(crate) max_retries: Option<u32>,
+    pub(crate) ready: Ready,
     /// One per call, again from the first after the last.
-    pub answers: Vec<Answer>,
+    pub(crate) answers: Vec<Answer>,
 }
 
 #[derive(Clone, Debug)]
-pub enum Layer {
+pub(crate) enum Layer {
     /// `None` stands for one that is not known.
     Region(Option<&'static str>),
     Window {
@@ -101,39 +101,39 @@ pub enum Layer {
 }
 
 #[derive(Clone, Debug)]
-pub struct Cooldown {
-    pub time: u64,
-    pub allowed_fails: Option<u32>,
-    pub slow_start: u64,
+pub(crate) struct Cooldown {
+    pub(crate) time: u64,
+    pub(crate) allowed_fails: Option<u32>,
+    pub(crate) slow_start: u64,
     /// The share of its group that may be away, in percent.
-    pub max_share: Option<u8>,
-    pub protected: bool,
-    pub last_resort: bool,
+    pub(crate) max_share: Option<u8>,
+    pub(crate) protected: bool,
+    pub(crate) last_resort: bool,
 }
 
 #[derive(Clone, Debug)]
-pub struct StreamTimeout {
-    pub first: u64,
-    pub idle: Option<u64>,
-    pub total: u64,
+pub(crate) struct StreamTimeout {
+    pub(crate) first: u64,
+    pub(crate) idle: Option<u64>,
+    pub(crate) total: u64,
 }
 
 #[derive(Clone, Debug)]
-pub struct Timeout {
-    pub limit: u64,
-    pub stream: u64,
+pub(crate) struct Timeout {
+    pub(crate) limit: u64,
+    pub(crate) stream: u64,
 }
 
 /// When an instance gets ready.
 #[derive(Clone, Debug)]
-pub enum Ready {
+pub(crate) enum Ready {
     Always,
     AfterPolls(u8),
     After(u64),
 }
 
 #[derive(Clone, Debug)]
-pub enum Answer {
+pub(crate) enum Answer {
     Plain {
         delay: u64,
         /// Within the body.
@@ -157,23 +157,23 @@ pub enum Answer {
 }
 
 #[derive(Clone, Debug)]
-pub struct Stream {
+pub(crate) struct Stream {
     /// To the head.
-    pub delay: u64,
-    pub comments: u8,
+    pub(crate) delay: u64,
+    pub(crate) comments: u8,
     /// From the head to the first content.
-    pub first: u64,
-    pub chunks: u8,
-    pub gap: u64,
-    pub end: StreamEnd,
+    pub(crate) first: u64,
+    pub(crate) chunks: u8,
+    pub(crate) gap: u64,
+    pub(crate) end: StreamEnd,
     /// Whether the content type tells that it is one.
-    pub typed: bool,
+    pub(crate) typed: bool,
     /// Whether the body tells at its last frame that it is the last.
-    pub silent_end: bool,
+    pub(crate) silent_end: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StreamEnd {
+pub(crate) enum StreamEnd {
     Done,
     WithoutDone,
     Trailers,
@@ -184,41 +184,41 @@ pub enum StreamEnd {
 }
 
 #[derive(Clone, Debug)]
-pub struct Client {
-    pub start: u64,
-    pub group: usize,
-    pub stream: bool,
-    pub prompt: Prompt,
+pub(crate) struct Client {
+    pub(crate) start: u64,
+    pub(crate) group: usize,
+    pub(crate) stream: bool,
+    pub(crate) prompt: Prompt,
     /// One list, or a second that narrows it.
-    pub regions: Vec<Vec<&'static str>>,
-    pub tags: Vec<&'static str>,
-    pub wishes: Wishes,
+    pub(crate) regions: Vec<Vec<&'static str>>,
+    pub(crate) tags: Vec<&'static str>,
+    pub(crate) wishes: Wishes,
     /// How long it takes for each frame.
-    pub pause: u64,
-    pub leaves: Leaves,
+    pub(crate) pause: u64,
+    pub(crate) leaves: Leaves,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Prompt {
+pub(crate) enum Prompt {
     Unknown,
     Short,
     Long,
 }
 
 #[derive(Clone, Debug)]
-pub struct Wishes {
-    pub timeout: Option<u64>,
-    pub stream_timeout: Option<u64>,
-    pub idle: Option<u64>,
-    pub stream_total: Option<u64>,
-    pub total: Option<u64>,
-    pub max_retries: Option<u32>,
-    pub no_fallbacks: bool,
+pub(crate) struct Wishes {
+    pub(crate) timeout: Option<u64>,
+    pub(crate) stream_timeout: Option<u64>,
+    pub(crate) idle: Option<u64>,
+    pub(crate) stream_total: Option<u64>,
+    pub(crate) total: Option<u64>,
+    pub(crate) max_retries: Option<u32>,
+    pub(crate) no_fallbacks: bool,
 }
 
 /// When a client hangs up.
 #[derive(Clone, Debug)]
-pub enum Leaves {
+pub(crate) enum Leaves {
     Never,
     After(u64),
     AfterFrames(u8),

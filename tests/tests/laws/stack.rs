@@ -30,23 +30,23 @@ struct Shared {
 }
 
 /// What a plan became.
-pub struct Built {
-    pub service: Boxed,
-    pub sites: Vec<Arc<Site>>,
-    pub breakers: Vec<(Arc<Site>, Breaker)>,
+pub(crate) struct Built {
+    pub(crate) service: Boxed,
+    pub(crate) sites: Vec<Arc<Site>>,
+    pub(crate) breakers: Vec<(Arc<Site>, Breaker)>,
 }
 
 /// Returns the name of a group.
-pub fn name(group: usize) -> String {
+pub(crate) fn name(group: usize) -> String {
     format!("group-{group}")
 }
 
-pub fn millis(millis: u64) -> Duration {
+pub(crate) fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
 /// Builds it, with one thing broken if that is wanted.
-pub fn build(plan: &plan::Stack, world: &World, broken: Broken) -> Built {
+pub(crate) fn build(plan: &plan::Stack, world: &World, broken: Broken) -> Built {
     let mut all: Vec<Arc<Shared>> = Vec::new();
     let mut groups = Vec::new();
     for (at, group) in plan.groups.iter().enumerate() {

@@ -6,7 +6,6 @@ use std::{
 };
 
 use http::Extensions;
-use tokio::time::Instant;
 use ziggurat::{
     core::{LastResort, Vitals, vitals::Phase},
     prelude::*,
@@ -16,39 +15,39 @@ use ziggurat_testing::Guards;
 use crate::plan::{self, Client, Layer, Prompt};
 
 /// The laws, as they are named where one is broken.
-pub mod law {
-    pub const CAP: &str = "no more attempts than the cap";
-    pub const RETRIES: &str = "no more attempts than the numbers of retries";
-    pub const REGION: &str = "no attempt where the region is refused";
-    pub const WINDOW: &str = "no attempt where the prompt does not fit";
-    pub const COOLING: &str = "no attempt on a deployment that rests";
-    pub const TRIAL: &str = "one trial at a time";
-    pub const PARALLEL: &str = "no more calls at a time than places";
-    pub const READY: &str = "no call without readiness";
-    pub const ONE_AT_A_TIME: &str = "one attempt of a request at a time";
-    pub const NOTHING_AFTER: &str = "no attempt after the answer, or for a client who left";
-    pub const ONE_ANSWER: &str = "one answer for each request, that of its own last attempt";
-    pub const ENDS: &str = "every request ends";
-    pub const IN_TIME: &str = "no answer after the time limit";
-    pub const CUT: &str = "no success for a cut stream";
-    pub const IN_FLIGHT: &str = "nothing in flight at the end";
+pub(crate) mod law {
+    pub(crate) const CAP: &str = "no more attempts than the cap";
+    pub(crate) const RETRIES: &str = "no more attempts than the numbers of retries";
+    pub(crate) const REGION: &str = "no attempt where the region is refused";
+    pub(crate) const WINDOW: &str = "no attempt where the prompt does not fit";
+    pub(crate) const COOLING: &str = "no attempt on a deployment that rests";
+    pub(crate) const TRIAL: &str = "one trial at a time";
+    pub(crate) const PARALLEL: &str = "no more calls at a time than places";
+    pub(crate) const READY: &str = "no call without readiness";
+    pub(crate) const ONE_AT_A_TIME: &str = "one attempt of a request at a time";
+    pub(crate) const NOTHING_AFTER: &str = "no attempt after the answer, or for a client who left";
+    pub(crate) const ONE_ANSWER: &str = "one answer for each request, that of its own last attempt";
+    pub(crate) const ENDS: &str = "every request ends";
+    pub(crate) const IN_TIME: &str = "no answer after the time limit";
+    pub(crate) const CUT: &str = "no success for a cut stream";
+    pub(crate) const IN_FLIGHT: &str = "nothing in flight at the end";
 }
 
 /// Marks the requests of one client.
 #[derive(Clone, Copy, Debug)]
-pub struct Number(pub usize);
+pub(crate) struct Number(pub usize);
 
 /// One deployment, whatever the groups that it stands in.
 #[derive(Debug)]
-pub struct Site {
-    pub id: DeploymentId,
-    pub plan: plan::Deployment,
-    pub vitals: Arc<Vitals>,
+pub(crate) struct Site {
+    pub(crate) id: DeploymentId,
+    pub(crate) plan: plan::Deployment,
+    pub(crate) vitals: Arc<Vitals>,
 }
 
 /// How an attempt ended, as the leaf saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     /// With an error, or a failed head.
     Failed,
     /// All of it was read.
@@ -61,22 +60,21 @@ pub enum End {
 
 /// An attempt that reached a leaf.
 #[derive(Debug)]
-pub struct Call {
-    pub request: usize,
-    pub site: DeploymentId,
-    pub started: Instant,
-    pub answered: Option<u16>,
-    pub sent: Vec<u8>,
-    pub trailers: bool,
-    pub end: Option<End>,
+pub(crate) struct Call {
+    pub(crate) request: usize,
+    pub(crate) site: DeploymentId,
+    pub(crate) answered: Option<u16>,
+    pub(crate) sent: Vec<u8>,
+    pub(crate) trailers: bool,
+    pub(crate) end: Option<End>,
     trial: bool,
 }
 
 #[derive(Clone, Debug)]
-pub struct World {
+pub(crate) struct World {
     state: Arc<Mutex<State>>,
     broken: Arc<Mutex<Vec<String>>>,
-    pub guards: Guards,
+    pub(crate) guards: Guards,
 }
 
 #[derive(Debug, Default)]
@@ -91,7 +89,7 @@ struct State {
 // === impl World ===
 
 impl World {
-    pub fn new(case: &plan::Case) -> Self {
+    pub(crate) fn new(case: &plan::Case) -> Self {
         let state = State {
             over: vec![false; case.clients.len()],
             clients: case.clients.clone(),
@@ -106,13 +104,13 @@ impl World {
     }
 
     /// Writes that a law is broken.
-    pub fn broken(&self, law: &str, how: impl Into<String>) {
+    pub(crate) fn broken(&self, law: &str, how: impl Into<String>) {
         let line = format!("{law}: {}", how.into());
         self.broken.lock().unwrap().push(line);
     }
 
     /// Begins an attempt, and returns its number.
-    pub fn begin(&self, site: &Site, extensions: &Extensions) -> usize {
+    pub(crate) fn begin(&self, site: &Site, extensions: &Extensions) -> usize {
         let number = self.lock().calls.len();
         let &Number(request) = extensions.get().expect("each request has one");
         let client = self.lock().clients[request].clone();
@@ -122,7 +120,6 @@ impl World {
         self.lock().calls.push(Call {
             request,
             site: site.id.clone(),
-            started: Instant::now(),
             answered: None,
             sent: Vec::new(),
             trailers: false,
@@ -199,25 +196,36 @@ impl World {
         }
     }
 
+    /// Says whether an attempt is one of so many that no setting explains them.
+    pub(crate) fn runs_away(&self, number: usize) -> bool {
+        const FAR_TOO_MANY: usize = 200;
+        let request = self.lock().calls[number].request;
+        let made = self.of_request(request, |calls| calls.len());
+        if made == FAR_TOO_MANY {
+            self.broken(law::RETRIES, format!("request {request} runs away"));
+        }
+        made >= FAR_TOO_MANY
+    }
+
     /// Changes what is known of an attempt.
-    pub fn edit(&self, number: usize, edit: impl FnOnce(&mut Call)) {
+    pub(crate) fn edit(&self, number: usize, edit: impl FnOnce(&mut Call)) {
         edit(&mut self.lock().calls[number]);
     }
 
     /// Writes that a request was answered, or that its client left.
-    pub fn over(&self, request: usize) {
+    pub(crate) fn over(&self, request: usize) {
         self.lock().over[request] = true;
     }
 
     /// Reads the attempts of a request.
-    pub fn of_request<T>(&self, request: usize, read: impl FnOnce(&[&Call]) -> T) -> T {
+    pub(crate) fn of_request<T>(&self, request: usize, read: impl FnOnce(&[&Call]) -> T) -> T {
         let state = self.lock();
         let calls = state.calls.iter().filter(|it| it.request == request);
         read(&calls.collect::<Vec<_>>())
     }
 
     /// Looks at what is left when all is over.
-    pub fn check_rest(&self, sites: &[Arc<Site>]) {
+    pub(crate) fn check_rest(&self, sites: &[Arc<Site>]) {
         for site in sites {
             let in_flight = site.vitals.load().in_flight();
             if in_flight > 0 {
@@ -233,14 +241,14 @@ impl World {
     }
 
     /// Counts the attempts on a deployment that ended well.
-    pub fn whole(&self, site: &Site) -> u64 {
+    pub(crate) fn whole(&self, site: &Site) -> u64 {
         let state = self.lock();
         let calls = state.calls.iter().filter(|it| it.site == site.id);
         calls.filter(|it| it.end == Some(End::Whole)).count() as u64
     }
 
     /// Returns what was broken, if anything, with all attempts.
-    pub fn verdict(&self) -> Result<(), String> {
+    pub(crate) fn verdict(&self) -> Result<(), String> {
         let broken = self.broken.lock().unwrap();
         if broken.is_empty() {
             return Ok(());
@@ -262,12 +270,12 @@ impl World {
 // === impl Call ===
 
 impl Call {
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.end.is_none()
     }
 
     /// Ends it; the first end counts.
-    pub fn end(&mut self, end: End) {
+    pub(crate) fn end(&mut self, end: End) {
         self.end.get_or_insert(end);
     }
 }
@@ -275,14 +283,14 @@ impl Call {
 // === impl Deployment ===
 
 impl plan::Deployment {
-    pub fn cooldown(&self) -> Option<&plan::Cooldown> {
+    pub(crate) fn cooldown(&self) -> Option<&plan::Cooldown> {
         self.layers.iter().find_map(|layer| match layer {
             Layer::Cooldown(cooldown) => Some(cooldown),
             _ => None,
         })
     }
 
-    pub fn timeout(&self) -> Option<Duration> {
+    pub(crate) fn timeout(&self) -> Option<Duration> {
         self.layers.iter().find_map(|layer| match layer {
             Layer::Timeout(it) if it.limit > 0 => {
                 Some(Duration::from_millis(it.limit.max(it.stream)))
@@ -291,7 +299,7 @@ impl plan::Deployment {
         })
     }
 
-    pub fn limits_silence(&self) -> bool {
+    pub(crate) fn limits_silence(&self) -> bool {
         self.layers.iter().any(|layer| match layer {
             Layer::StreamTimeout(it) => it.first > 0 && it.idle != Some(0),
             _ => false,
