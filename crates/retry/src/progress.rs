@@ -215,8 +215,12 @@ impl Progress {
             Scope::Untried if untried == 0 => return Step::Stop("all deployments were tried"),
             Scope::Untried | Scope::Any => {}
         }
-        // One that has no place for the request stays untried, however often others are asked in its place.
-        let fresh = if is_repeated(attempts) { 0 } else { untried };
+        // One that has no place stays untried, however often others are asked in its place, or none.
+        let made = attempts.get(self.current..).unwrap_or_default();
+        let fresh = match made.is_empty() || is_repeated(attempts) {
+            true => 0,
+            false => untried,
+        };
         if !self.is_within(policy, attempts.len(), fresh) {
             return Step::Stop("no retry is left");
         }
