@@ -75,9 +75,6 @@ fn all_laws_hold_in_any_stack() {
         None => config(CASES),
     };
     let played = TestRunner::new(config).run(&draw::case(), |case| {
-        if env::var_os("TRACE").is_some() {
-            eprintln!("{case:?}");
-        }
         play(&case, Broken::Nothing).map_err(TestCaseError::fail)
     });
     if let Err(error) = played {
