@@ -8,6 +8,11 @@ use crate::endpoint::Declared;
 ///
 /// It is asked for one candidate at a time. If the chosen one is not ready, the policy is asked again with the others.
 /// Whatever it remembers is its own: a balance and all its clones share one policy through clones of it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no policy for a `Balance`",
+    label = "does not implement `Pick`",
+    note = "implement `Pick::pick`, or take a ready-made policy such as `ziggurat_balance::Shuffle`"
+)]
 pub trait Pick {
     /// Returns the place of the chosen one in `candidates`, which holds two or more in the order of the endpoints.
     ///

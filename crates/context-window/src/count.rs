@@ -9,6 +9,7 @@ use crate::{Prompt, bytes};
 /// Counts are kept with the request under [`name`](Self::name): two counters of one name must count alike.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot count the tokens of a prompt",
+    label = "does not implement `CountTokens`",
     note = "use `Bytes` or `Exact` of `ziggurat_context_window`, or implement `CountTokens`: \
             `Prompt::count` walks through the prompt and asks for one text after the other"
 )]

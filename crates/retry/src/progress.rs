@@ -227,7 +227,13 @@ impl Progress {
             Scope::Untried if untried == 0 => return Step::Stop("all deployments were tried"),
             Scope::Untried | Scope::Any => {}
         }
-        if !self.is_within(policy, attempts.len(), untried) {
+        // One that has no place stays untried, however often others are asked in its place, or none.
+        let made = attempts.get(self.current..).unwrap_or_default();
+        let fresh = match made.is_empty() || is_repeated(attempts) {
+            true => 0,
+            false => untried,
+        };
+        if !self.is_within(policy, attempts.len(), fresh) {
             return Step::Stop("no retry is left");
         }
         match visits::next(attempts, self.first, policy.max_wait) {
@@ -289,4 +295,12 @@ impl Progress {
         attempt.group = self.group.clone();
         attempt
     }
+}
+
+/// Says whether the last attempt went where the request had been before.
+fn is_repeated(attempts: &[Attempt]) -> bool {
+    attempts.split_last().is_some_and(|(last, earlier)| {
+        let mut earlier = earlier.iter();
+        last.deployment.is_some() && earlier.any(|it| it.deployment == last.deployment)
+    })
 }
