@@ -54,15 +54,16 @@ impl Random {
     }
 
     /// Returns the place of the candidate with the lowest value, any of them if several share it.
-    pub(crate) fn lowest<T: PartialOrd>(
+    pub(crate) fn lowest<'a, T: PartialOrd>(
         &self,
-        candidates: &[Candidate<'_>],
+        candidates: impl Iterator<Item = Candidate<'a>>,
         value: impl Fn(&Candidate<'_>) -> T,
     ) -> usize {
+        // Values may change meanwhile: each is read once.
         let mut lowest: Option<(usize, T)> = None;
         let mut ties = 0;
-        for (place, candidate) in candidates.iter().enumerate() {
-            let value = value(candidate);
+        for (place, candidate) in candidates.enumerate() {
+            let value = value(&candidate);
             match &lowest {
                 Some((_, least)) if value > *least => {}
                 Some((_, least)) if value == *least => {

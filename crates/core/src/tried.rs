@@ -32,14 +32,13 @@ pub struct Attempt {
     pub origin: Option<Arc<str>>,
     /// The deployment's own number of retries.
     pub max_retries: Option<u32>,
-    /// How many other deployments of the group would have taken the request and were not tried before.
-    pub untried: usize,
-    /// How many of them share this attempt's origin.
-    pub untried_here: usize,
-    /// How many of them live elsewhere, without those of an origin that has asked this request for a wait which is not
-    /// over.
-    pub untried_elsewhere: usize,
-    /// When the first of those that live elsewhere and have to wait may be asked; `None` if there are none.
+    /// Whether other deployments of the group that share this attempt's origin would have taken the request and were not
+    /// tried before.
+    pub untried_here: bool,
+    /// Whether there are such that live elsewhere, without those of an origin that has asked this request for a wait which
+    /// is not over.
+    pub untried_elsewhere: bool,
+    /// When the first of those that live elsewhere and have to wait for that may be asked; `None` if there are none.
     pub resting_until: Option<Instant>,
     /// The numbers of the last attempts on those other deployments of the group that would have taken the request and were
     /// tried before, in order: the one tried longest ago first.
@@ -109,15 +108,20 @@ impl Attempt {
             hop: 0,
             origin: None,
             max_retries: None,
-            untried: 0,
-            untried_here: 0,
-            untried_elsewhere: 0,
+            untried_here: false,
+            untried_elsewhere: false,
             resting_until: None,
             tried_others: Vec::new(),
             started: Instant::now(),
             elapsed: None,
             outcome: None,
         }
+    }
+
+    /// Says whether any other deployment of the group would have taken the request and was not tried before.
+    #[must_use]
+    pub fn left_untried(&self) -> bool {
+        self.untried_here || self.untried_elsewhere || self.resting_until.is_some()
     }
 
     /// Returns the time before which the deployment asked not to be called again.
