@@ -87,12 +87,12 @@ impl Call {
 
     fn sign<R>(&self, mut response: Response<R>) -> Response<R> {
         let extensions = response.extensions_mut();
-        // A balance further down knows better which of its deployments answered.
-        extensions.get_or_insert_with(|| self.deployment.clone());
         // Taken out, so that the failure is not shared and need not be copied to be changed.
         if let Some(failure) = extensions.remove::<Failure>() {
             extensions.insert(self.name(failure));
         }
+        // A balance further down knows better which of its deployments answered.
+        extensions.get_or_insert_with(|| self.deployment.clone());
         response
     }
 

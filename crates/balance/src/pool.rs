@@ -67,7 +67,7 @@ impl Pool {
     }
 
     /// Returns them, in the order in which they were given. None says whether the request wants a stream.
-    pub fn iter(&self) -> impl Iterator<Item = Candidate<'_>> {
+    pub fn iter(&self) -> impl Iterator<Item = Candidate<'_>> + Clone {
         let all = self.all.iter().enumerate();
         all.map(|(index, member)| Candidate::new(index, &member.declared, false))
     }

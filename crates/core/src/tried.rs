@@ -1,5 +1,6 @@
 use std::{
-    fmt,
+    fmt, mem,
+    ops::{Deref, DerefMut},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -92,10 +93,19 @@ impl FallbackReason {
 
 #[derive(Default)]
 struct Ledger {
-    attempts: Vec<Attempt>,
+    attempts: Attempts,
     hops: u32,
     reason: Option<FallbackReason>,
     failures: Vec<Failure>,
+}
+
+/// Most requests make one attempt: it needs no list of its own.
+#[derive(Default)]
+enum Attempts {
+    #[default]
+    None,
+    One([Attempt; 1]),
+    Many(Vec<Attempt>),
 }
 
 impl Attempt {
@@ -143,6 +153,41 @@ impl Attempt {
     }
 }
 
+impl Attempts {
+    fn push(&mut self, attempt: Attempt) {
+        *self = match mem::take(self) {
+            Self::None => Self::One([attempt]),
+            Self::One([first]) => Self::Many(vec![first, attempt]),
+            Self::Many(mut all) => {
+                all.push(attempt);
+                Self::Many(all)
+            }
+        };
+    }
+}
+
+impl Deref for Attempts {
+    type Target = [Attempt];
+
+    fn deref(&self) -> &[Attempt] {
+        match self {
+            Self::None => &[],
+            Self::One(one) => one,
+            Self::Many(all) => all,
+        }
+    }
+}
+
+impl DerefMut for Attempts {
+    fn deref_mut(&mut self) -> &mut [Attempt] {
+        match self {
+            Self::None => &mut [],
+            Self::One(one) => one,
+            Self::Many(all) => all,
+        }
+    }
+}
+
 impl Outcome {
     /// The outcome of a call: what [`judge`](crate::judge) made of it, else the status of the response.
     pub fn of<B>(result: &Result<http::Response<B>, Failure>, failure: Option<&Failure>) -> Self {
@@ -161,6 +206,12 @@ impl Tried {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Says whether anyone else has a clone and may read it.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.ledger) > 1
     }
 
     /// Writes the beginning of an attempt and returns its number, counted from 0 over the whole request.
@@ -252,7 +303,7 @@ impl fmt::Debug for Tried {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ledger = self.lock();
         f.debug_struct("Tried")
-            .field("attempts", &ledger.attempts)
+            .field("attempts", &&*ledger.attempts)
             .field("hops", &ledger.hops)
             .finish()
     }

@@ -117,6 +117,10 @@ impl Progress {
         result: &Result<http::Response<R>, Failure>,
         failure: Option<&Failure>,
     ) {
+        // A success is the end: nobody is left to read of it.
+        if failure.is_none() && self.is_new && !self.tried.is_shared() {
+            return;
+        }
         let outcome = Outcome::of(result, failure);
         let (attempts, written) = self.tried.read(|attempts| {
             let running = attempts.get(self.current..).unwrap_or_default();
