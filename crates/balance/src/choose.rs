@@ -17,6 +17,7 @@ use crate::{
     endpoint::Declared,
     future::State,
     job::{Busy, Job},
+    left::Left,
     queue::Queue,
     ranking::Ranking,
     refusal::{self, Refusal},
@@ -60,8 +61,17 @@ impl<S, P, C> Balance<S, P, C> {
             slots: None,
             patience: self.options().max_parallel_wait,
         };
+        let guess = self.guess(&request);
+        if let Some(index) = guess
+            && let Some((service, job)) = self.attempt(index, &mut wait, &mut request, cx)
+        {
+            let left = |_: &Tried, request: &Request<B>| self.left_beside(index, request);
+            return Ok(self.begin(index, service, job, left, request));
+        }
         let mut ranking = match Ranking::of(self.endpoints(), self.options(), &request) {
             Ok(ranking) => ranking,
+            // Whoever was chosen is waited for, though no one else takes the request.
+            Err(_) if guess.is_some() => return self.wait(request, wait),
             Err(refusal) => {
                 if let Some(rest) = self.rest(&refusal, request.extensions(), patience) {
                     let sleep = Box::pin(sleep(rest));
@@ -74,16 +84,21 @@ impl<S, P, C> Balance<S, P, C> {
                 request.extensions_mut().insert(LastResort);
                 return match self.attempt(index, &mut wait, &mut request, cx) {
                     Some((service, job)) => {
-                        Ok(self.begin(index, service, job, std::iter::empty(), request))
+                        let left = |_: &Tried, _: &Request<B>| Left::default();
+                        Ok(self.begin(index, service, job, left, request))
                     }
                     None => self.wait(request, wait),
                 };
             }
         };
+        if let Some(index) = guess {
+            ranking.remove(index);
+        }
         while let Some(index) = ranking.draw(self.policy()) {
             if let Some((service, job)) = self.attempt(index, &mut wait, &mut request, cx) {
                 let others = ranking.rest().chain(wait.queue.waiting());
-                return Ok(self.begin(index, service, job, others, request));
+                let left = |tried: &Tried, _: &Request<B>| self.left(index, others, tried);
+                return Ok(self.begin(index, service, job, left, request));
             }
         }
         self.wait(request, wait)
@@ -181,7 +196,9 @@ impl<S, P, C> Balance<S, P, C> {
         };
         if let Some((index, service, job)) = came {
             let request = request.take().expect(TAKEN_ONCE);
-            let state = self.begin(index, service, job, wait.queue.waiting(), request);
+            let others = wait.queue.waiting();
+            let left = |tried: &Tried, _: &Request<B>| self.left(index, others, tried);
+            let state = self.begin(index, service, job, left, request);
             return Poll::Ready(Ok(state));
         }
         if wait.is_over() {
@@ -324,13 +341,19 @@ impl<S, P, C> Balance<S, P, C> {
         Some(index)
     }
 
-    /// Calls an endpoint; `others` are those that would have taken the request as well.
+    /// Sorts those that would have taken the request as well.
+    fn left(&self, index: usize, others: impl Iterator<Item = usize>, tried: &Tried) -> Left {
+        let declared = |index: usize| &**self.endpoints()[index].declared();
+        tried.read(|attempts| Left::of(declared(index), others.map(declared), attempts))
+    }
+
+    /// Calls an endpoint; `left` tells where the request could have gone as well.
     fn begin<B>(
         &self,
         index: usize,
         service: S,
         mut job: Job,
-        others: impl Iterator<Item = usize>,
+        left: impl FnOnce(&Tried, &Request<B>) -> Left,
         request: Request<B>,
     ) -> State<S, B, S::Future>
     where
@@ -340,9 +363,8 @@ impl<S, P, C> Balance<S, P, C> {
             let stream = request.extensions().get().is_some_and(LlmRequest::stream);
             job.time(stream);
         }
-        let declared = |index: usize| self.endpoints()[index].declared();
-        let others = others.map(declared);
-        let (call, future) = Call::begin(service, declared(index), others, request, job);
+        let chosen = self.endpoints()[index].declared();
+        let (call, future) = Call::begin(service, chosen, left, request, job);
         let call = Some(call);
         State::Calling { call, future }
     }

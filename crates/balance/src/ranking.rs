@@ -201,6 +201,14 @@ impl<'a> Ranking<'a> {
         Some(drawn.index())
     }
 
+    /// Takes out one of the untried that was chosen without it.
+    pub(crate) fn remove(&mut self, index: usize) {
+        let mut untried = self.untried.as_slice().iter();
+        if let Some(place) = untried.position(|candidate| candidate.index() == index) {
+            self.untried.remove(place);
+        }
+    }
+
     /// Returns those whose turn it is: the first and all of the same order.
     fn turn<'b>(&self, candidates: &'b [Candidate<'a>]) -> &'b [Candidate<'a>] {
         if !self.ordered {

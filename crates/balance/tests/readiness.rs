@@ -53,7 +53,7 @@ async fn whichever_is_ready_first_is_called() {
     assert!(call.is_woken());
     assert_eq!(name(&assert_ready_ok!(call.poll())), "c");
     assert_eq!([a.alive(), b.alive()], [1, 1], "the places are given up");
-    tried.read(|attempts| assert_eq!((attempts[0].untried, attempts[0].untried_elsewhere), (2, 2)));
+    tried.read(|attempts| assert!(attempts[0].untried_elsewhere));
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn one_that_fails_to_get_ready_is_passed_over() {
     let (tried, request) = request();
     assert_eq!(ask(&balance, request.clone()).await, "b");
     assert_eq!((a.calls(), b.calls()), (0, 1));
-    tried.read(|attempts| assert_eq!(attempts[0].untried, 0, "nothing to go to on a retry"));
+    tried.read(|attempts| assert!(!attempts[0].left_untried(), "nothing to go to on a retry"));
     // The broken instance was a clone: the endpoint is asked again and may have recovered.
     a.set(Ready);
     assert_eq!(ask(&balance, request).await, "a");

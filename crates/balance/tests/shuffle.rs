@@ -186,6 +186,42 @@ async fn a_hundred_endpoints_are_chosen_evenly() {
     assert_chances(endpoints, &[0.01; 100]).await;
 }
 
+/// The one chosen from all is asked alone first; whoever refuses gives its share to the others, as theirs are.
+#[tokio::test(start_paused = true)]
+async fn r41_those_that_refuse_leave_the_others_their_proportions() {
+    let weighted = vec![
+        endpoint("a").weight(1.0),
+        rejecting("b").weight(5.0),
+        endpoint("c").weight(3.0),
+        rejecting("d").weight(7.0),
+        endpoint("e").weight(0.0),
+    ];
+    assert_chances(weighted, &[0.25, 0.0, 0.75, 0.0, 0.0]).await;
+    let equal = vec![
+        rejecting("a"),
+        endpoint("b"),
+        rejecting("c"),
+        endpoint("d"),
+        endpoint("e"),
+    ];
+    let third = 1.0 / 3.0;
+    assert_chances(equal, &[0.0, third, 0.0, third, third]).await;
+    // The mean is that of those that take the request: 2, not 4.
+    let averaged = vec![
+        endpoint("a").weight(2.0),
+        rejecting("b").weight(6.0),
+        endpoint("c"),
+    ];
+    assert_chances(averaged, &[0.5, 0.0, 0.5]).await;
+    // Those with more than zero refuse: the next metric decides.
+    let second = vec![
+        endpoint("a").weight(0.0).rpm(3.0),
+        rejecting("b").weight(1.0).rpm(9.0),
+        endpoint("c").weight(0.0).rpm(1.0),
+    ];
+    assert_chances(second, &[0.75, 0.0, 0.25]).await;
+}
+
 async fn sequence(policy: Shuffle) -> Vec<String> {
     let endpoints = ["a", "b", "c", "d"].map(endpoint);
     let balance = Balance::with_policy(endpoints, policy);

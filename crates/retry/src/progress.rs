@@ -101,7 +101,7 @@ impl Progress {
     /// Says whether another attempt may follow the one that is about to begin.
     pub(crate) fn may_follow<C>(&self, policy: &Policy<C>) -> bool {
         // Who is left shows when the attempt has begun.
-        self.is_within(policy, self.current + 1, usize::MAX)
+        self.is_within(policy, self.current + 1, true)
     }
 
     /// Begins another attempt.
@@ -117,6 +117,10 @@ impl Progress {
         result: &Result<http::Response<R>, Failure>,
         failure: Option<&Failure>,
     ) {
+        // A success is the end: nobody is left to read of it.
+        if failure.is_none() && self.is_new && !self.tried.is_shared() {
+            return;
+        }
         let outcome = Outcome::of(result, failure);
         let (attempts, written) = self.tried.read(|attempts| {
             let running = attempts.get(self.current..).unwrap_or_default();
@@ -221,10 +225,10 @@ impl Progress {
     ) -> Step {
         const SOONER: &str = "another group answers sooner";
         let group = attempts.get(self.first..).unwrap_or_default();
-        let untried = group.last().map_or(0, |last| last.untried);
+        let untried = group.last().is_some_and(Attempt::left_untried);
         match policy.scope(end.failure, end.was_answered) {
             Scope::None => return Step::Stop("the group would answer alike"),
-            Scope::Untried if untried == 0 => return Step::Stop("all deployments were tried"),
+            Scope::Untried if !untried => return Step::Stop("all deployments were tried"),
             Scope::Untried | Scope::Any => {}
         }
         // One that has no place stays untried, however often others are asked in its place, or none.
@@ -239,7 +243,7 @@ impl Progress {
         match visits::next(attempts, self.first, policy.max_wait) {
             Visit::Free => Step::Go,
             // Rather too early a call of an untried one than another group.
-            _ if fallback_ahead && untried > 0 => Step::Go,
+            _ if fallback_ahead && untried => Step::Go,
             Visit::Second { slow: false } if fallback_ahead => Step::Go,
             _ if fallback_ahead => Step::Stop(SOONER),
             Visit::Resting(Some(rest)) => Step::Wait(rest),
@@ -271,12 +275,12 @@ impl Progress {
     ///
     /// Before the first failure the first count is known only if the request brings it: a deployment may allow more
     /// retries than the layer, and so may the class of the failure.
-    fn is_within<C>(&self, policy: &Policy<C>, attempts: usize, untried: usize) -> bool {
+    fn is_within<C>(&self, policy: &Policy<C>, attempts: usize, untried: bool) -> bool {
         let max = policy.max_attempts_per_request;
         if max.is_some_and(|max| attempts >= max) {
             return false;
         }
-        if policy.exhaust_untried && !self.no_failover && untried > 0 {
+        if policy.exhaust_untried && !self.no_failover && untried {
             return true;
         }
         match (self.allowed, self.wanted) {

@@ -45,6 +45,7 @@ struct State {
     readiness: Mutex<(Readiness, Vec<Waker>)>,
     alive: AtomicUsize,
     calls: AtomicUsize,
+    asked: AtomicUsize,
 }
 
 /// Changes a leaf from outside.
@@ -58,6 +59,7 @@ impl Leaf {
                 readiness: Mutex::new((Readiness::Ready, Vec::new())),
                 alive: AtomicUsize::new(1),
                 calls: AtomicUsize::new(0),
+                asked: AtomicUsize::new(0),
             }),
             rejection: None,
             answer: Arc::new(|_| Ok(Response::new(()))),
@@ -97,6 +99,11 @@ impl Handle {
 
     pub fn calls(&self) -> usize {
         self.0.calls.load(SeqCst)
+    }
+
+    /// How often it was asked whether it takes a request.
+    pub fn asked(&self) -> usize {
+        self.0.asked.load(SeqCst)
     }
 
     /// How many clones there are, the one in the balance included.
@@ -155,6 +162,7 @@ impl Service<Request<()>> for Leaf {
 
 impl Admit<Request<()>> for Leaf {
     fn admit(&self, _: &Request<()>) -> Result<(), Rejection> {
+        self.state.asked.fetch_add(1, SeqCst);
         self.rejection.clone().map_or(Ok(()), Err)
     }
 }
