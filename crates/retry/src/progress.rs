@@ -233,10 +233,7 @@ impl Progress {
         }
         // One that has no place stays untried, however often others are asked in its place, or none.
         let made = attempts.get(self.current..).unwrap_or_default();
-        let fresh = match made.is_empty() || is_repeated(attempts) {
-            true => 0,
-            false => untried,
-        };
+        let fresh = untried && !made.is_empty() && !is_repeated(attempts);
         if !self.is_within(policy, attempts.len(), fresh) {
             return Step::Stop("no retry is left");
         }
