@@ -101,7 +101,9 @@ async fn all_of_them_together() {
     let window = ContextWindowFilterLayer::new(window());
     let filters = Stack::new(window, RegionFilterLayer::new(["eu"]));
     let deployment = Stack::new(Stack::new(timers, cooldown()), filters);
-    let group = Stack::new(Stack::new(deployment, Copies(2)), RetryLayer::new(2));
+    // Boxed, as so deep a type takes minutes to compile.
+    let boxed = Stack::new(deployment, BoxLayer::new());
+    let group = Stack::new(Stack::new(boxed, Copies(2)), RetryLayer::new(2));
     let groups = Stack::new(Stack::new(group, OneGroup), fallback());
     let whole = Stack::new(groups, TotalTimeoutLayer::new(LONG));
     wire(&Stack::new(whole, RespondLayer::new()), &request()).await;
