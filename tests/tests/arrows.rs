@@ -26,7 +26,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("ziggurat-config", &["ziggurat-models"]),
     ("ziggurat-mock", &[]),
-    ("ziggurat-testing", &["ziggurat-core", "ziggurat-mock"]),
+    (
+        "ziggurat-testing",
+        &["ziggurat-core", "ziggurat-mock", "ziggurat-provider"],
+    ),
     (
         "ziggurat",
         &[

@@ -3,6 +3,8 @@
 mod body;
 pub mod contract;
 mod future;
+#[cfg(feature = "golden")]
+pub mod golden;
 mod guard;
 mod probe;
 mod service;
