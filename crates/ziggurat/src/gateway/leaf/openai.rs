@@ -1,0 +1,50 @@
+//! OpenAI's family.
+
+use std::sync::Arc;
+
+use ziggurat_models::Provider;
+use ziggurat_openai::{Builder, Face, OpenAi};
+
+use super::{Params, Spoken};
+
+pub(super) fn face(provider: Provider) -> Face {
+    match provider {
+        Provider::Azure => Face::Azure,
+        Provider::HuggingFace => Face::HuggingFace,
+        _ => Face::OpenAi,
+    }
+}
+
+pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, String> {
+    let deployment = params.deployment;
+    let face = face(deployment.provider);
+    let mut builder = OpenAi::builder(face, deployment.model.as_str())
+        .environment(params.environment())
+        .drop_params(params.drop_params())
+        .allowed_params(params.allowed());
+    type Set = fn(Builder, String) -> Builder;
+    let settings: [(Option<String>, Set); 6] = [
+        (deployment.api_base.clone(), Builder::api_base),
+        (params.api_key(), Builder::api_key),
+        (deployment.api_version.clone(), Builder::api_version),
+        (deployment.organization.clone(), Builder::organization),
+        (deployment.base_model.clone(), Builder::base_model),
+        (params.text("azure_ad_token"), Builder::azure_ad_token),
+    ];
+    for (value, set) in settings {
+        if let Some(value) = value {
+            builder = set(builder, value);
+        }
+    }
+    for (name, value) in params.headers() {
+        builder = builder.header(name, value);
+    }
+    for (name, value) in params.defaults()? {
+        builder = builder.default_parameter(name, value);
+    }
+    let dialect = builder.build().map_err(|error| error.to_string())?;
+    Ok(Spoken {
+        api_base: dialect.api_base().to_owned(),
+        dialect: Arc::new(dialect),
+    })
+}

@@ -1,0 +1,55 @@
+use serde_json::Value;
+use ziggurat_config::{Config, Deployment};
+
+/// What a deployment says about itself, as builders of dialects take it.
+#[derive(Clone, Copy)]
+pub(super) struct Params<'a> {
+    pub(super) config: &'a Config,
+    pub(super) deployment: &'a Deployment,
+}
+
+impl<'a> Params<'a> {
+    pub(super) fn environment(self) -> impl Fn(&str) -> Option<String> + Send + Sync + 'static {
+        let config = self.config.clone();
+        move |name| config.env(name)
+    }
+
+    pub(super) fn drop_params(self) -> bool {
+        let own = self.deployment.drop_params;
+        own.unwrap_or(self.config.settings.drop_params)
+    }
+
+    pub(super) fn api_key(self) -> Option<String> {
+        let key = self.deployment.api_key.as_ref();
+        key.map(|key| key.expose().to_owned())
+    }
+
+    /// A parameter that only one provider knows.
+    pub(super) fn text(self, name: &str) -> Option<String> {
+        let params = &self.deployment.provider_params;
+        params.text(name).map(str::to_owned)
+    }
+
+    pub(super) fn headers(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let headers = self.deployment.extra_headers.iter();
+        headers.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Members for the body of each request, as JSON.
+    pub(super) fn defaults(self) -> Result<Vec<(&'a str, Vec<u8>)>, String> {
+        let defaults = self.deployment.defaults.iter().map(|(name, value)| {
+            let value = serde_json::to_vec(value).map_err(|error| error.to_string())?;
+            Ok((name.as_str(), value))
+        });
+        defaults.collect()
+    }
+
+    /// Parameters that are sent whatever is known of the model.
+    pub(super) fn allowed(self) -> impl Iterator<Item = &'a str> {
+        let params = &self.deployment.provider_params;
+        let allowed = params
+            .get("allowed_openai_params")
+            .and_then(Value::as_array);
+        allowed.into_iter().flatten().filter_map(Value::as_str)
+    }
+}
