@@ -1,6 +1,12 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    sync::Arc,
+    time::Duration,
+};
 
-use http::{header::PROXY_AUTHORIZATION, uri::Scheme};
+use bytes::Bytes;
+use http::{Request, Response, header::PROXY_AUTHORIZATION, uri::Scheme};
 use hyper_util::{
     client::{
         legacy::{Client, ResponseFuture},
@@ -8,9 +14,17 @@ use hyper_util::{
     },
     rt::{TokioExecutor, TokioTimer},
 };
-use ziggurat_core::json::Printed;
+use ziggurat_core::{Failure, FailureKind, json::Printed};
 
-use crate::connect::Connector;
+use crate::{
+    collect::{Collect, Incomplete},
+    connect::Connector,
+    decode::Upstream,
+    transport,
+};
+
+/// Largest answer to a request of our own.
+const MAX_FETCHED: usize = 1024 * 1024;
 
 /// An HTTP client with its connection pool. Clones share the pool: one client serves all deployments.
 ///
@@ -47,7 +61,35 @@ impl HttpClient {
         HttpClientBuilder::default()
     }
 
-    pub(crate) fn request(&self, mut request: http::Request<Printed>) -> ResponseFuture {
+    /// Sends a small request of our own, such as one for a token, and reads the answer whole, whatever its status.
+    ///
+    /// There is no time limit but the one for making a connection; [`Cached`](crate::credentials::Cached) has one.
+    ///
+    /// # Errors
+    ///
+    /// No answer came, or one that is larger than 1 MiB or encoded in an unknown way.
+    pub fn fetch(
+        &self,
+        request: Request<Bytes>,
+    ) -> impl Future<Output = Result<Response<Bytes>, Failure>> + Send + 'static {
+        let host = request.uri().authority().cloned();
+        let sending = self.request(request.map(Printed::from));
+        async move {
+            let response = sending
+                .await
+                .map_err(|error| transport::failed(error, host.as_ref()))?;
+            let (head, body) = Upstream::of(response).map_err(|(_, failure)| failure)?;
+            let mut body = Collect::new(body, MAX_FETCHED);
+            match poll_fn(|cx| body.poll(cx)).await {
+                Ok(()) => Ok(Response::from_parts(head, body.take())),
+                Err(Incomplete::Broken(error)) => Err(transport::broken(error)),
+                Err(_) => Err(Failure::new(FailureKind::InvalidResponse)
+                    .with_message("the answer is larger than allowed")),
+            }
+        }
+    }
+
+    pub(crate) fn request(&self, mut request: Request<Printed>) -> ResponseFuture {
         if let Some(proxies) = &self.proxies
             && request.uri().scheme() == Some(&Scheme::HTTP)
             && let Some(proxy) = proxies.intercept(request.uri())

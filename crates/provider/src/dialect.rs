@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, future::Future, pin::Pin};
 
 use bytes::Bytes;
 use http::{
@@ -14,8 +14,8 @@ use crate::headers;
 
 /// How a provider is spoken to: one value per deployment.
 ///
-/// It is asked once per call, and must not block. A dialect whose credentials expire keeps them in a shared cell which a
-/// task refreshes, or reads them from a request extension that a layer above puts there.
+/// It is asked once per call, and must not block. A dialect whose credentials expire keeps them
+/// [`Cached`](crate::credentials::Cached) and adds them in [`authorize`](Self::authorize), which may wait.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the dialect of a provider",
     label = "does not implement `Dialect`",
@@ -31,6 +31,25 @@ pub trait Dialect: fmt::Debug + Send + Sync + 'static {
     ///
     /// The call cannot be made; nothing is sent.
     fn prepare(&self, call: Call<'_>) -> Result<Outgoing, Failure>;
+
+    /// Adds to a prepared request what may have to be waited for: a token that expires, a signature made with one.
+    ///
+    /// Default: nothing is added.
+    fn authorize(&self, request: Request<Printed>) -> Authorized {
+        Authorized::Now(request)
+    }
+}
+
+/// A request with its credentials.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a box would cost every call whose key is at hand"
+)]
+pub enum Authorized {
+    /// They were at hand.
+    Now(Request<Printed>),
+    /// They have to be waited for. Dropped with the call; a failure of it is the call's.
+    Later(Pin<Box<dyn Future<Output = Result<Request<Printed>, Failure>> + Send>>),
 }
 
 /// One call: the other half of a [`Dialect`], which reads the answer.
@@ -183,6 +202,17 @@ fn media_type(headers: &HeaderMap) -> Option<String> {
     let media = content_type.split(|&byte| byte == b';').next()?;
     let media = String::from_utf8_lossy(media.trim_ascii()).to_ascii_lowercase();
     (!media.is_empty()).then_some(media)
+}
+
+// === impl Authorized ===
+
+impl fmt::Debug for Authorized {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Now(_) => "Now",
+            Self::Later(_) => "Later",
+        })
+    }
 }
 
 // === impl Outgoing ===

@@ -11,7 +11,8 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Response, StatusCode, header::CONTENT_TYPE, response::Parts, uri::Authority,
+    HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE, response::Parts,
+    uri::Authority,
 };
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
@@ -20,7 +21,7 @@ use tracing::Span;
 use ziggurat_core::{Failure, FailureKind, json::Printed};
 
 use crate::{
-    Answer, Exchange, Excused, ProviderBody,
+    Answer, Authorized, Exchange, Excused, ProviderBody,
     collect::{Collect, Incomplete},
     decode::Upstream,
     headers,
@@ -47,6 +48,12 @@ pub struct ResponseFuture {
 
 enum State {
     Refused(Failure),
+    /// The credentials are not at hand.
+    Authorizing {
+        request: Pin<Box<dyn Future<Output = Result<Request<Printed>, Failure>> + Send>>,
+        exchange: Box<dyn Exchange>,
+        host: Option<Authority>,
+    },
     Sending {
         response: legacy::ResponseFuture,
         exchange: Box<dyn Exchange>,
@@ -91,15 +98,22 @@ impl Collecting {
 impl ResponseFuture {
     pub(crate) fn new(
         deployment: Arc<Deployment>,
-        response: legacy::ResponseFuture,
+        authorized: Authorized,
         exchange: Box<dyn Exchange>,
         host: Option<Authority>,
         span: Span,
     ) -> Self {
-        let state = State::Sending {
-            response,
-            exchange,
-            host,
+        let state = match authorized {
+            Authorized::Now(request) => State::Sending {
+                response: span.in_scope(|| deployment.client.request(request)),
+                exchange,
+                host,
+            },
+            Authorized::Later(request) => State::Authorizing {
+                request,
+                exchange,
+                host,
+            },
         };
         Self {
             state,
@@ -304,6 +318,28 @@ impl Future for ResponseFuture {
         let _entered = span.enter();
         loop {
             match std::mem::replace(&mut this.state, State::Done) {
+                State::Authorizing {
+                    mut request,
+                    exchange,
+                    host,
+                } => match request.as_mut().poll(cx) {
+                    Poll::Ready(Ok(request)) => {
+                        this.state = State::Sending {
+                            response: this.deployment.client.request(request),
+                            exchange,
+                            host,
+                        };
+                    }
+                    Poll::Ready(Err(failure)) => return Poll::Ready(Err(this.attribute(failure))),
+                    Poll::Pending => {
+                        this.state = State::Authorizing {
+                            request,
+                            exchange,
+                            host,
+                        };
+                        return Poll::Pending;
+                    }
+                },
                 State::Sending {
                     mut response,
                     exchange,

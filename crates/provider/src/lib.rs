@@ -4,6 +4,7 @@ mod body;
 mod client;
 mod collect;
 mod connect;
+pub mod credentials;
 mod decode;
 mod dialect;
 mod future;
@@ -16,7 +17,7 @@ mod transport;
 pub use self::{
     body::ProviderBody,
     client::{HttpClient, HttpClientBuilder},
-    dialect::{Answer, Call, Dialect, Exchange, Excused, Outgoing, Streamed},
+    dialect::{Answer, Authorized, Call, Dialect, Exchange, Excused, Outgoing, Streamed},
     future::ResponseFuture,
     headers::is_of_transport,
     service::ProviderService,

@@ -25,7 +25,7 @@ pub struct ProviderService {
 /// What all calls of a deployment share.
 #[derive(Clone)]
 pub(crate) struct Deployment {
-    client: HttpClient,
+    pub(crate) client: HttpClient,
     dialect: Arc<dyn Dialect>,
     forward: Vec<HeaderName>,
     forward_custom: bool,
@@ -97,8 +97,14 @@ impl Service<Request<JsonBody>> for ProviderService {
                 let uri = outgoing.request.uri();
                 let span = span::open(deployment.dialect.provider(), model, uri);
                 let host = uri.authority().cloned();
-                let sending = span.in_scope(|| deployment.client.request(outgoing.request));
-                ResponseFuture::new(deployment.clone(), sending, outgoing.exchange, host, span)
+                let authorized = span.in_scope(|| deployment.dialect.authorize(outgoing.request));
+                ResponseFuture::new(
+                    deployment.clone(),
+                    authorized,
+                    outgoing.exchange,
+                    host,
+                    span,
+                )
             }
             Err(failure) => {
                 let failure = failure.with_deployment(deployment.served.deployment().clone());
