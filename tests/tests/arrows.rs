@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ziggurat-core", &[]),
     ("ziggurat-balance", &["ziggurat-core"]),
     ("ziggurat-cooldown", &["ziggurat-core"]),
+    ("ziggurat-context-window", &["ziggurat-core"]),
     ("ziggurat-edge", &["ziggurat-core"]),
     ("ziggurat-fallback", &["ziggurat-core"]),
     ("ziggurat-region", &["ziggurat-core"]),
@@ -35,6 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "ziggurat-balance",
             "ziggurat-config",
+            "ziggurat-context-window",
             "ziggurat-cooldown",
             "ziggurat-core",
             "ziggurat-edge",

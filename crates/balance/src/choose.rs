@@ -14,6 +14,7 @@ use ziggurat_core::{
 use crate::{
     Balance, Pick, TARGET,
     call::Call,
+    endpoint::Declared,
     future::State,
     job::{Busy, Job},
     queue::Queue,
@@ -30,6 +31,8 @@ pub(crate) struct Wait<S> {
     busy: Vec<(usize, Busy)>,
     /// Places among them that are waited for.
     slots: Option<Slots>,
+    /// How long they may be waited for; zero once that is over.
+    patience: Duration,
 }
 
 /// How long a request may wait in all for endpoints that rest; set when it does so first.
@@ -52,6 +55,7 @@ impl<S, P, C> Balance<S, P, C> {
             queue: Queue::new(),
             busy: Vec::new(),
             slots: None,
+            patience: self.options().max_parallel_wait,
         };
         let mut ranking = match Ranking::of(self.endpoints(), self.options(), &request) {
             Ok(ranking) => ranking,
@@ -137,18 +141,16 @@ impl<S, P, C> Balance<S, P, C> {
     where
         S: Service<Request<B>>,
     {
-        let mut limit = self.options().max_parallel_wait;
         if let Some(deadline) = request.extensions().get::<Deadline>() {
-            limit = limit.min(deadline.remaining());
+            wait.patience = wait.patience.min(deadline.remaining());
         }
-        let mut full = wait
-            .busy
-            .iter()
+        let full = wait.busy.iter();
+        let full: Vec<_> = full
             .filter(|(_, busy)| matches!(busy, Busy::Full))
-            .map(|(index, _)| (*index, self.endpoints()[*index].declared()))
-            .peekable();
-        if !limit.is_zero() && full.peek().is_some() {
-            wait.slots = Some(Slots::new(full, limit));
+            .map(|(index, _)| *index)
+            .collect();
+        for index in full {
+            wait.for_place(index, self.endpoints()[index].declared());
         }
         if wait.is_over() {
             return Err(self.failure(&mut wait, request.extensions()));
@@ -200,8 +202,8 @@ impl<S, P, C> Balance<S, P, C> {
                 Ok(job) => return Some((index, service, job)),
                 Err(busy) => {
                     wait.busy.push((index, busy));
-                    if let (Busy::Full, Some(slots)) = (busy, &mut wait.slots) {
-                        slots.add(index, self.endpoints()[index].declared());
+                    if matches!(busy, Busy::Full) {
+                        wait.for_place(index, self.endpoints()[index].declared());
                     }
                 }
             }
@@ -225,6 +227,7 @@ impl<S, P, C> Balance<S, P, C> {
                 Poll::Ready(Came::Free(index, place)) => (index, place),
                 Poll::Ready(Came::TooLate) => {
                     wait.slots = None;
+                    wait.patience = Duration::ZERO;
                     return None;
                 }
                 Poll::Pending => return None,
@@ -343,6 +346,14 @@ impl<S, P, C> Balance<S, P, C> {
 }
 
 impl<S> Wait<S> {
+    /// Waits for a place too, if there is time for that.
+    fn for_place(&mut self, index: usize, declared: &Declared) {
+        if !self.patience.is_zero() {
+            let slots = self.slots.get_or_insert_with(|| Slots::new(self.patience));
+            slots.add(index, declared);
+        }
+    }
+
     fn is_over(&self) -> bool {
         self.queue.is_empty() && self.slots.is_none()
     }

@@ -105,14 +105,16 @@ impl<S> Endpoint<S> {
         self
     }
 
-    /// Declares the requests per minute that the deployment is good for.
+    /// Declares the requests per minute that the deployment is good for: a weight for [`Shuffle`](crate::Shuffle), and a
+    /// limit unless it is 0.
     #[must_use]
     pub fn rpm(mut self, rpm: f64) -> Self {
         self.declared.rpm = self.declared.number("rpm", rpm);
         self
     }
 
-    /// Declares the tokens per minute that the deployment is good for.
+    /// Declares the tokens per minute that the deployment is good for, of prompts and answers together: a weight for
+    /// [`Shuffle`](crate::Shuffle), and a limit unless it is 0.
     #[must_use]
     pub fn tpm(mut self, tpm: f64) -> Self {
         self.declared.tpm = self.declared.number("tpm", tpm);
@@ -174,9 +176,9 @@ impl Declared {
 
     /// Returns what it is good for in one minute, if anything is declared.
     pub(crate) fn limits(&self) -> Option<Limits> {
-        // A fraction of a request is one: only 0 stands for none.
-        let whole = |limit: f64| limit.max(f64::from(u8::from(limit > 0.0))) as u64;
-        let limits = Limits::new(self.rpm.map(whole), self.tpm.map(whole));
+        // 0 is a weight and no limit, as in LiteLLM. A fraction of a request is one.
+        let whole = |limit: f64| (limit > 0.0).then(|| limit.max(1.0) as u64);
+        let limits = Limits::new(self.rpm.and_then(whole), self.tpm.and_then(whole));
         (limits != Limits::default()).then_some(limits)
     }
 

@@ -10,7 +10,7 @@ use support::{Handle, Leaf, Readiness, ask, name, refused, request};
 use tokio::time::{Instant, sleep};
 use tokio_test::{assert_pending, assert_ready_ok, task::spawn};
 use tower::{Service, ServiceExt, limit::ConcurrencyLimit, service_fn};
-use ziggurat_balance::{Balance, Candidate, Endpoint, Pick, Shuffle};
+use ziggurat_balance::{Balance, Candidate, Endpoint, Pick, ResponseBody, Shuffle};
 use ziggurat_core::{BoxError, FailureKind, Open};
 
 /// The first in order, so that tests know who is asked when.
@@ -112,8 +112,8 @@ async fn the_service_is_always_ready_and_lazy() {
 
 /// Two deployments that take one request at a time, for a second each.
 fn one_at_a_time()
--> impl Service<Request<()>, Response = Response<()>, Error: std::fmt::Debug, Future: Send> + Clone
-{
+-> impl Service<Request<()>, Response = Response<ResponseBody<()>>, Error: std::fmt::Debug, Future: Send>
++ Clone {
     let deployment = |name: &'static str, seconds: u64| {
         let answer = move |_: Request<()>| async move {
             sleep(Duration::from_secs(seconds)).await;

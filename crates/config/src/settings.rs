@@ -98,8 +98,7 @@ pub struct Settings {
     /// Background health checks. Not active yet.
     pub health: HealthSettings,
     /// A file that replaces or extends what is known about models, as written
-    /// (`router_settings.model_facts`); [`Config::resolve_path`](crate::Config::resolve_path) says
-    /// where it is.
+    /// (`router_settings.model_facts`); [`Config::models`](crate::Config::models) has what is in it.
     pub model_facts: Option<String>,
     /// Groups that settings name.
     pub(crate) named: Vec<Named>,

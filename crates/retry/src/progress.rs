@@ -115,7 +115,7 @@ impl Progress {
         });
         let number = match (written, failure) {
             // No upstream was asked: that is no attempt.
-            (None, Some(failure)) if failure.kind().is_local() => return,
+            (None, Some(failure)) if failure.is_unsent() => return,
             (None, _) => self.tried.begin(self.nameless()),
             // Whoever began it did not see how it ended, or judges otherwise.
             (Some(written), Some(_)) if written.as_ref() != Some(&outcome) => attempts - 1,

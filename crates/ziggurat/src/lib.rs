@@ -8,6 +8,8 @@ pub mod prelude;
 pub use ziggurat_balance as balance;
 #[cfg(feature = "config")]
 pub use ziggurat_config as config;
+#[cfg(feature = "context-window")]
+pub use ziggurat_context_window as context_window;
 #[cfg(feature = "cooldown")]
 pub use ziggurat_cooldown as cooldown;
 pub use ziggurat_core as core;

@@ -215,3 +215,43 @@ pub fn name<B>(response: &Response<B>) -> String {
     let id = response.extensions().get::<DeploymentId>();
     id.unwrap().to_string()
 }
+
+/// A leaf that rests until a moment.
+#[derive(Clone)]
+pub struct Until {
+    leaf: Leaf,
+    until: tokio::time::Instant,
+}
+
+impl Until {
+    pub fn new(until: tokio::time::Instant) -> Self {
+        Self {
+            leaf: Leaf::new(),
+            until,
+        }
+    }
+}
+
+impl Service<Request<()>> for Until {
+    type Response = Response<()>;
+    type Error = BoxError;
+    type Future = Ready<Result<Response<()>, BoxError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.leaf.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<()>) -> Self::Future {
+        self.leaf.call(request)
+    }
+}
+
+impl Admit<Request<()>> for Until {
+    fn admit(&self, _: &Request<()>) -> Result<(), Rejection> {
+        let rest = self.until - tokio::time::Instant::now();
+        if rest.is_zero() {
+            return Ok(());
+        }
+        Err(Rejection::new(FailureKind::CoolingDown).with_retry_after(rest))
+    }
+}

@@ -107,6 +107,7 @@ impl<'a> Builder<'a> {
             group: cooldown::Group::new(vitals, settings.max_ejected),
             alone: members.reached == Reached::ById || (parts.len() == 1 && !has_chain),
             last_resort: settings.last_resort,
+            checks_prompts: members.reached != Reached::ById,
         }
     }
 

@@ -20,6 +20,7 @@ use http::{Request, Response};
 use tower_service::Service;
 use ziggurat_balance::{Balance, ResponseBody as Counted, Strategy};
 use ziggurat_config::{Config, ConfigErrors, Loader};
+use ziggurat_context_window::{ContextWindowFilter, Precount};
 use ziggurat_cooldown::{Cooldown, ResponseBody as Judged};
 use ziggurat_core::{Board, BoxError, Open};
 use ziggurat_edge::{
@@ -37,13 +38,15 @@ use ziggurat_timeout::{ResponseBody as Timed, Timeout, TotalTimeout};
 use self::endpoint::Parts;
 pub use self::summary::{GroupSummary, Summary};
 
-/// One deployment: `Region · Cooldown · StreamTimeout · Timeout · Open · ProviderService`.
-type Leaf = RegionFilter<Cooldown<StreamTimeout<Timeout<Open<ProviderService>>>>>;
+/// What a deployment is sent: `Cooldown · StreamTimeout · Timeout · Open · ProviderService`.
+type Sent = Cooldown<StreamTimeout<Timeout<Open<ProviderService>>>>;
+/// One deployment: `Region · ContextWindow · Cooldown · …`.
+type Leaf = RegionFilter<ContextWindowFilter<Sent>>;
 /// One group: `Retry · Balance · [deployment]`.
 type Group = Retry<Balance<Leaf, Strategy>>;
-/// What is behind the door: `TotalTimeout · Fallback · Router · [group]`.
-type Inside = TotalTimeout<Fallback<Router<Group>>>;
-/// The whole: `Respond · Envelope · TotalTimeout · Fallback · Router · [group]`.
+/// What is behind the door: `TotalTimeout · Precount · Fallback · Router · [group]`.
+type Inside = TotalTimeout<Precount<Fallback<Router<Group>>>>;
+/// The whole: `Respond · Envelope · TotalTimeout · Precount · Fallback · Router · [group]`.
 type Stack = Respond<Envelope<Inside>>;
 
 /// The body of a gateway's responses.
