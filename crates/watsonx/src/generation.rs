@@ -44,6 +44,8 @@ const NO_PARAMETER: &[&str] = &[
     "project_id",
     "space_id",
     "stream",
+    "token",
+    "zen_api_key",
 ];
 
 /// OpenAI's names and watsonx's.

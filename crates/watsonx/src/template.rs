@@ -36,6 +36,16 @@ pub(crate) struct Template {
     pub(crate) unsupported: Unsupported,
 }
 
+/// Members that only the deployment sets, and credentials, which never belong into a body.
+const OWN: &[&str] = &[
+    "model",
+    "model_id",
+    "project_id",
+    "space_id",
+    "token",
+    "zen_api_key",
+];
+
 impl Template {
     /// What tokens are fetched by, unless a header that an operator adds to each request takes their place.
     pub(crate) fn tokens(&self) -> Option<&Tokens> {
@@ -59,8 +69,8 @@ impl Template {
             }
             Route::Text => generation::body(&body, &permits, &self.model)?,
         };
-        for name in ["model", "model_id", "project_id", "space_id"] {
-            body.remove(name);
+        for name in OWN {
+            body.remove(*name);
         }
         if let Some(model) = &self.model_json {
             if self.route == Route::Chat {

@@ -13,7 +13,6 @@ use ziggurat_core::{Failure, FailureKind};
 use ziggurat_provider::{
     HttpClient,
     credentials::{Cached, Fresh},
-    redact,
 };
 
 use crate::{failure::Wire, url::PLAIN};
@@ -102,10 +101,7 @@ fn refused(
         true => format!("the token server answered with {}", status.as_u16()),
         false => format!("the token server answered with {}: {said}", status.as_u16()),
     };
-    let failure = Failure::from_head(kind, status, headers).with_message(message);
-    debug_assert!(!redact::is_needed(
-        secrets,
-        failure.message().unwrap_or_default().as_bytes()
-    ));
-    failure.with_status(kind.status())
+    Failure::from_head(kind, status, headers)
+        .with_message(message)
+        .with_status(kind.status())
 }

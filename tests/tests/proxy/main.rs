@@ -12,5 +12,6 @@ mod regions;
 mod routing;
 mod streams;
 mod support;
+mod watsonx;
 mod windows;
 mod zephyrs;

@@ -2,6 +2,8 @@
 
 mod openai;
 mod params;
+#[cfg(feature = "watsonx")]
+mod watsonx;
 
 use std::sync::Arc;
 
@@ -32,7 +34,7 @@ pub(super) fn build(
     deployment: &Deployment,
     client: &HttpClient,
 ) -> Result<Built, String> {
-    let spoken = dialect(Params { config, deployment })?;
+    let spoken = dialect(Params { config, deployment }, client)?;
     let api_base = shown(&spoken.api_base);
     let origin = api_base.trim_end_matches('/').to_ascii_lowercase();
     let served = Served::new(
@@ -51,11 +53,15 @@ pub(super) fn build(
     Ok(Built { service, origin })
 }
 
-/// Which dialect a deployment's provider speaks.
-fn dialect(params: Params<'_>) -> Result<Spoken, String> {
+/// Which dialect a deployment's provider speaks. The client is for tokens that have to be fetched.
+fn dialect(params: Params<'_>, client: &HttpClient) -> Result<Spoken, String> {
     let provider = params.deployment.provider;
     match provider {
-        Provider::OpenAi | Provider::Azure | Provider::HuggingFace => openai::dialect(params),
+        Provider::OpenAi | Provider::Azure | Provider::HuggingFace => {
+            openai::dialect(params, client)
+        }
+        #[cfg(feature = "watsonx")]
+        Provider::Watsonx | Provider::WatsonxText => watsonx::dialect(params, client),
         _ => Err(format!("the provider `{provider}` is not supported")),
     }
 }
@@ -66,6 +72,8 @@ pub(super) fn env_defaults(provider: Provider, setting: &str) -> &'static [&'sta
         Provider::OpenAi | Provider::Azure | Provider::HuggingFace => {
             openai::face(provider).env_defaults(setting)
         }
+        #[cfg(feature = "watsonx")]
+        Provider::Watsonx | Provider::WatsonxText => watsonx::env_defaults(setting),
         _ => &[],
     }
 }
