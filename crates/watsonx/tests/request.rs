@@ -76,6 +76,8 @@ fn schemas_lose_what_is_refused_but_no_property() {
         "properties": {
             "strict": {"type": "boolean", "default": {"additionalProperties": false}},
             "additionalProperties": {"type": "object", "additionalProperties": {"type": "string"}},
+            "default": {"type": "object", "additionalProperties": false},
+            "map": {"type": "object", "properties": {"additionalProperties": false}},
             "list": {"type": "array", "items": {"type": "object", "additionalProperties": false}},
         },
         "anyOf": [{"additionalProperties": false}],
@@ -90,6 +92,8 @@ fn schemas_lose_what_is_refused_but_no_property() {
         "properties": {
             "strict": {"type": "boolean", "default": {"additionalProperties": false}},
             "additionalProperties": {"type": "object", "additionalProperties": {"type": "string"}},
+            "default": {"type": "object"},
+            "map": {"type": "object", "properties": {"additionalProperties": false}},
             "list": {"type": "array", "items": {"type": "object"}},
         },
         "anyOf": [{}],
