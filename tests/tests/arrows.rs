@@ -26,6 +26,11 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["ziggurat-core", "ziggurat-models", "ziggurat-provider"],
     ),
     ("ziggurat-watsonx", &["ziggurat-core", "ziggurat-provider"]),
+    (
+        "ziggurat-anthropic",
+        &["ziggurat-core", "ziggurat-models", "ziggurat-provider"],
+    ),
+    ("ziggurat-bedrock", &["ziggurat-core", "ziggurat-provider"]),
     ("ziggurat-config", &["ziggurat-models"]),
     ("ziggurat-mock", &[]),
     (
@@ -35,7 +40,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "ziggurat",
         &[
+            "ziggurat-anthropic",
             "ziggurat-balance",
+            "ziggurat-bedrock",
             "ziggurat-config",
             "ziggurat-context-window",
             "ziggurat-cooldown",
@@ -60,6 +67,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("ziggurat-examples", &["ziggurat"]),
     ("ziggurat-tests", &[]),
+    ("ziggurat-benches", &[]),
     ("ziggurat-messages", &[]),
 ];
 

@@ -23,6 +23,9 @@ use crate::{
     slots::{Came, Slots},
 };
 
+/// What a future does next.
+type Next<S, B> = Result<State<S, B, <S as Service<Request<B>>>::Future>, Failure>;
+
 /// What a request waits for when every endpoint that would take it has been chosen once.
 pub(crate) struct Wait<S> {
     /// Those that are not ready.
@@ -165,7 +168,7 @@ impl<S, P, C> Balance<S, P, C> {
         request: &mut Option<Request<B>>,
         wait: &mut Wait<S>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<State<S, B, S::Future>, Failure>>
+    ) -> Poll<Next<S, B>>
     where
         S: Service<Request<B>> + Clone,
         S::Error: Into<BoxError>,
@@ -272,7 +275,7 @@ impl<S, P, C> Balance<S, P, C> {
         let limit = self.options().cooldown_wait;
         if limit.is_zero()
             || refusal.kind() != FailureKind::CoolingDown
-            || extensions.get::<FallbackAhead>().is_some()
+            || is_fallback_ahead(extensions)
         {
             return None;
         }
@@ -298,7 +301,7 @@ impl<S, P, C> Balance<S, P, C> {
 
     /// Returns the endpoint to ask as the last resort.
     fn longest_ago(&self, refusal: &Refusal, extensions: &Extensions) -> Option<usize> {
-        if !self.options().last_resort || extensions.get::<FallbackAhead>().is_some() {
+        if !self.options().last_resort || is_fallback_ahead(extensions) {
             return None;
         }
         let tried = extensions.get::<Tried>();
@@ -362,4 +365,10 @@ impl<S> Wait<S> {
     pub(crate) fn was_polled(&self) -> bool {
         self.slots.is_none()
     }
+}
+
+/// Says whether another group is asked if all rest.
+fn is_fallback_ahead(extensions: &Extensions) -> bool {
+    let ahead = extensions.get::<FallbackAhead>();
+    ahead.is_some_and(|ahead| ahead.follows(FailureKind::CoolingDown, extensions))
 }

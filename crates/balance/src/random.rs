@@ -39,7 +39,7 @@ impl Random {
 
     /// Draws a number below `end`, which is not 0. The bias is `end` in 2^64.
     pub(crate) fn below(&self, end: usize) -> usize {
-        (u128::from(self.next()) * end as u128 >> 64) as usize
+        ((u128::from(self.next()) * end as u128) >> 64) as usize
     }
 
     /// Draws one of a few, each as likely as the others.

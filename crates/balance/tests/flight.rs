@@ -15,16 +15,12 @@ use ziggurat_core::{FailureKind, Open, Vitals};
 use ziggurat_testing::{ScriptedBody, wire};
 
 type Leaf<F> = Open<tower::util::ServiceFn<F>>;
+type Answer = std::future::Ready<Result<Response<ScriptedBody>, Infallible>>;
 
 fn balance<B: 'static>(
     vitals: Arc<Vitals>,
     body: impl Fn() -> ScriptedBody + Clone,
-) -> Balance<
-    Leaf<
-        impl Clone + Fn(Request<B>) -> std::future::Ready<Result<Response<ScriptedBody>, Infallible>>,
-    >,
-    LatencyBased,
-> {
+) -> Balance<Leaf<impl Clone + Fn(Request<B>) -> Answer>, LatencyBased> {
     let answer = move |_: Request<B>| std::future::ready(Ok(Response::new(body())));
     let endpoint = Endpoint::new("a", Open::new(service_fn(answer)));
     Balance::with_policy([endpoint.vitals(vitals)], LatencyBased::seeded(1))

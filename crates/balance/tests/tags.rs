@@ -10,7 +10,8 @@ use support::{Leaf, ask, endpoint, failed, refused, request, status};
 use tokio::time::{Instant, advance};
 use ziggurat_balance::{Balance, Endpoint, Shuffle, TagMatch};
 use ziggurat_core::{
-    Admit, Deadline, FailureKind, LastResort, ModelGroup, Rejection, Tags, overrides::FallbackAhead,
+    Admit, Deadline, FailureKind, FailureKinds, LastResort, ModelGroup, Rejection, Tags,
+    overrides::FallbackAhead,
 };
 
 fn tagged(tags: &[&str]) -> Request<()> {
@@ -149,7 +150,9 @@ async fn r126_the_first_that_returns_is_waited_for() {
         .extensions_mut()
         .insert(Deadline::start(Duration::from_secs(8)).unwrap());
     let mut backed = Request::new(());
-    backed.extensions_mut().insert(FallbackAhead);
+    backed
+        .extensions_mut()
+        .insert(FallbackAhead::after(FailureKinds::ALL));
     let asked = Instant::now();
     for request in [hurried, backed] {
         let failure = tower::ServiceExt::oneshot(patient.clone(), request)
@@ -206,6 +209,8 @@ async fn r128_the_one_that_failed_longest_ago_is_the_last_resort() {
     );
 
     let mut backed = Request::new(());
-    backed.extensions_mut().insert(FallbackAhead);
+    backed
+        .extensions_mut()
+        .insert(FallbackAhead::after(FailureKinds::ALL));
     refused(&balance, backed).await;
 }

@@ -8,11 +8,22 @@ use std::fmt;
 pub struct DoesNotFit {
     needed: u64,
     window: u64,
+    whole: bool,
 }
 
 impl DoesNotFit {
-    pub(crate) const fn new(needed: u64, window: u64) -> Self {
-        Self { needed, window }
+    pub(crate) const fn new(needed: u64, window: u64, whole: bool) -> Self {
+        Self {
+            needed,
+            window,
+            whole,
+        }
+    }
+
+    /// Says whether all of the prompt was counted: else it needs more than [`needed`](Self::needed).
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.whole
     }
 
     /// Returns the tokens that are needed, as far as they were counted: of a long prompt, only as many as show that it
@@ -31,8 +42,9 @@ impl DoesNotFit {
 
 impl fmt::Display for DoesNotFit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { needed, window } = self;
-        write!(f, "{needed} or more tokens do not fit into {window}")
+        let Self { needed, window, .. } = self;
+        let more = if self.whole { "" } else { " or more" };
+        write!(f, "{needed}{more} tokens do not fit into {window}")
     }
 }
 

@@ -46,7 +46,8 @@ impl<S> ContextWindowFilter<S> {
                 window,
                 "the prompt does not fit"
             );
-            let message = format!("Model={model}, Max Input Tokens={window}, Got={needed}");
+            let more = if reason.is_whole() { "" } else { " or more" };
+            let message = format!("Model={model}, Max Input Tokens={window}, Got={needed}{more}");
             let rejection = Rejection::new(FailureKind::ContextWindow).with_message(message);
             (rejection, reason)
         })
@@ -70,7 +71,11 @@ where
         match self.check(request.extensions()) {
             Ok(()) => ResponseFuture::call(self.inner.call(request)),
             Err((rejection, reason)) => {
-                let failure = Failure::from(rejection).with_source(reason);
+                let message = rejection.message().unwrap_or_default();
+                let message = format!("the prompt exceeds the context window: {message}");
+                let failure = Failure::from(rejection)
+                    .with_message(message)
+                    .with_source(reason);
                 ResponseFuture::refused(match request.extensions().get::<DeploymentId>() {
                     Some(deployment) => failure.with_deployment(deployment.clone()),
                     None => failure,

@@ -132,7 +132,7 @@ impl Window {
             return Ok(());
         };
         let needed = self.scale.tokens(known.tokens()).saturating_add(output);
-        Err(DoesNotFit::new(needed, window))
+        Err(DoesNotFit::new(needed, window, known.is_counted()))
     }
 }
 

@@ -20,6 +20,8 @@ const DEADLINE: &str = "the deadline comes first";
 #[derive(Debug)]
 pub(crate) struct Progress {
     tried: Tried,
+    /// The request came without a ledger.
+    is_new: bool,
     group: Option<ModelGroup>,
     fallback_ahead: Option<FallbackAhead>,
     deadline: Option<Deadline>,
@@ -64,13 +66,16 @@ enum Step {
 // === impl Progress ===
 
 impl Progress {
-    /// Begins with a request, and gives it a ledger if it has none.
-    pub(crate) fn start<B>(req: &mut http::Request<B>) -> Self {
-        let extensions = req.extensions_mut();
-        let tried = extensions.get_or_insert_default::<Tried>().clone();
+    /// Begins with a request; if it has no ledger, with a new one.
+    pub(crate) fn start<B>(req: &http::Request<B>) -> Self {
+        let extensions = req.extensions();
+        let brought = extensions.get::<Tried>().cloned();
+        let is_new = brought.is_none();
+        let tried = brought.unwrap_or_default();
         let attempts = tried.attempts();
         Self {
             tried,
+            is_new,
             group: extensions.get().cloned(),
             fallback_ahead: extensions.get().cloned(),
             deadline: extensions.get().copied(),
@@ -83,6 +88,13 @@ impl Progress {
             first: attempts,
             current: attempts,
             started: Instant::now(),
+        }
+    }
+
+    /// Gives a request that is about to be sent the ledger, if it came without one.
+    pub(crate) fn mark<B>(&self, req: &mut http::Request<B>) {
+        if self.is_new {
+            req.extensions_mut().insert(self.tried.clone());
         }
     }
 

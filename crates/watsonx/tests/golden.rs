@@ -35,11 +35,6 @@ const BETTER_FAILURES: &[(&str, FailureKind, u16)] = &[
         FailureKind::InvalidResponse,
         500,
     ),
-    (
-        "watsonx/malformed_json_200",
-        FailureKind::InvalidResponse,
-        500,
-    ),
     ("watsonx/stream_error_midway", FailureKind::Server, 500),
     (
         "watsonx/stream_truncated_clean_eof",

@@ -4,7 +4,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
+mod anthropic;
 mod assembly;
+mod bedrock;
 mod cooldowns;
 mod edges;
 mod lifetime;

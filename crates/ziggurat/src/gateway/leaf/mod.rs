@@ -1,5 +1,9 @@
 //! The leaf of a deployment: its dialect, made of its parameters.
 
+#[cfg(feature = "anthropic")]
+mod anthropic;
+#[cfg(feature = "bedrock")]
+mod bedrock;
 mod openai;
 mod params;
 #[cfg(feature = "watsonx")]
@@ -34,7 +38,11 @@ pub(super) fn build(
     deployment: &Deployment,
     client: &HttpClient,
 ) -> Result<Built, String> {
-    let spoken = dialect(Params { config, deployment }, client)?;
+    let spoken = dialect(Params {
+        config,
+        deployment,
+        client,
+    })?;
     let api_base = shown(&spoken.api_base);
     let origin = api_base.trim_end_matches('/').to_ascii_lowercase();
     let served = Served::new(
@@ -53,15 +61,17 @@ pub(super) fn build(
     Ok(Built { service, origin })
 }
 
-/// Which dialect a deployment's provider speaks. The client is for tokens that have to be fetched.
-fn dialect(params: Params<'_>, client: &HttpClient) -> Result<Spoken, String> {
+/// Which dialect a deployment's provider speaks.
+fn dialect(params: Params<'_>) -> Result<Spoken, String> {
     let provider = params.deployment.provider;
     match provider {
-        Provider::OpenAi | Provider::Azure | Provider::HuggingFace => {
-            openai::dialect(params, client)
-        }
+        Provider::OpenAi | Provider::Azure | Provider::HuggingFace => openai::dialect(params),
+        #[cfg(feature = "anthropic")]
+        Provider::Anthropic => anthropic::dialect(params),
+        #[cfg(feature = "bedrock")]
+        Provider::Bedrock => bedrock::dialect(params),
         #[cfg(feature = "watsonx")]
-        Provider::Watsonx | Provider::WatsonxText => watsonx::dialect(params, client),
+        Provider::Watsonx | Provider::WatsonxText => watsonx::dialect(params),
         _ => Err(format!("the provider `{provider}` is not supported")),
     }
 }
@@ -72,6 +82,10 @@ pub(super) fn env_defaults(provider: Provider, setting: &str) -> &'static [&'sta
         Provider::OpenAi | Provider::Azure | Provider::HuggingFace => {
             openai::face(provider).env_defaults(setting)
         }
+        #[cfg(feature = "anthropic")]
+        Provider::Anthropic => ziggurat_anthropic::Anthropic::env_defaults(setting),
+        #[cfg(feature = "bedrock")]
+        Provider::Bedrock => ziggurat_bedrock::Bedrock::env_defaults(setting),
         #[cfg(feature = "watsonx")]
         Provider::Watsonx | Provider::WatsonxText => watsonx::env_defaults(setting),
         _ => &[],

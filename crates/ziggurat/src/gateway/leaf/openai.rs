@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use ziggurat_models::Provider;
 use ziggurat_openai::{Builder, Face, OpenAi};
-use ziggurat_provider::HttpClient;
 
 use super::{Params, Spoken};
 
@@ -16,11 +15,11 @@ pub(super) fn face(provider: Provider) -> Face {
     }
 }
 
-pub(super) fn dialect(params: Params<'_>, client: &HttpClient) -> Result<Spoken, String> {
+pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, String> {
     let deployment = params.deployment;
     let face = face(deployment.provider);
     let mut builder = OpenAi::builder(face, deployment.model.as_str())
-        .client(client.clone())
+        .client(params.client.clone())
         .environment(params.environment())
         .drop_params(params.drop_params())
         .allowed_params(params.allowed());

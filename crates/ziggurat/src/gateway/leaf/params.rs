@@ -1,11 +1,14 @@
 use serde_json::Value;
 use ziggurat_config::{Config, Deployment};
+use ziggurat_provider::HttpClient;
 
 /// What a deployment says about itself, as builders of dialects take it.
 #[derive(Clone, Copy)]
 pub(super) struct Params<'a> {
     pub(super) config: &'a Config,
     pub(super) deployment: &'a Deployment,
+    /// For dialects that have to fetch something, such as tokens.
+    pub(super) client: &'a HttpClient,
 }
 
 impl<'a> Params<'a> {

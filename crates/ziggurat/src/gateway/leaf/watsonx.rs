@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use ziggurat_models::Provider;
-use ziggurat_provider::HttpClient;
 use ziggurat_watsonx::{Builder, Watsonx};
 
 use super::{Params, Spoken};
@@ -12,11 +11,11 @@ pub(super) fn env_defaults(setting: &str) -> &'static [&'static str] {
     Builder::env_defaults(setting)
 }
 
-pub(super) fn dialect(params: Params<'_>, client: &HttpClient) -> Result<Spoken, String> {
+pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, String> {
     let deployment = params.deployment;
     let mut builder = Watsonx::builder(deployment.model.as_str())
         .text_generation(deployment.provider == Provider::WatsonxText)
-        .client(client.clone())
+        .client(params.client.clone())
         .environment(params.environment())
         .drop_params(params.drop_params())
         .allowed_params(params.allowed());
