@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "ziggurat-openai",
         &["ziggurat-core", "ziggurat-models", "ziggurat-provider"],
     ),
+    ("ziggurat-watsonx", &["ziggurat-core", "ziggurat-provider"]),
     (
         "ziggurat-anthropic",
         &["ziggurat-core", "ziggurat-models", "ziggurat-provider"],
@@ -56,6 +57,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "ziggurat-router",
             "ziggurat-stream-timeout",
             "ziggurat-timeout",
+            "ziggurat-watsonx",
         ],
     ),
     ("ziggurat-server", &["ziggurat"]),

@@ -1,10 +1,15 @@
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use http::{Method, Request};
+use http::{Method, Request, header::AUTHORIZATION};
 use serde::Deserialize;
-use ziggurat_core::{Failure, JsonBody, Meter, json};
-use ziggurat_provider::{Call, Dialect, Outgoing};
+use ziggurat_core::{
+    Failure, FailureKind, JsonBody, Meter,
+    json::{self, Document, Printed},
+};
+use ziggurat_provider::{Authorized, Call, Dialect, Outgoing};
+
+use ziggurat_provider::credentials::Cached;
 
 use crate::{
     Builder,
@@ -113,17 +118,67 @@ impl Dialect for OpenAi {
             usage::ask(template, &mut body);
         }
         let model = call.public_model().map(json::string);
-        let chat = Chat::new(template.clone(), model, asked, meter);
+        let name = template.names.as_ref().map(Cached::at_hand);
+        if let Some(Some(name)) = &name {
+            body.set("model", name.clone());
+        }
         let mut request = Request::new(body.print());
+        if let Some(None) = name {
+            request.extensions_mut().insert(Unnamed);
+        }
         *request.method_mut() = Method::POST;
         *request.uri_mut() = template.uri.clone();
         *request.headers_mut() = template.headers.clone();
         call.forward(request.headers_mut());
+        let token = template.tokens.as_ref().and_then(Cached::at_hand);
+        if template.tokens.is_some() {
+            // A client's, should an operator forward it, has no business here.
+            request.headers_mut().remove(AUTHORIZATION);
+        }
+        if let Some(token) = &token {
+            request.headers_mut().insert(AUTHORIZATION, token.clone());
+        }
+        let chat = Chat::new(template.clone(), model, asked, meter, token);
         Ok(Outgoing {
             request,
             exchange: Box::new(chat),
         })
     }
+
+    fn authorize(&self, mut request: Request<Printed>) -> Authorized {
+        let template = &self.template;
+        let unnamed = request.extensions_mut().remove::<Unnamed>().is_some();
+        let name = template.names.as_ref().filter(|_| unnamed).map(Cached::get);
+        let has_token = request.headers().contains_key(AUTHORIZATION);
+        let token = template.tokens.as_ref().filter(|_| !has_token);
+        let token = token.map(Cached::get);
+        if name.is_none() && token.is_none() {
+            return Authorized::Now(request);
+        }
+        Authorized::Later(Box::pin(async move {
+            if let Some(name) = name {
+                request = named(request, name.await?)?;
+            }
+            if let Some(token) = token {
+                request.headers_mut().insert(AUTHORIZATION, token.await?);
+            }
+            Ok(request)
+        }))
+    }
+}
+
+/// Marks a request whose model has not got its name at the provider yet.
+#[derive(Clone)]
+struct Unnamed;
+
+/// Puts the model's name into a request that was printed without.
+fn named(request: Request<Printed>, name: Bytes) -> Result<Request<Printed>, Failure> {
+    let (head, body) = request.into_parts();
+    let body = Document::parse(body.into_bytes())
+        .map_err(|error| Failure::new(FailureKind::Other).with_source(error))?;
+    let mut body = JsonBody::new(body);
+    body.set("model", name);
+    Ok(Request::from_parts(head, body.print()))
 }
 
 impl fmt::Debug for OpenAi {

@@ -1,9 +1,12 @@
 //! Reading the answer to one call.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    borrow::Cow,
+    sync::{Arc, LazyLock},
+};
 
 use bytes::Bytes;
-use http::{Extensions, StatusCode, response::Parts};
+use http::{Extensions, HeaderValue, StatusCode, response::Parts};
 use memchr::memmem::{Finder, FinderRev};
 use ziggurat_core::{
     ContentFiltered, Failure, FailureKind, JsonBody, Meter,
@@ -30,6 +33,8 @@ pub(crate) struct Chat {
     asked: Asked,
     /// Where the usage is written, if anyone wants to know.
     meter: Option<Meter>,
+    /// The fetched token that was at hand when the call was made.
+    token: Option<HeaderValue>,
     events: Option<Box<Events>>,
     /// Set by a plain answer whose first choice was held back.
     filtered: bool,
@@ -53,12 +58,14 @@ impl Chat {
         model: Option<Bytes>,
         asked: Asked,
         meter: Option<Meter>,
+        token: Option<HeaderValue>,
     ) -> Self {
         Self {
             template,
             model,
             asked,
             meter,
+            token,
             events: None,
             filtered: false,
         }
@@ -120,7 +127,13 @@ impl Exchange for Chat {
 
     fn refused(&mut self, head: &Parts, body: &mut Bytes) -> Failure {
         let template = &self.template;
-        let wire = Wire::of_body(body, &template.secrets);
+        let wire = Wire::of_body(body, &template.secrets());
+        if head.status == StatusCode::UNAUTHORIZED
+            && let (Some(tokens), Some(used)) = (&template.tokens, &self.token)
+        {
+            // It was withdrawn before its time.
+            tokens.forget(|held| held == used);
+        }
         wire.refused(template.face.label(), head.status, &head.headers)
     }
 
@@ -183,6 +196,19 @@ impl Exchange for Chat {
 }
 
 impl Template {
+    /// What must not be shown now: a fetched token too.
+    fn secrets(&self) -> Cow<'_, [Box<str>]> {
+        let token = self.tokens.as_ref().and_then(|tokens| tokens.at_hand());
+        let token = token.as_ref().and_then(|token| token.to_str().ok());
+        match token.and_then(|token| token.strip_prefix("Bearer ")) {
+            None => Cow::Borrowed(&self.secrets),
+            Some(token) => {
+                let all = self.secrets.iter().map(|secret| &**secret);
+                all.chain([token]).map(Box::from).collect()
+            }
+        }
+    }
+
     /// Gives an unreadable answer the status that clients of the provider know it under.
     pub(crate) fn invalid(&self, failure: Failure) -> Failure {
         match self.face {

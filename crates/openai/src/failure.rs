@@ -123,6 +123,10 @@ impl Wire {
         }
     }
 
+    pub(crate) fn into_message(self) -> String {
+        self.message
+    }
+
     /// Makes the failure of an answer with a status.
     pub(crate) fn refused(
         self,

@@ -2,6 +2,7 @@
 
 mod builder;
 mod dialect;
+mod entra;
 mod error;
 mod exchange;
 mod failure;
@@ -12,6 +13,7 @@ mod limits;
 mod memo;
 mod messages;
 mod reasoning;
+mod router;
 mod schema;
 mod spans;
 mod stream;

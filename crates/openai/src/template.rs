@@ -8,7 +8,9 @@ use ziggurat_provider::{
     params::{self, Unsupported},
 };
 
-use crate::{Face, limits::Limits, messages::Rewrites, reasoning::Series};
+use crate::{
+    Face, entra::Tokens, limits::Limits, messages::Rewrites, reasoning::Series, router::Names,
+};
 
 /// A deployment, ready to be called. It holds keys: no `Debug`.
 pub(crate) struct Template {
@@ -16,6 +18,10 @@ pub(crate) struct Template {
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
     pub(crate) key_missing: bool,
+    /// Set if calls are authenticated by tokens that are fetched.
+    pub(crate) tokens: Option<Tokens>,
+    /// Set if the model's name at a provider behind a router has to be fetched.
+    pub(crate) names: Option<Names>,
     /// What must never be shown, should an upstream quote it.
     pub(crate) secrets: Vec<Box<str>>,
     pub(crate) api_base: Box<str>,

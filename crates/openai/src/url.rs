@@ -8,7 +8,7 @@ use crate::ConfigError;
 const COMPLETIONS: &str = "/chat/completions";
 
 /// What a path segment may hold as it is.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+pub(crate) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use ziggurat_core::FailureKind;
+use ziggurat_mock::{Running, Step, Upstream};
 use ziggurat_openai::{Builder, Face, OpenAi};
 use ziggurat_provider::Dialect;
 use ziggurat_testing::golden::{Better, Case, Golden};
@@ -106,9 +107,15 @@ async fn recorded_calls_are_answered_as_recorded_or_better() {
     let golden = Golden::read(root, &providers);
     let golden = golden.better(better).deliberate(DELIBERATE);
     assert!(golden.len() > 160, "{} recordings found", golden.len());
-    let counts =
-        golden.play(|case| Some(Arc::new(builder(case).build().ok()?) as Arc<dyn Dialect>));
+    let hub = hub().await;
+    let counts = golden.play(|case| {
+        let dialect = builder(case, hub.url()).build().ok()?;
+        Some(Arc::new(dialect) as Arc<dyn Dialect>)
+    });
     println!("{:?}", counts.await);
+    let hit = &hub.hits()[0];
+    assert_eq!(hit.path(), "/api/models/deepseek-ai/DeepSeek-R1");
+    assert_eq!(hit.query(), Some("expand=inferenceProviderMapping"));
 }
 
 /// What the recordings themselves say should be sent instead.
@@ -142,7 +149,7 @@ fn better_request(key: &str, expected: &mut Value) {
 }
 
 /// The deployment, its addresses turned to the scripted upstream.
-fn builder(case: &Case<'_>) -> Builder {
+fn builder(case: &Case<'_>, hub: String) -> Builder {
     let (params, environment) = (case.params(), case.environment());
     let (face, prefix) = match case.key().split('/').next().unwrap() {
         "azure" => (Face::Azure, "azure/"),
@@ -173,7 +180,21 @@ fn builder(case: &Case<'_>) -> Builder {
     {
         builder = builder.api_base(format!("{}/v1", case.upstream()));
     }
-    builder.environment(move |name| environment.get(name).cloned())
+    let router = case.upstream().to_owned();
+    builder.environment(move |name| match name {
+        "HF_ENDPOINT" => Some(hub.clone()),
+        "HF_ROUTER_BASE" => Some(router.clone()),
+        name => environment.get(name).cloned(),
+    })
+}
+
+/// Knows what the provider in the recordings calls its model.
+async fn hub() -> Running {
+    let model = json!({"inferenceProviderMapping": {"together": {
+        "status": "live", "providerId": "deepseek-ai/DeepSeek-R1-x", "task": "conversational",
+    }}});
+    let step = Step::respond(http::Response::new(model.to_string()));
+    Upstream::new("hub").script([step]).start().await.unwrap()
 }
 
 fn extra_headers(mut builder: Builder, headers: &Map<String, Value>) -> Builder {

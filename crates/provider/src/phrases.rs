@@ -24,6 +24,10 @@ const CONTEXT: &[&str] = &[
 const CONTEXT_PAIRS: &[(&str, &str)] = &[
     ("current length is", "while limit is"),
     ("maximum input length is", "tokens"),
+    (
+        "number of input tokens",
+        "cannot exceed the total tokens limit",
+    ),
 ];
 
 /// Known beginnings of sentences about harmful prompts and answers.

@@ -16,5 +16,6 @@ mod regions;
 mod routing;
 mod streams;
 mod support;
+mod watsonx;
 mod windows;
 mod zephyrs;

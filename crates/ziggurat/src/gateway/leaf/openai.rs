@@ -19,17 +19,22 @@ pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, String> {
     let deployment = params.deployment;
     let face = face(deployment.provider);
     let mut builder = OpenAi::builder(face, deployment.model.as_str())
+        .client(params.client.clone())
         .environment(params.environment())
         .drop_params(params.drop_params())
         .allowed_params(params.allowed());
     type Set = fn(Builder, String) -> Builder;
-    let settings: [(Option<String>, Set); 6] = [
+    let settings: [(Option<String>, Set); 10] = [
         (deployment.api_base.clone(), Builder::api_base),
         (params.api_key(), Builder::api_key),
         (deployment.api_version.clone(), Builder::api_version),
         (deployment.organization.clone(), Builder::organization),
         (deployment.base_model.clone(), Builder::base_model),
         (params.text("azure_ad_token"), Builder::azure_ad_token),
+        (params.text("tenant_id"), Builder::tenant_id),
+        (params.text("client_id"), Builder::client_id),
+        (params.text("client_secret"), Builder::client_secret),
+        (params.text("azure_scope"), Builder::azure_scope),
     ];
     for (value, set) in settings {
         if let Some(value) = value {

@@ -7,11 +7,7 @@ use ziggurat_provider::HttpClient;
 pub(super) struct Params<'a> {
     pub(super) config: &'a Config,
     pub(super) deployment: &'a Deployment,
-    /// For dialects that have to fetch credentials.
-    #[cfg_attr(
-        not(feature = "bedrock"),
-        allow(dead_code, reason = "no such dialect is built")
-    )]
+    /// For dialects that have to fetch something, such as tokens.
     pub(super) client: &'a HttpClient,
 }
 

@@ -1,31 +1,32 @@
+mod auth;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Uri,
-    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
-};
+use http::{Uri, header::AUTHORIZATION};
 use ziggurat_core::json;
 use ziggurat_provider::{
-    is_of_transport,
+    HttpClient,
     params::{Unsupported, is_reserved},
 };
 
+use self::auth::API_KEY;
 use crate::{
-    ConfigError, Face, OpenAi, limits::Limits, messages::Rewrites, reasoning::Series,
-    template::Template, url::Base,
+    ConfigError, Face, OpenAi,
+    limits::Limits,
+    messages::Rewrites,
+    reasoning::Series,
+    router::{ROUTER, Routed},
+    template::Template,
+    url::Base,
 };
 
 const OPENAI: &str = "https://api.openai.com/v1";
-/// Azure's header for keys.
-const API_KEY: HeaderName = HeaderName::from_static("api-key");
 
 /// LiteLLM's default, so that a file written for it means the same here.
 const AZURE_VERSION: &str = "2025-02-01-preview";
 /// Shorter ones are placeholders (`none`, `x`), and would be found in ordinary words.
 const SHORTEST_SECRET: usize = 8;
-
-const AGENT: &str = concat!("ziggurat/", env!("CARGO_PKG_VERSION"));
 
 type Lookup = Box<dyn Fn(&str) -> Option<String>>;
 
@@ -39,6 +40,11 @@ pub struct Builder {
     api_key: Option<String>,
     api_version: Option<String>,
     azure_ad_token: Option<String>,
+    tenant_id: Option<String>,
+    client_id: Option<String>,
+    client_secret: Option<String>,
+    scope: Option<String>,
+    client: Option<HttpClient>,
     organization: Option<String>,
     headers: Vec<(String, String)>,
     defaults: Vec<(Box<str>, Bytes)>,
@@ -56,6 +62,11 @@ impl Builder {
             api_key: None,
             api_version: None,
             azure_ad_token: None,
+            tenant_id: None,
+            client_id: None,
+            client_secret: None,
+            scope: None,
+            client: None,
             organization: None,
             headers: Vec::new(),
             defaults: Vec::new(),
@@ -91,6 +102,37 @@ impl Builder {
     /// Sets a Microsoft Entra token, used if there is no key.
     pub fn azure_ad_token(mut self, token: impl Into<String>) -> Self {
         self.azure_ad_token = Some(token.into());
+        self
+    }
+
+    /// Sets the Microsoft Entra tenant of an application, for which tokens are fetched if there is neither a key nor a
+    /// token. Default: `AZURE_TENANT_ID`. The authority is `AZURE_AUTHORITY_HOST`, else that of the public cloud.
+    pub fn tenant_id(mut self, tenant: impl Into<String>) -> Self {
+        self.tenant_id = Some(tenant.into());
+        self
+    }
+
+    /// Sets the id of the application. Default: `AZURE_CLIENT_ID`.
+    pub fn client_id(mut self, id: impl Into<String>) -> Self {
+        self.client_id = Some(id.into());
+        self
+    }
+
+    /// Sets the secret of the application. Default: `AZURE_CLIENT_SECRET`.
+    pub fn client_secret(mut self, secret: impl Into<String>) -> Self {
+        self.client_secret = Some(secret.into());
+        self
+    }
+
+    /// Sets what the application's tokens are for. Default: `AZURE_SCOPE`, else Azure's AI services.
+    pub fn azure_scope(mut self, scope: impl Into<String>) -> Self {
+        self.scope = Some(scope.into());
+        self
+    }
+
+    /// Fetches with this client what calls need beforehand: tokens, names of models. Default: one of its own.
+    pub fn client(mut self, client: HttpClient) -> Self {
+        self.client = Some(client);
         self
     }
 
@@ -142,22 +184,39 @@ impl Builder {
     ///
     /// The setting at fault.
     pub fn build(self) -> Result<OpenAi, ConfigError> {
-        let api_base = self.base_url()?;
+        let set_base = self.base_url()?;
+        let routed = match &set_base {
+            None => Routed::of(&self.model),
+            Some(_) => None,
+        };
+        let api_base = set_base.unwrap_or_else(|| self.router());
         let base = Base::parse(&api_base)?;
         let strict = base.host() == "api.openai.com";
         let model = self.upstream_model().to_owned();
-        let endpoint = self.endpoint(base, &model)?;
+        let mut endpoint = self.endpoint(base, &model)?;
+        let mut names = None;
+        if let Some(routed) = routed {
+            endpoint.uri = routed.uri(&self.router())?;
+            let hub = self.variable(&["HF_ENDPOINT"]);
+            names = Some(routed.names(self.http_client(), hub.as_deref())?);
+        }
         let mut secrets = Vec::new();
         let headers = self.headers(endpoint.bearer, &mut secrets)?;
         let needs_key = strict || self.face == Face::Azure;
         let has_key = headers.contains_key(AUTHORIZATION) || headers.contains_key(API_KEY);
+        let tokens = match has_key {
+            true => None,
+            false => self.application(&mut secrets)?,
+        };
         secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
         let facts = self.base_model.as_deref().unwrap_or(&self.model);
         let template = Template {
             face: self.face,
             uri: endpoint.uri,
             headers,
-            key_missing: needs_key && !has_key,
+            key_missing: needs_key && !has_key && tokens.is_none(),
+            tokens,
+            names,
             secrets: secrets.into_iter().map(Into::into).collect(),
             model_json: json::string(&model),
             series: Series::of(facts),
@@ -197,77 +256,29 @@ impl Builder {
         }
     }
 
-    /// The headers of each request; keys in them are added to `secrets`.
-    fn headers(&self, bearer: bool, secrets: &mut Vec<String>) -> Result<HeaderMap, ConfigError> {
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-        if let Some(Credential { text, is_token }) = self.credential()? {
-            let (name, value) = match bearer || is_token {
-                true => (AUTHORIZATION, format!("Bearer {text}")),
-                false => (API_KEY, text.clone()),
-            };
-            headers.insert(name, secret("api_key", &value)?);
-            secrets.push(text);
-        }
-        if self.face == Face::OpenAi
-            && let Some(organization) = self.setting(&self.organization, &["OPENAI_ORGANIZATION"])
-        {
-            headers.insert("openai-organization", value("organization", &organization)?);
-        }
-        for (name, text) in &self.headers {
-            let name = HeaderName::try_from(name)
-                .map_err(|_| ConfigError::new("extra_headers", "not a header name"))?;
-            if is_of_transport(&name) {
-                let problem = format!("{name} cannot be set: it says how the request is sent");
-                return Err(ConfigError::new("extra_headers", problem));
-            }
-            // Often a key as well.
-            headers.insert(name, secret("extra_headers", text)?);
-            secrets.push(text.strip_prefix("Bearer ").unwrap_or(text).to_owned());
-        }
-        Ok(headers)
-    }
-
-    fn base_url(&self) -> Result<String, ConfigError> {
+    /// `None` for Hugging Face's router.
+    fn base_url(&self) -> Result<Option<String>, ConfigError> {
         let names = self.face.env_defaults("api_base");
-        let default = (self.face == Face::OpenAi).then_some(OPENAI);
         let base = self.setting(&self.api_base, names);
-        base.or_else(|| default.map(str::to_owned)).ok_or_else(|| {
-            let names = names.join(" or ");
-            ConfigError::new("api_base", format!("missing; set it, or {names}"))
-        })
+        match (base, self.face) {
+            (Some(base), _) => Ok(Some(base)),
+            (None, Face::OpenAi) => Ok(Some(OPENAI.to_owned())),
+            (None, Face::HuggingFace) => Ok(None),
+            (None, Face::Azure) => {
+                let names = names.join(" or ");
+                let problem = format!("missing; set it, or {names}");
+                Err(ConfigError::new("api_base", problem))
+            }
+        }
     }
 
-    /// What was set comes before the environment, a key before a token.
-    fn credential(&self) -> Result<Option<Credential>, ConfigError> {
-        let key = |text| Credential {
-            text,
-            is_token: false,
-        };
-        let token = |text| Credential {
-            text,
-            is_token: true,
-        };
-        let names = self.face.env_defaults("api_key");
-        if self.face != Face::Azure {
-            return Ok(self.setting(&self.api_key, names).map(key));
-        }
-        let set = filled(&self.api_key).map(key);
-        let set = set.or_else(|| filled(&self.azure_ad_token).map(token));
-        let credential = set
-            .or_else(|| self.variable(names).map(key))
-            .or_else(|| self.variable(&["AZURE_AD_TOKEN"]).map(token));
-        match credential {
-            // LiteLLM's way to name a token that is to be exchanged for the real one.
-            Some(credential) if credential.is_token && credential.text.starts_with("oidc/") => {
-                let problem = "oidc/… names no token; give the token itself";
-                Err(ConfigError::new("azure_ad_token", problem))
-            }
-            credential => Ok(credential),
-        }
+    fn router(&self) -> String {
+        let router = self.variable(&["HF_ROUTER_BASE"]);
+        router.unwrap_or_else(|| ROUTER.to_owned())
+    }
+
+    fn http_client(&self) -> HttpClient {
+        self.client.clone().unwrap_or_default()
     }
 
     /// The model as the upstream knows it: prefixes that only select rules are cut.
@@ -333,22 +344,7 @@ struct Endpoint {
     version: Option<String>,
 }
 
-struct Credential {
-    text: String,
-    is_token: bool,
-}
-
 fn filled(text: &Option<String>) -> Option<String> {
     let text = text.as_deref()?.trim();
     (!text.is_empty()).then(|| text.to_owned())
-}
-
-fn value(setting: &'static str, text: &str) -> Result<HeaderValue, ConfigError> {
-    HeaderValue::from_str(text).map_err(|_| ConfigError::new(setting, "not a header value"))
-}
-
-fn secret(setting: &'static str, text: &str) -> Result<HeaderValue, ConfigError> {
-    let mut value = value(setting, text)?;
-    value.set_sensitive(true);
-    Ok(value)
 }

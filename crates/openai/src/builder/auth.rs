@@ -1,0 +1,152 @@
+//! What a deployment authenticates with.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
+};
+use ziggurat_provider::is_of_transport;
+
+use super::{Builder, filled};
+use crate::{
+    ConfigError, Face,
+    entra::{Application, Tokens},
+};
+
+/// Azure's header for keys.
+pub(super) const API_KEY: HeaderName = HeaderName::from_static("api-key");
+
+const AGENT: &str = concat!("ziggurat/", env!("CARGO_PKG_VERSION"));
+
+struct Credential {
+    text: String,
+    is_token: bool,
+}
+
+impl Builder {
+    /// The headers of each request; keys in them are added to `secrets`.
+    pub(super) fn headers(
+        &self,
+        bearer: bool,
+        secrets: &mut Vec<String>,
+    ) -> Result<HeaderMap, ConfigError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        if let Some(Credential { text, is_token }) = self.credential()? {
+            let (name, value) = match bearer || is_token {
+                true => (AUTHORIZATION, format!("Bearer {text}")),
+                false => (API_KEY, text.clone()),
+            };
+            headers.insert(name, secret("api_key", &value)?);
+            secrets.push(text);
+        }
+        if self.face == Face::OpenAi
+            && let Some(organization) = self.setting(&self.organization, &["OPENAI_ORGANIZATION"])
+        {
+            headers.insert("openai-organization", value("organization", &organization)?);
+        }
+        for (name, text) in &self.headers {
+            let name = HeaderName::try_from(name)
+                .map_err(|_| ConfigError::new("extra_headers", "not a header name"))?;
+            if is_of_transport(&name) {
+                let problem = format!("{name} cannot be set: it says how the request is sent");
+                return Err(ConfigError::new("extra_headers", problem));
+            }
+            // Often a key as well.
+            headers.insert(name, secret("extra_headers", text)?);
+            secrets.push(text.strip_prefix("Bearer ").unwrap_or(text).to_owned());
+        }
+        Ok(headers)
+    }
+
+    /// What was set comes before the environment, a key before a token.
+    fn credential(&self) -> Result<Option<Credential>, ConfigError> {
+        let key = |text| Credential {
+            text,
+            is_token: false,
+        };
+        let token = |text| Credential {
+            text,
+            is_token: true,
+        };
+        let names = self.face.env_defaults("api_key");
+        if self.face != Face::Azure {
+            return Ok(self.setting(&self.api_key, names).map(key));
+        }
+        let set = filled(&self.api_key).map(key);
+        let set = set.or_else(|| filled(&self.azure_ad_token).map(token));
+        if set.is_none() && self.is_application_set() {
+            return Ok(None);
+        }
+        let credential = set
+            .or_else(|| self.variable(names).map(key))
+            .or_else(|| self.variable(&["AZURE_AD_TOKEN"]).map(token));
+        match credential {
+            // LiteLLM's way to name a token that is to be exchanged for the real one.
+            Some(credential) if credential.is_token && credential.text.starts_with("oidc/") => {
+                let problem = "oidc/… names no token; give the token itself";
+                Err(ConfigError::new("azure_ad_token", problem))
+            }
+            credential => Ok(credential),
+        }
+    }
+
+    /// What fetches tokens for an application. What was set is completed from the environment; a part of it alone is a
+    /// fault, but in the environment it may be there for something else.
+    pub(super) fn application(
+        &self,
+        secrets: &mut Vec<String>,
+    ) -> Result<Option<Tokens>, ConfigError> {
+        if self.face != Face::Azure {
+            return Ok(None);
+        }
+        let parts = [
+            ("tenant_id", &self.tenant_id, "AZURE_TENANT_ID"),
+            ("client_id", &self.client_id, "AZURE_CLIENT_ID"),
+            ("client_secret", &self.client_secret, "AZURE_CLIENT_SECRET"),
+        ];
+        let is_set = self.is_application_set();
+        let mut found = Vec::new();
+        for (setting, set, variable) in parts {
+            match self.setting(set, &[variable]) {
+                Some(value) => found.push(value),
+                None if is_set => {
+                    let problem = format!("missing; set it, or {variable}");
+                    return Err(ConfigError::new(setting, problem));
+                }
+                None => return Ok(None),
+            }
+        }
+        let Ok([tenant, id, secret]) = <[String; 3]>::try_from(found) else {
+            return Ok(None);
+        };
+        secrets.push(secret.clone());
+        let application = Application {
+            authority: self.variable(&["AZURE_AUTHORITY_HOST"]),
+            scope: self.setting(&self.scope, &["AZURE_SCOPE"]),
+            tenant,
+            id,
+            secret,
+        };
+        application.tokens(self.http_client()).map(Some)
+    }
+
+    /// Whether the deployment itself names an application.
+    fn is_application_set(&self) -> bool {
+        [&self.tenant_id, &self.client_id, &self.client_secret]
+            .iter()
+            .any(|set| filled(set).is_some())
+    }
+}
+
+fn value(setting: &'static str, text: &str) -> Result<HeaderValue, ConfigError> {
+    HeaderValue::from_str(text).map_err(|_| ConfigError::new(setting, "not a header value"))
+}
+
+fn secret(setting: &'static str, text: &str) -> Result<HeaderValue, ConfigError> {
+    let mut value = value(setting, text)?;
+    value.set_sensitive(true);
+    Ok(value)
+}

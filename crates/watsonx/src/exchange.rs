@@ -1,0 +1,276 @@
+//! Reading the answer to one call.
+
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use http::{Extensions, HeaderValue, StatusCode, response::Parts};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use ziggurat_core::{
+    ContentFiltered, Failure, FailureKind, JsonBody, Meter,
+    json::{Document, Printed},
+};
+use ziggurat_provider::{Answer, Exchange, Streamed, redact};
+
+use crate::{
+    chat::{Object, print, raw},
+    dialect::generated_id,
+    failure::{Wire, is_error},
+    finish,
+    generation::{self, Generated},
+    stream::Events,
+    template::{Route, Template},
+};
+
+/// One chat completion.
+pub(crate) struct Chat {
+    template: Arc<Template>,
+    /// The name that answers bear, as JSON.
+    model: Option<Bytes>,
+    asked: Asked,
+    /// Where the usage is written, if anyone wants to know.
+    meter: Option<Meter>,
+    /// The token that was at hand when the call was made.
+    token: Option<HeaderValue>,
+    events: Option<Box<Events>>,
+    /// Set by a plain answer whose first choice was held back.
+    filtered: bool,
+}
+
+/// What a request asked for, as far as the answer shows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub(crate) stream: bool,
+    /// The chunk that tells the usage.
+    pub(crate) usage: bool,
+}
+
+#[derive(Deserialize)]
+struct Usage {
+    prompt_tokens: Option<u64>,
+    completion_tokens: Option<u64>,
+}
+
+impl Chat {
+    pub(crate) fn new(
+        template: Arc<Template>,
+        model: Option<Bytes>,
+        asked: Asked,
+        meter: Option<Meter>,
+        token: Option<HeaderValue>,
+    ) -> Self {
+        Self {
+            template,
+            model,
+            asked,
+            meter,
+            token,
+            events: None,
+            filtered: false,
+        }
+    }
+
+    fn events(&mut self) -> &mut Events {
+        let Self {
+            template,
+            model,
+            asked,
+            meter,
+            events,
+            ..
+        } = self;
+        events.get_or_insert_with(|| {
+            let secrets = template.secrets();
+            let events = Events::new(
+                template.route,
+                model.clone(),
+                asked.usage,
+                meter.clone(),
+                secrets,
+            );
+            Box::new(events)
+        })
+    }
+
+    /// Makes an answer of chat of one of text generation.
+    fn generated(&mut self, document: Document) -> Option<JsonBody> {
+        let generated = Generated::of(&document)?;
+        self.filtered = generated.finish == Some("content_filter");
+        let usage = generation::usage(generated.input, generated.output);
+        if let Some(meter) = &self.meter {
+            meter.record(generated.input, generated.output);
+        }
+        let mut answer = JsonBody::new(document);
+        for name in ["results", "model_id", "created_at"] {
+            answer.remove(name);
+        }
+        answer.set("choices", generated.choices());
+        if let Some(usage) = usage {
+            answer.set("usage", usage);
+        }
+        Some(answer)
+    }
+
+    fn chat(&mut self, document: Document) -> Option<JsonBody> {
+        let text = document.get("choices")?.text();
+        let mut choices: Vec<Object> = serde_json::from_str(text).ok()?;
+        self.filtered = choices.first().is_some_and(is_filtered);
+        let mut changed = false;
+        for choice in &mut choices {
+            changed |= finish_as_openai(choice);
+        }
+        let choices = changed.then(|| print(&choices)).flatten();
+        if let Some(meter) = &self.meter {
+            record(meter, &document);
+        }
+        let mut answer = JsonBody::new(document);
+        if let Some(choices) = choices {
+            answer.set("choices", choices);
+        }
+        Some(answer)
+    }
+}
+
+impl Exchange for Chat {
+    fn announced(&self, head: &Parts) -> Result<Answer, Failure> {
+        Answer::of(head, self.asked.stream).map_err(unreadable)
+    }
+
+    fn is_secret(&self, header: &[u8]) -> bool {
+        redact::is_needed(&self.template.secrets, header)
+    }
+
+    fn refused(&mut self, head: &Parts, body: &mut Bytes) -> Failure {
+        let wire = Wire::of_body(body, &self.template.secrets());
+        if head.status == StatusCode::UNAUTHORIZED
+            && let (Some(tokens), Some(used)) = (self.template.tokens(), &self.token)
+        {
+            // It was withdrawn before its time.
+            tokens.forget(|held| held == used);
+        }
+        wire.refused(head.status, &head.headers)
+    }
+
+    fn plain(&mut self, body: Bytes) -> Result<Printed, Failure> {
+        let invalid = |message: &str| {
+            let failure = Failure::new(FailureKind::InvalidResponse).with_message(message);
+            Err(unreadable(failure))
+        };
+        let Ok(document) = Document::parse(body) else {
+            return invalid("the upstream's answer is not a JSON object");
+        };
+        if is_error(&document) {
+            return Err(Wire::of(document.raw(), &self.template.secrets()).in_band());
+        }
+        let answer = match self.template.route {
+            Route::Chat => self.chat(document),
+            Route::Text => self.generated(document),
+        };
+        let Some(mut answer) = answer else {
+            return invalid("the upstream's answer has no choices");
+        };
+        if is_empty(answer.get("id")) {
+            answer.set("id", generated_id());
+        }
+        answer.set("object", r#""chat.completion""#);
+        if !answer.contains("created") {
+            answer.set("created", now().to_string());
+        }
+        match &self.model {
+            Some(model) => answer.set("model", model.clone()),
+            None if answer.contains("model") => {}
+            None => answer.set("model", ziggurat_core::json::string(&self.template.model)),
+        }
+        Ok(answer.print())
+    }
+
+    fn tell(&self, extensions: &mut Extensions) {
+        if self.filtered {
+            extensions.insert(ContentFiltered);
+        }
+    }
+
+    fn chunk(&mut self, data: Bytes) -> Streamed {
+        self.events().chunk(data)
+    }
+
+    fn end(&mut self, broken: Option<Failure>) -> Streamed {
+        self.events().end(broken)
+    }
+}
+
+impl Template {
+    /// What must not be shown now: the token at hand too.
+    fn secrets(&self) -> Vec<Box<str>> {
+        let token = self.tokens().and_then(|tokens| tokens.at_hand());
+        let token = token.as_ref().and_then(|token| token.to_str().ok());
+        let token = token.and_then(|token| token.strip_prefix("Bearer "));
+        let all = self.secrets.iter().map(|secret| &**secret).chain(token);
+        all.map(Box::from).collect()
+    }
+}
+
+/// Gives an unreadable answer the status that clients of the provider know it under.
+pub(crate) fn unreadable(failure: Failure) -> Failure {
+    failure.with_status(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// Writes the `usage` of an answer, or of a chunk, as far as it is there and of use.
+pub(crate) fn record(meter: &Meter, document: &Document) {
+    let usage = document.get("usage");
+    if let Some(Ok(usage)) = usage.map(|usage| usage.decode::<Usage>()) {
+        meter.record(usage.prompt_tokens, usage.completion_tokens);
+    }
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| now.as_secs())
+}
+
+/// Whether an id says nothing.
+pub(crate) fn is_empty(id: Option<&[u8]>) -> bool {
+    id.is_none_or(|id| matches!(id, b"\"\"" | b"null"))
+}
+
+fn is_filtered(choice: &Object) -> bool {
+    let reason = choice.get("finish_reason").map(|reason| reason.get());
+    let reason = reason.and_then(|reason| serde_json::from_str::<String>(reason).ok());
+    reason.is_some_and(|reason| finish::openai(&reason, false) == "content_filter")
+}
+
+/// Gives a choice's finish reason OpenAI's name. Says whether it had another.
+fn finish_as_openai(choice: &mut Object) -> bool {
+    let calls_tools = choice
+        .get("message")
+        .and_then(|message| serde_json::from_str::<Object>(message.get()).ok())
+        .is_some_and(|message| has_calls(&message));
+    let Some(native) = choice.get("finish_reason") else {
+        return false;
+    };
+    let Some(openai) = reason(native, calls_tools) else {
+        return false;
+    };
+    let Some(openai) = raw(format!("\"{openai}\"")) else {
+        return false;
+    };
+    choice.insert("finish_reason".to_owned(), openai);
+    true
+}
+
+/// Whether a message, or the delta of one, calls tools.
+pub(crate) fn has_calls(message: &Object) -> bool {
+    let calls = message.get("tool_calls");
+    calls.is_some_and(|calls| calls.get().contains('{'))
+}
+
+/// Returns OpenAI's word for a finish reason that has another.
+pub(crate) fn reason(native: &RawValue, calls_tools: bool) -> Option<&'static str> {
+    let native: String = serde_json::from_str(native.get()).ok()?;
+    let openai = finish::openai(&native, calls_tools);
+    (openai != native).then_some(openai)
+}

@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+mod builder;
+mod chat;
+mod dialect;
+mod error;
+mod exchange;
+mod failure;
+mod finish;
+mod generation;
+mod prompt;
+mod stream;
+mod template;
+mod token;
+mod tools;
+mod url;
+
+pub use self::{builder::Builder, dialect::Watsonx, error::ConfigError};

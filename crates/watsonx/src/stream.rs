@@ -1,0 +1,348 @@
+//! Making chunks of events.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use ziggurat_core::{
+    Failure, FailureKind, JsonBody, Meter,
+    json::{Document, string},
+};
+use ziggurat_provider::{
+    Streamed,
+    sse::{DONE, DONE_EVENT, Event, Splitter},
+};
+
+use crate::{
+    chat::{Object, print, raw},
+    dialect::generated_id,
+    exchange::{has_calls, is_empty, now, reason, record, unreadable},
+    failure::{Wire, is_error},
+    generation::{self, Generated},
+    template::Route,
+};
+
+/// The events of a stream.
+pub(crate) struct Events {
+    splitter: Splitter,
+    reader: Reader,
+}
+
+/// What is known of a stream while it is read.
+struct Reader {
+    route: Route,
+    /// The name that chunks bear, as JSON.
+    model: Option<Bytes>,
+    /// Whether the client wants the chunk that tells the usage.
+    include_usage: bool,
+    meter: Option<Meter>,
+    secrets: Vec<Box<str>>,
+    /// What all chunks share, from the first on, as JSON.
+    head: Option<Head>,
+    /// The usage that was told, as JSON.
+    usage: Option<Bytes>,
+    /// Tokens that text generation has counted.
+    counted: [Option<u64>; 2],
+    /// Which choices have begun, have ended, have called tools; one bit each.
+    started: u128,
+    finished: u128,
+    calls_tools: u128,
+}
+
+struct Head {
+    id: Bytes,
+    created: Bytes,
+    model: Bytes,
+}
+
+/// What an event means for its stream; `None` that it goes on.
+type End = Option<Result<(), Failure>>;
+
+// === impl Events ===
+
+impl Events {
+    pub(crate) fn new(
+        route: Route,
+        model: Option<Bytes>,
+        include_usage: bool,
+        meter: Option<Meter>,
+        secrets: Vec<Box<str>>,
+    ) -> Self {
+        let reader = Reader {
+            route,
+            model,
+            include_usage,
+            meter,
+            secrets,
+            head: None,
+            usage: None,
+            counted: [None; 2],
+            started: 0,
+            finished: 0,
+            calls_tools: 0,
+        };
+        Self {
+            splitter: Splitter::new(),
+            reader,
+        }
+    }
+
+    pub(crate) fn chunk(&mut self, data: Bytes) -> Streamed {
+        let mut out = BytesMut::with_capacity(data.len());
+        self.splitter.push(data);
+        let end = loop {
+            match self.splitter.next_event() {
+                Ok(Some(event)) => {
+                    if let Some(end) = self.reader.event(event, &mut out) {
+                        break Some(end);
+                    }
+                }
+                Ok(None) => break None,
+                Err(too_long) => {
+                    let failure = Failure::new(FailureKind::InvalidResponse).with_source(too_long);
+                    break Some(Err(failure));
+                }
+            }
+        };
+        let data = out.freeze();
+        Streamed { data, end }
+    }
+
+    pub(crate) fn end(&mut self, broken: Option<Failure>) -> Streamed {
+        let mut out = BytesMut::new();
+        let last = self.splitter.rest();
+        let last = last.filter(|event| broken.is_none() && is_whole(*event));
+        let end = last.and_then(|event| self.reader.event(event, &mut out));
+        let end = end.unwrap_or_else(|| self.reader.end(broken, &mut out));
+        Streamed {
+            data: out.freeze(),
+            end: Some(end),
+        }
+    }
+}
+
+// === impl Reader ===
+
+impl Reader {
+    fn event(&mut self, event: Event<'_>, out: &mut BytesMut) -> End {
+        let Some(data) = event.data().filter(|data| !data.is_empty()) else {
+            // It keeps the connection alive.
+            out.put_slice(b":\n\n");
+            return None;
+        };
+        if data.trim_ascii() == DONE {
+            return Some(self.done(out));
+        }
+        let document = Document::parse(Bytes::copy_from_slice(&data));
+        let is_error_event = event.name() == Some(b"error");
+        match document {
+            Ok(document) if !is_error_event && !is_error(&document) => self.read(document, out),
+            Err(_) if !is_error_event => Some(Err(invalid())),
+            _ => Some(Err(Wire::of(&data, &self.secrets).in_band())),
+        }
+    }
+
+    fn read(&mut self, document: Document, out: &mut BytesMut) -> End {
+        let choices = match self.route {
+            Route::Chat => self.chat(&document),
+            Route::Text => self.generated(&document),
+        };
+        match choices {
+            Ok(Some(choices)) => {
+                self.print(document, choices, out);
+                None
+            }
+            // The last event tells the usage.
+            Ok(None) if self.usage.is_some() && self.is_complete() => Some(self.done(out)),
+            Ok(None) => None,
+            Err(failure) => Some(Err(failure)),
+        }
+    }
+
+    /// Reads a chunk of chat; `None` if it has no choices.
+    fn chat(&mut self, document: &Document) -> Result<Option<Bytes>, Failure> {
+        if let Some(usage) = document.get("usage").filter(|usage| !usage.is_null()) {
+            self.usage = Some(Bytes::copy_from_slice(usage.as_bytes()));
+            if let Some(meter) = &self.meter {
+                record(meter, document);
+            }
+        }
+        let Some(text) = document.get("choices") else {
+            return Ok(None);
+        };
+        let mut choices: Vec<Object> = serde_json::from_str(text.text()).map_err(|_| invalid())?;
+        if choices.is_empty() {
+            return Ok(None);
+        }
+        let mut changed = false;
+        for choice in &mut choices {
+            changed |= self.note(choice);
+        }
+        match changed {
+            true => print(&choices).map(Some).ok_or_else(invalid),
+            false => Ok(Some(Bytes::copy_from_slice(text.as_bytes()))),
+        }
+    }
+
+    /// Notes what a choice says, and gives its finish reason OpenAI's name. Says whether it had another.
+    fn note(&mut self, choice: &mut Object) -> bool {
+        let index = choice.get("index").map_or("0", |index| index.get());
+        let bit = 1 << index.parse().unwrap_or(0_u32).min(u128::BITS - 1);
+        self.started |= bit;
+        let delta = choice.get("delta");
+        let delta = delta.filter(|delta| delta.get().contains("tool_calls"));
+        let delta = delta.and_then(|delta| serde_json::from_str::<Object>(delta.get()).ok());
+        if delta.is_some_and(|delta| has_calls(&delta)) {
+            self.calls_tools |= bit;
+        }
+        let native = match choice.get("finish_reason") {
+            Some(native) if !matches!(native.get(), "null" | "\"\"") => native,
+            _ => return false,
+        };
+        self.finished |= bit;
+        let openai = reason(native, self.calls_tools & bit != 0);
+        let Some(openai) = openai.and_then(|openai| raw(format!("\"{openai}\""))) else {
+            return false;
+        };
+        choice.insert("finish_reason".to_owned(), openai);
+        true
+    }
+
+    /// Reads a piece of generated text; `None` if it has no result.
+    fn generated(&mut self, document: &Document) -> Result<Option<Bytes>, Failure> {
+        let Some(results) = document.get("results") else {
+            return Ok(None);
+        };
+        let Some(piece) = Generated::of(document) else {
+            return match results.text().contains('{') {
+                true => Err(invalid()),
+                false => Ok(None),
+            };
+        };
+        // Tokens of the answer are counted on from piece to piece, those of the prompt are told once.
+        let [input, output] = &mut self.counted;
+        *input = piece.input.max(*input);
+        *output = piece.output.max(*output);
+        self.usage = generation::usage(*input, *output);
+        if let Some(meter) = &self.meter {
+            meter.record(*input, *output);
+        }
+        let is_first = self.started == 0;
+        self.started = 1;
+        if piece.finish.is_some() {
+            self.finished = 1;
+        }
+        Ok(Some(piece.delta(is_first)))
+    }
+
+    /// Passes a chunk on; what is not known of it stays.
+    fn print(&mut self, document: Document, choices: Bytes, out: &mut BytesMut) {
+        let model = &self.model;
+        let head = self.head.get_or_insert_with(|| Head::of(&document, model));
+        let mut chunk = JsonBody::new(document);
+        chunk.set("id", head.id.clone());
+        chunk.set("object", r#""chat.completion.chunk""#);
+        chunk.set("created", head.created.clone());
+        chunk.set("model", head.model.clone());
+        chunk.set("choices", choices);
+        chunk.remove("usage");
+        chunk.remove("results");
+        // Of several lines if the event was: but spaces between the tokens of JSON.
+        let text = chunk.to_bytes();
+        out.put_slice(b"data: ");
+        out.extend(text.iter().map(|&byte| match byte {
+            b'\n' | b'\r' => b' ',
+            byte => byte,
+        }));
+        out.put_slice(b"\n\n");
+    }
+
+    /// Ends a stream whose upstream says that it is complete.
+    fn done(&mut self, out: &mut BytesMut) -> Result<(), Failure> {
+        let Some(head) = self.head.as_ref().filter(|_| self.started != 0) else {
+            return Err(Failure::new(FailureKind::Disconnected)
+                .with_message("the upstream's stream ended before its first chunk"));
+        };
+        for index in 0..u128::BITS {
+            let bit = 1 << index;
+            if self.started & !self.finished & bit != 0 {
+                let reason = match self.calls_tools & bit {
+                    0 => "stop",
+                    _ => "tool_calls",
+                };
+                let choices =
+                    format!(r#"[{{"index":{index},"delta":{{}},"finish_reason":"{reason}"}}]"#);
+                head.chunk(choices.as_bytes(), None, out);
+            }
+        }
+        if let Some(usage) = self.usage.as_ref().filter(|_| self.include_usage) {
+            head.chunk(b"[]", Some(usage), out);
+        }
+        out.put_slice(DONE_EVENT);
+        Ok(())
+    }
+
+    /// Ends a stream of which no more comes. There is no event that ends it: it is whole if its choices are.
+    fn end(&mut self, broken: Option<Failure>, out: &mut BytesMut) -> Result<(), Failure> {
+        if self.is_complete() {
+            return self.done(out);
+        }
+        Err(broken.unwrap_or_else(|| Failure::new(FailureKind::Disconnected)))
+    }
+
+    fn is_complete(&self) -> bool {
+        self.started != 0 && self.started == self.finished
+    }
+}
+
+// === impl Head ===
+
+impl Head {
+    fn of(document: &Document, model: &Option<Bytes>) -> Self {
+        let get = |name| document.get(name).map(|value| value.as_bytes());
+        let id = get("id").filter(|id| !is_empty(Some(id)));
+        let created = get("created").filter(|created| created.iter().all(u8::is_ascii_digit));
+        let native = get("model").or_else(|| get("model_id"));
+        let native = native.map_or_else(|| string(""), Bytes::copy_from_slice);
+        Self {
+            id: id.map_or_else(generated_id, Bytes::copy_from_slice),
+            created: created.map_or_else(|| now().to_string().into(), Bytes::copy_from_slice),
+            model: model.clone().unwrap_or(native),
+        }
+    }
+
+    /// Writes a chunk of our own.
+    fn chunk(&self, choices: &[u8], usage: Option<&Bytes>, out: &mut BytesMut) {
+        let Self { id, created, model } = self;
+        for piece in [
+            b"data: {\"id\":",
+            &id[..],
+            b",\"object\":\"chat.completion.chunk\",\"created\":",
+            created,
+            b",\"model\":",
+            model,
+            b",\"choices\":",
+            choices,
+        ] {
+            out.put_slice(piece);
+        }
+        if let Some(usage) = usage {
+            out.put_slice(b",\"usage\":");
+            out.put_slice(usage);
+        }
+        out.put_slice(b"}\n\n");
+    }
+}
+
+fn invalid() -> Failure {
+    unreadable(
+        Failure::new(FailureKind::InvalidResponse)
+            .with_message("the upstream's stream has an unreadable event"),
+    )
+}
+
+/// Whether the last event of a body is whole, though its blank line is missing: half of one says nothing.
+fn is_whole(event: Event<'_>) -> bool {
+    event.data().is_some_and(|data| {
+        data.trim_ascii() == DONE
+            || event.name() == Some(b"error")
+            || Document::parse(Bytes::copy_from_slice(&data)).is_ok()
+    })
+}
