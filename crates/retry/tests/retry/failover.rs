@@ -99,7 +99,7 @@ async fn who_never_has_a_place_does_not_prolong_the_retries() {
             assert!(tried.attempts() < 10, "it goes on for ever");
             let mut attempt = Attempt::start();
             attempt.deployment = Some("a".into());
-            (attempt.untried, attempt.untried_elsewhere) = (1, 1);
+            attempt.untried_elsewhere = true;
             let _number = tried.begin(attempt);
             Ok::<_, Failure>(Response::builder().status(500).body(()).unwrap())
         });
@@ -125,7 +125,7 @@ async fn a_group_without_a_place_does_not_prolong_the_retries() {
             if call == 0 {
                 let mut attempt = Attempt::start();
                 attempt.deployment = Some("a".into());
-                (attempt.untried, attempt.untried_elsewhere) = (1, 1);
+                attempt.untried_elsewhere = true;
                 let _number = tried.begin(attempt);
             }
             let failure = Failure::new(FailureKind::RateLimited).with_unsent();

@@ -19,12 +19,15 @@ use tower::ServiceBuilder;
 use ziggurat::prelude::*;
 use ziggurat_examples::greeter::Greeter;
 
+/// How long a backend that fails is left alone.
+const REST: Duration = Duration::from_secs(30);
+
 type Backend = Cooldown<Timeout<Open<Channel>>, GrpcStatus>;
 
 /// One backend, with what belongs to it alone.
 fn backend(name: &'static str, url: &str) -> Result<Endpoint<Backend>, Error> {
     let channel = Address::from_shared(url.to_owned())?.connect_lazy();
-    // Two failures in a row give it a rest.
+    // The second failure within a minute gives it a rest.
     let breaker = Breaker::new(
         Arc::default(),
         Rules::new().allowed_fails(1).cooldown_time(REST),
