@@ -6,11 +6,14 @@ use http::{
     header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
 };
 use ziggurat_core::json;
-use ziggurat_provider::is_of_transport;
+use ziggurat_provider::{
+    is_of_transport,
+    params::{Unsupported, is_reserved},
+};
 
 use crate::{
     ConfigError, Face, OpenAi, limits::Limits, messages::Rewrites, reasoning::Series,
-    reserved::is_reserved, template::Template, unsupported::Unsupported, url::Base,
+    template::Template, url::Base,
 };
 
 const OPENAI: &str = "https://api.openai.com/v1";

@@ -9,13 +9,13 @@ use ziggurat_core::{
     ContentFiltered, Failure, FailureKind, JsonBody,
     json::{Document, Printed},
 };
-use ziggurat_provider::{Answer, Exchange, Excused, Streamed};
+use ziggurat_provider::{Answer, Exchange, Excused, Streamed, redact};
 
 use crate::{
     Face,
     dialect::generated_id,
     failure::{Wire, is_error},
-    finish, json_tool, length, redact,
+    finish, json_tool, length,
     spans::{Edits, Members, elements},
     stream::Events,
     template::Template,

@@ -5,7 +5,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 use ziggurat_core::{Failure, FailureKind, UpstreamError, json};
 
-use crate::{phrases, redact};
+use ziggurat_provider::{phrases, redact};
 
 /// Most characters of an upstream's message that are kept.
 const LONGEST: usize = 2_000;

@@ -5,11 +5,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use ziggurat_core::JsonBody;
+use ziggurat_provider::params::concat;
 
-use crate::{
-    spans::{Edits, Members, elements},
-    template::concat,
-};
+use crate::spans::{Edits, Members, elements};
 
 const NAME: &str = "\"json_tool_call\"";
 const FORCED: &str = r#"{"type":"function","function":{"name":"json_tool_call"}}"#;

@@ -11,16 +11,12 @@ mod length;
 mod limits;
 mod memo;
 mod messages;
-mod phrases;
 mod reasoning;
-mod redact;
-mod reserved;
 mod schema;
 mod spans;
 mod stream;
 mod template;
 mod tools;
-mod unsupported;
 mod url;
 
 pub use self::{

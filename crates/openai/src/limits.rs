@@ -1,11 +1,9 @@
 //! What deployments of Azure lack: older API versions, and the gpt-3.5 models.
 
 use ziggurat_core::{Failure, JsonBody};
+use ziggurat_provider::params::{Permits, refusal};
 
-use crate::{
-    json_tool,
-    unsupported::{Permits, refusal},
-};
+use crate::json_tool;
 
 /// First version with `tool_choice`, as in Azure's list of API changes.
 const TOOL_CHOICE: &str = "2023-12-01";

@@ -2,8 +2,7 @@
 
 use bytes::Bytes;
 use ziggurat_core::{Failure, JsonBody};
-
-use crate::unsupported::{Permits, refusal};
+use ziggurat_provider::params::{Permits, refusal};
 
 /// A series of reasoning models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

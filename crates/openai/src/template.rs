@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use http::{HeaderMap, Uri};
 use ziggurat_core::{Failure, FailureKind, JsonBody};
-use ziggurat_provider::Call;
-
-use crate::{
-    Face, limits::Limits, messages::Rewrites, reasoning::Series, reserved::is_reserved,
-    unsupported::Unsupported,
+use ziggurat_provider::{
+    Call,
+    params::{self, Unsupported},
 };
+
+use crate::{Face, limits::Limits, messages::Rewrites, reasoning::Series};
 
 /// A deployment, ready to be called. It holds keys: no `Debug`.
 pub(crate) struct Template {
@@ -30,26 +30,9 @@ pub(crate) struct Template {
 }
 
 impl Template {
-    /// Makes the body for the upstream. What the request says wins over defaults, what a fallback says over both.
+    /// Makes the body for the upstream.
     pub(crate) fn body(&self, call: Call<'_>) -> JsonBody {
-        let mut body = call.body().clone();
-        flatten_extra_body(&mut body);
-        for (name, value) in &self.defaults {
-            match body.get(name) {
-                None => body.set(name.to_string(), value.clone()),
-                Some(tools) if &**name == "tools" => {
-                    if let Some(all) = concat(value, tools) {
-                        body.set("tools", all);
-                    }
-                }
-                Some(_) => {}
-            }
-        }
-        for (name, value) in call.parameters() {
-            if !is_reserved(name) {
-                body.set(name.to_owned(), value.clone());
-            }
-        }
+        let mut body = params::body(call, &self.defaults);
         body.set("model", self.model_json.clone());
         self.rewrites.apply(&mut body);
         body
@@ -84,33 +67,4 @@ impl Template {
         let message = format!("no key for the provider: set api_key or {name}");
         Failure::new(FailureKind::Authentication).with_message(message)
     }
-}
-
-/// Puts the members of `extra_body` where clients mean them to be.
-fn flatten_extra_body(body: &mut JsonBody) {
-    let Some(extra) = body.get("extra_body") else {
-        return;
-    };
-    let extra = ziggurat_core::json::Document::parse(Bytes::copy_from_slice(extra));
-    body.remove("extra_body");
-    let Ok(extra) = extra else { return };
-    for (name, value) in extra.members() {
-        if !is_reserved(&name) {
-            body.set(name.into_owned(), Bytes::copy_from_slice(value.as_bytes()));
-        }
-    }
-}
-
-/// Joins two arrays; `None` if either is none.
-pub(crate) fn concat(first: &[u8], second: &[u8]) -> Option<Bytes> {
-    let inside = |array: &[u8]| -> Option<Vec<u8>> {
-        let inside = array.trim_ascii().strip_prefix(b"[")?.strip_suffix(b"]")?;
-        Some(inside.trim_ascii().to_vec())
-    };
-    let (first, second) = (inside(first)?, inside(second)?);
-    let comma: &[u8] = match first.is_empty() || second.is_empty() {
-        true => b"",
-        false => b",",
-    };
-    Some([b"[", &first[..], comma, &second[..], b"]"].concat().into())
 }

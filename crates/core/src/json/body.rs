@@ -80,6 +80,21 @@ impl JsonBody {
         }
     }
 
+    /// Returns the members and their values as JSON, edits counted: first those of the text that stay.
+    pub fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, &[u8])> {
+        let stay = self.document.members().filter_map(|(name, value)| {
+            let edit = self.edits.iter().find(|edit| edit.name == name);
+            match edit {
+                Some(edit) => Some((name, edit.value.as_deref()?)),
+                None => Some((name, value.as_bytes())),
+            }
+        });
+        let is_new = |edit: &&Edit| self.document.get(&edit.name).is_none();
+        let new = self.edits.iter().filter(is_new);
+        let new = new.filter_map(|edit| Some((Cow::Borrowed(&*edit.name), edit.value.as_deref()?)));
+        stay.chain(new)
+    }
+
     /// Prints the object with its edits, ready to be sent.
     #[must_use]
     pub fn print(&self) -> Printed {

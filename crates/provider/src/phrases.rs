@@ -1,4 +1,4 @@
-//! What the messages of errors say, where no code says it.
+//! What the messages of errors say, where no code says it; for dialects.
 //!
 //! A message may quote the request, so that only phrases of servers' own count: outside of quotes, and for content policies
 //! whole sentences.
@@ -52,7 +52,8 @@ const OUT_OF_TOKENS: &str =
 const QUOTED: &[&str] = &["inputs", "max_new_tokens"];
 
 /// Refines a request that was refused.
-pub(crate) fn refused(message: &str) -> Option<FailureKind> {
+#[must_use]
+pub fn refused(message: &str) -> Option<FailureKind> {
     let message = message.to_lowercase();
     let own = unquoted(&message);
     let has = |phrase: &&str| own.contains(phrase);
@@ -67,13 +68,15 @@ pub(crate) fn refused(message: &str) -> Option<FailureKind> {
 }
 
 /// Says whether an error of unknown status is about a rate limit.
-pub(crate) fn is_rate_limit(message: &str) -> bool {
+#[must_use]
+pub fn is_rate_limit(message: &str) -> bool {
     let own = unquoted(&message.to_lowercase());
     RATE_LIMIT.iter().any(|phrase| own.contains(phrase))
 }
 
 /// Says whether a model used up its tokens before it said anything.
-pub(crate) fn is_out_of_tokens(message: &str) -> bool {
+#[must_use]
+pub fn is_out_of_tokens(message: &str) -> bool {
     unquoted(&message.to_lowercase()).contains(OUT_OF_TOKENS)
 }
 

@@ -1,4 +1,4 @@
-//! Cutting keys out of what upstreams write.
+//! Cutting keys out of what upstreams write, for dialects that show it.
 
 use memchr::memmem;
 use serde_json::Value;
@@ -7,21 +7,23 @@ use serde_json::Value;
 const REDACTED: &str = "[redacted]";
 
 /// Says whether a text holds a secret.
-pub(crate) fn is_needed(secrets: &[Box<str>], text: &[u8]) -> bool {
+#[must_use]
+pub fn is_needed(secrets: &[Box<str>], text: &[u8]) -> bool {
     secrets
         .iter()
         .any(|secret| memmem::find(text, secret.as_bytes()).is_some())
 }
 
 /// Cuts the secrets out of a text.
-pub(crate) fn text(secrets: &[Box<str>], text: &str) -> String {
+#[must_use]
+pub fn text(secrets: &[Box<str>], text: &str) -> String {
     secrets.iter().fold(text.to_owned(), |text, secret| {
         text.replace(&**secret, REDACTED)
     })
 }
 
 /// Cuts the secrets out of all texts of a value, however they were escaped. Says whether there were any.
-pub(crate) fn value(secrets: &[Box<str>], value: &mut Value) -> bool {
+pub fn value(secrets: &[Box<str>], value: &mut Value) -> bool {
     match value {
         Value::String(string) => {
             let found = is_needed(secrets, string.as_bytes());

@@ -1,7 +1,6 @@
-//! Names of LiteLLM's settings, which are for a gateway and never for a provider.
-
-/// Whether a parameter of this name stays here.
-pub(crate) fn is_reserved(name: &str) -> bool {
+/// Says whether a name is one of LiteLLM's settings, which are for a gateway and never for a provider.
+#[must_use]
+pub fn is_reserved(name: &str) -> bool {
     name.starts_with("litellm_")
         || name.starts_with("azure_")
         || name.starts_with("aws_")
