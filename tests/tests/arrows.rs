@@ -24,6 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "ziggurat-openai",
         &["ziggurat-core", "ziggurat-models", "ziggurat-provider"],
     ),
+    ("ziggurat-vertex", &["ziggurat-core", "ziggurat-provider"]),
     ("ziggurat-config", &["ziggurat-models"]),
     ("ziggurat-mock", &[]),
     (
@@ -47,6 +48,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "ziggurat-router",
             "ziggurat-stream-timeout",
             "ziggurat-timeout",
+            "ziggurat-vertex",
         ],
     ),
     ("ziggurat-server", &["ziggurat"]),

@@ -12,4 +12,5 @@ mod regions;
 mod routing;
 mod streams;
 mod support;
+mod vertex;
 mod zephyrs;

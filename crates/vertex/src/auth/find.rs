@@ -45,7 +45,7 @@ pub(crate) fn find(
     }
     let host = set("GCE_METADATA_HOST");
     let is_google = host.is_some() || ON_GOOGLE.iter().any(|name| set(name).is_some());
-    if !is_google && !is_google_machine() {
+    if !is_google && (set("NO_GCE_CHECK").is_some() || !is_google_machine()) {
         let problem = "missing; set it, or VERTEXAI_CREDENTIALS or GOOGLE_APPLICATION_CREDENTIALS";
         return Err(ConfigError::new("vertex_credentials", problem));
     }

@@ -2,6 +2,8 @@
 
 mod openai;
 mod params;
+#[cfg(feature = "vertex")]
+mod vertex;
 
 use std::sync::Arc;
 
@@ -32,7 +34,11 @@ pub(super) fn build(
     deployment: &Deployment,
     client: &HttpClient,
 ) -> Result<Built, String> {
-    let spoken = dialect(Params { config, deployment })?;
+    let spoken = dialect(Params {
+        config,
+        deployment,
+        client,
+    })?;
     let api_base = shown(&spoken.api_base);
     let origin = api_base.trim_end_matches('/').to_ascii_lowercase();
     let served = Served::new(
@@ -56,6 +62,8 @@ fn dialect(params: Params<'_>) -> Result<Spoken, String> {
     let provider = params.deployment.provider;
     match provider {
         Provider::OpenAi | Provider::Azure | Provider::HuggingFace => openai::dialect(params),
+        #[cfg(feature = "vertex")]
+        Provider::VertexAi | Provider::Gemini => vertex::dialect(params),
         _ => Err(format!("the provider `{provider}` is not supported")),
     }
 }
@@ -66,6 +74,8 @@ pub(super) fn env_defaults(provider: Provider, setting: &str) -> &'static [&'sta
         Provider::OpenAi | Provider::Azure | Provider::HuggingFace => {
             openai::face(provider).env_defaults(setting)
         }
+        #[cfg(feature = "vertex")]
+        Provider::VertexAi | Provider::Gemini => vertex::face(provider).env_defaults(setting),
         _ => &[],
     }
 }

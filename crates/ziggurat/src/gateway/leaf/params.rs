@@ -1,11 +1,18 @@
 use serde_json::Value;
 use ziggurat_config::{Config, Deployment};
+use ziggurat_provider::HttpClient;
 
 /// What a deployment says about itself, as builders of dialects take it.
 #[derive(Clone, Copy)]
 pub(super) struct Params<'a> {
     pub(super) config: &'a Config,
     pub(super) deployment: &'a Deployment,
+    /// For dialects that have to fetch credentials.
+    #[cfg_attr(
+        not(feature = "vertex"),
+        allow(dead_code, reason = "no such dialect is built")
+    )]
+    pub(super) client: &'a HttpClient,
 }
 
 impl<'a> Params<'a> {
@@ -28,6 +35,15 @@ impl<'a> Params<'a> {
     pub(super) fn text(self, name: &str) -> Option<String> {
         let params = &self.deployment.provider_params;
         params.text(name).map(str::to_owned)
+    }
+
+    /// A parameter that is JSON: as text, or written out as a mapping.
+    #[cfg(feature = "vertex")]
+    pub(super) fn document(self, name: &str) -> Option<String> {
+        match self.deployment.provider_params.get(name)? {
+            Value::Object(members) => serde_json::to_string(members).ok(),
+            _ => self.text(name),
+        }
     }
 
     pub(super) fn headers(self) -> impl Iterator<Item = (&'a str, &'a str)> {
