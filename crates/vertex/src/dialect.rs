@@ -7,7 +7,7 @@ use ziggurat_provider::{Authorized, Call, Dialect, Outgoing, credentials::Cached
 use crate::{
     Builder,
     answer::Chat,
-    auth::{self, Token},
+    auth::{self, Token, Used},
     request,
     template::Template,
     url,
@@ -116,7 +116,11 @@ impl Dialect for Vertex {
         };
         *request.headers_mut() = template.headers.clone();
         call.forward(request.headers_mut());
-        let chat = Chat::new(template.clone(), call, asked);
+        let used = Used::default();
+        if template.tokens.is_some() {
+            request.extensions_mut().insert(used.clone());
+        }
+        let chat = Chat::new(template.clone(), call, asked, used);
         Ok(Outgoing {
             request,
             exchange: Box::new(chat),
@@ -166,6 +170,9 @@ fn with_token(
     token: &Token,
     also: Option<&HeaderName>,
 ) -> Request<Printed> {
+    if let Some(used) = request.extensions().get::<Used>() {
+        used.note(token);
+    }
     let headers = request.headers_mut();
     headers.insert(auth::HEADER, token.header.clone());
     if let Some(name) = also

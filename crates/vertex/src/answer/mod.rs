@@ -13,7 +13,6 @@ use std::{
 use bytes::Bytes;
 use http::{Extensions, response::Parts};
 use serde::Serialize;
-use tokio::time::Instant;
 use ziggurat_core::{ContentFiltered, Failure, FailureKind, Meter, json::Printed};
 use ziggurat_provider::{Answer, Call, Exchange, Streamed};
 
@@ -23,7 +22,7 @@ use self::{
     usage::Usage,
     wire::{Candidate, Generated},
 };
-use crate::{failure::Wire, request::Asked, template::Template};
+use crate::{auth::Used, failure::Wire, request::Asked, template::Template};
 
 /// One generation.
 pub(crate) struct Chat {
@@ -32,7 +31,8 @@ pub(crate) struct Chat {
     model: Option<String>,
     asked: Asked,
     meter: Option<Meter>,
-    began: Instant,
+    /// The token that the call was made with.
+    used: Used,
     events: Option<Box<Events>>,
     /// Set by a plain answer whose first choice was held back.
     filtered: bool,
@@ -68,13 +68,13 @@ struct Native {
 }
 
 impl Chat {
-    pub(crate) fn new(template: Arc<Template>, call: Call<'_>, asked: Asked) -> Self {
+    pub(crate) fn new(template: Arc<Template>, call: Call<'_>, asked: Asked, used: Used) -> Self {
         Self {
             template,
             model: call.public_model().map(str::to_owned),
             asked,
             meter: call.extensions().get::<Meter>().cloned(),
-            began: Instant::now(),
+            used,
             events: None,
             filtered: false,
         }
@@ -195,8 +195,7 @@ impl Exchange for Chat {
         if head.status == http::StatusCode::UNAUTHORIZED
             && let Some(tokens) = &template.tokens
         {
-            // A token that was fetched later is not the one that was refused.
-            tokens.forget(|token| token.at <= self.began);
+            tokens.forget(|token| self.used.is(token));
         }
         failure
     }

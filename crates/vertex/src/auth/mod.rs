@@ -6,10 +6,14 @@ mod file;
 mod find;
 mod key;
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use http::{HeaderValue, header::AUTHORIZATION};
-use tokio::time::Instant;
 use ziggurat_core::{Failure, FailureKind};
 use ziggurat_provider::{
     HttpClient,
@@ -31,9 +35,11 @@ pub(crate) struct Token {
     pub(crate) header: HeaderValue,
     /// The project of the machine, if it was asked for it.
     pub(crate) project: Option<Arc<str>>,
-    /// When it was fetched: a call that began later and is refused may have used it.
-    pub(crate) at: Instant,
 }
+
+/// The token that a call was made with, once it is: told in the request's extensions.
+#[derive(Clone, Default)]
+pub(crate) struct Used(Arc<OnceLock<HeaderValue>>);
 
 /// Where tokens come from.
 pub(crate) enum Source {
@@ -87,7 +93,6 @@ pub(crate) fn cached(source: Source, client: HttpClient) -> Cached<Token> {
             let fresh = Fresh::new(Token {
                 header,
                 project: granted.project,
-                at: Instant::now(),
             });
             Ok(match granted.lifetime {
                 Some(lifetime) => fresh.expires_in(lifetime),
@@ -103,6 +108,19 @@ impl Token {
     /// The token itself.
     pub(crate) fn text(&self) -> Option<&str> {
         self.header.to_str().ok()?.strip_prefix("Bearer ")
+    }
+}
+
+// === impl Used ===
+
+impl Used {
+    pub(crate) fn note(&self, token: &Token) {
+        // A call is made once.
+        let _ = self.0.set(token.header.clone());
+    }
+
+    pub(crate) fn is(&self, token: &Token) -> bool {
+        self.0.get() == Some(&token.header)
     }
 }
 
