@@ -214,7 +214,7 @@ impl Builder {
             return problem("missing");
         }
         let partner = |partner: &&str| name.starts_with(*partner);
-        if name.contains('/') || PARTNERS.iter().any(|one| partner(&one)) {
+        if name.contains('/') || PARTNERS.iter().any(partner) {
             return problem("not a model of Google's; those of others speak other formats");
         }
         Ok(name.to_owned())

@@ -70,7 +70,7 @@ impl Fetcher {
             .map(|(name, value)| format!("{name}={}", encoded(value)));
         let body = pairs.collect::<Vec<_>>().join("&");
         let request = Request::post(url).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-        granted(self.send(request, body.into()).await?)
+        granted(&self.send(request, body.into()).await?)
     }
 
     /// Asks for the token of a service account with that of someone who may have it.
@@ -123,7 +123,7 @@ impl Fetcher {
 }
 
 /// Reads a token.
-pub(super) fn granted(response: Response<Bytes>) -> Result<Granted, Failure> {
+pub(super) fn granted(response: &Response<Bytes>) -> Result<Granted, Failure> {
     let answer: Option<Answer> = serde_json::from_slice(response.body()).ok();
     let token = answer
         .as_ref()

@@ -169,7 +169,7 @@ impl Metadata {
         let flavor = [("metadata-flavor", "Google")];
         let origin = &self.origin;
         let account = format!("{origin}{path}/instance/service-accounts/default/token");
-        let mut granted = fetch::granted(fetcher.get(&account, &flavor).await?)?;
+        let mut granted = fetch::granted(&fetcher.get(&account, &flavor).await?)?;
         if self.wants_project {
             let url = format!("{origin}{path}/project/project-id");
             let answer = fetcher.get(&url, &flavor).await?;

@@ -64,7 +64,7 @@ pub(super) fn of_url<'a>(
     if mime_type.is_none() && !is_studio {
         return Err("the URL does not tell the type; say it with `format`");
     }
-    Ok(Data::FileData {
+    Ok(Data::File {
         mime_type,
         file_uri: url,
     })
@@ -90,7 +90,7 @@ fn of_data<'a>(
         Cow::Borrowed(url) => Cow::Borrowed(&url[comma + 1..]),
         Cow::Owned(url) => Cow::Owned(url[comma + 1..].to_owned()),
     };
-    Ok(Data::InlineData { mime_type, data })
+    Ok(Data::Inline { mime_type, data })
 }
 
 /// The type of a sound, by the name that OpenAI has for its format.

@@ -290,7 +290,7 @@ impl<'a> Reader<'a> {
             }
             Some("input_audio") => {
                 let audio = piece.input_audio.ok_or("its data is missing")?;
-                Data::InlineData {
+                Data::Inline {
                     mime_type: media::of_sound(&audio.format),
                     data: audio.data.0,
                 }

@@ -27,11 +27,13 @@ pub(super) struct Part<'a> {
 #[serde(rename_all = "snake_case")]
 pub(super) enum Data<'a> {
     Text(Cow<'a, str>),
-    InlineData {
+    #[serde(rename = "inline_data")]
+    Inline {
         mime_type: Cow<'a, str>,
         data: Cow<'a, str>,
     },
-    FileData {
+    #[serde(rename = "file_data")]
+    File {
         #[serde(skip_serializing_if = "Option::is_none")]
         mime_type: Option<Cow<'a, str>>,
         file_uri: Cow<'a, str>,

@@ -130,9 +130,9 @@ impl<'a> Cleaner<'a> {
         let path = reference
             .strip_prefix('#')
             .ok_or("a $ref leads elsewhere")?;
-        let steps = path.split('/').filter(|step| !step.is_empty());
-        let target = steps.fold(Some(self.root), |node, step| {
-            node?.get(&step.replace("~1", "/").replace("~0", "~"))
+        let mut steps = path.split('/').filter(|step| !step.is_empty());
+        let target = steps.try_fold(self.root, |node, step| {
+            node.get(&step.replace("~1", "/").replace("~0", "~"))
         });
         let target = target.ok_or("a $ref leads nowhere")?;
         self.following.push(reference);

@@ -140,7 +140,8 @@ impl Tools {
                 .get("properties")
                 .is_none_or(|properties| properties.members().is_empty());
             let is_object = schema.get("type").and_then(Node::as_text) == Some("object");
-            if !(is_object && is_empty) && !schema.members().is_empty() {
+            let says_nothing = schema.members().is_empty() || (is_object && is_empty);
+            if !says_nothing {
                 out.set_value("parameters", &schema);
             }
         }
