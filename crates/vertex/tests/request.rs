@@ -217,6 +217,19 @@ fn unsupported_parameters_are_named_or_dropped() {
     let dropping = studio("gemini-2.5-flash").drop_params(true);
     let sent = prepare(dropping, &asked(&members)).unwrap();
     assert_eq!(sent.as_object().unwrap().len(), 1);
+    let allowing = studio("gemini-1.5-pro").drop_params(true);
+    let allowing = allowing.allowed_params(["reasoning_effort", "verbosity"]);
+    let sent = prepare(
+        allowing,
+        &asked(&json!({"verbosity": "low", "reasoning_effort": "low", "unknown": 1})),
+    );
+    let sent = sent.unwrap();
+    assert_eq!(sent["verbosity"], "low");
+    assert_eq!(
+        sent["generationConfig"]["thinkingConfig"]["thinkingBudget"],
+        1024
+    );
+    assert!(sent.get("unknown").is_none());
     let tool = |name: &str| json!({"type": "function", "function": {"name": name}});
     let one = json!({"tools": [tool("a")], "parallel_tool_calls": false});
     assert!(prepare(studio("gemini-2.5-flash"), &asked(&one)).is_ok());

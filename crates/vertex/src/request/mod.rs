@@ -78,22 +78,22 @@ pub(crate) fn translate(template: &Template, call: Call<'_>) -> Result<(Bytes, A
         if value == b"null" || SILENT.contains(&&*name) {
             continue;
         }
+        let is_allowed = permits.allow(&name);
         if let Some((_, native)) = NATIVE.iter().find(|(ours, _)| *ours == name) {
             out.set(*native, Bytes::copy_from_slice(value));
         } else if tools.take(&name, value)? {
-            if name == "parallel_tool_calls" && value == b"false" {
+            if name == "parallel_tool_calls" && value == b"false" && !is_allowed {
                 unsupported.push(name.into_owned());
             }
-        } else if config.is_unsupported(&name) || UNSUPPORTED.contains(&&*name) {
+        } else if !is_allowed && (config.is_unsupported(&name) || UNSUPPORTED.contains(&&*name)) {
             unsupported.push(name.into_owned());
-        } else if !config.take(&name, value)? && !permits.drop() {
+        } else if !config.take(&name, value)? && (is_allowed || !permits.drop()) {
             // Google refuses what it does not know, and names it.
             out.set(name.into_owned(), Bytes::copy_from_slice(value));
         }
     }
     // A single tool is not called in parallel to others.
     unsupported.retain(|name| name != "parallel_tool_calls" || tools.count() > 1);
-    unsupported.retain(|name| !permits.allow(name));
     if !unsupported.is_empty() && !permits.drop() {
         return Err(refused(template, &unsupported));
     }
