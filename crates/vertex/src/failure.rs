@@ -148,11 +148,9 @@ impl Wire {
             failure = failure.with_retry_after(wait);
         }
         let mut upstream = UpstreamError::new(provider, self.message);
-        if let Some(status) = self.status {
-            upstream = upstream.with_type(status);
-        }
-        if let Some(code) = self.code {
-            upstream = upstream.with_code(code.to_string());
+        // gRPC's word is no type of OpenAI's, but it says more than the number.
+        if let Some(code) = self.status.or(self.code.map(|code| code.to_string())) {
+            upstream = upstream.with_code(code);
         }
         failure.with_upstream(upstream)
     }

@@ -99,7 +99,9 @@ fn the_status_counts_and_words_refine_a_refused_request() {
         let failure = of(status, &error(status, message));
         assert_eq!(failure.kind(), kind, "{message}");
         assert_eq!(failure.status().as_u16(), shown, "{message}");
-        assert_eq!(failure.upstream().unwrap().message(), message);
+        let upstream = failure.upstream().unwrap();
+        assert_eq!((upstream.message(), upstream.error_type()), (message, None));
+        assert_eq!(upstream.code(), Some("X"));
     }
     assert_eq!(of(500, &error(429, "x")).kind(), RateLimited);
     let reason = json!({"error": {"code": 400, "message": "x", "details": [
