@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ziggurat-core", &[]),
     ("ziggurat-balance", &["ziggurat-core"]),
     ("ziggurat-cooldown", &["ziggurat-core"]),
+    ("ziggurat-context-window", &["ziggurat-core"]),
     ("ziggurat-edge", &["ziggurat-core"]),
     ("ziggurat-fallback", &["ziggurat-core"]),
     ("ziggurat-region", &["ziggurat-core"]),
@@ -24,6 +25,11 @@ const ARROWS: &[(&str, &[&str])] = &[
         "ziggurat-openai",
         &["ziggurat-core", "ziggurat-models", "ziggurat-provider"],
     ),
+    (
+        "ziggurat-anthropic",
+        &["ziggurat-core", "ziggurat-models", "ziggurat-provider"],
+    ),
+    ("ziggurat-bedrock", &["ziggurat-core", "ziggurat-provider"]),
     ("ziggurat-vertex", &["ziggurat-core", "ziggurat-provider"]),
     ("ziggurat-config", &["ziggurat-models"]),
     ("ziggurat-mock", &[]),
@@ -34,8 +40,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "ziggurat",
         &[
+            "ziggurat-anthropic",
             "ziggurat-balance",
+            "ziggurat-bedrock",
             "ziggurat-config",
+            "ziggurat-context-window",
             "ziggurat-cooldown",
             "ziggurat-core",
             "ziggurat-edge",
@@ -58,6 +67,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("ziggurat-examples", &["ziggurat"]),
     ("ziggurat-tests", &[]),
+    ("ziggurat-benches", &[]),
     ("ziggurat-messages", &[]),
 ];
 

@@ -2,13 +2,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use tower::{layer::util::Stack, util::MapRequest};
-use ziggurat::{core::json::Document, prelude::*};
+use ziggurat::{
+    context_window::{ContextWindowFilterLayer, PrecountLayer, Window},
+    cooldown::{Breaker, CooldownLayer, Rules},
+    core::json::Document,
+    prelude::*,
+    region::RegionFilterLayer,
+    stream_timeout::StreamTimeoutLayer,
+    timeout::TotalTimeoutLayer,
+};
 use ziggurat_testing::contract::{self, wire};
 
 const LONG: Duration = Duration::from_secs(3600);
@@ -60,6 +68,14 @@ fn fallback() -> FallbackLayer {
     FallbackLayer::new([("m", ["other"])].into_iter().collect())
 }
 
+fn cooldown() -> CooldownLayer {
+    CooldownLayer::new(Breaker::new(Arc::default(), Rules::new()))
+}
+
+fn window() -> Window {
+    Window::new("m", Some(1000))
+}
+
 #[tokio::test(start_paused = true)]
 async fn each_layer_by_itself() {
     wire(&RespondLayer::new(), &request()).await;
@@ -69,17 +85,28 @@ async fn each_layer_by_itself() {
     wire(&RetryLayer::new(2), &request()).await;
     wire(&Copies(3), &request()).await;
     wire(&TimeoutLayer::new(LONG), &request()).await;
+    wire(&TotalTimeoutLayer::new(LONG), &request()).await;
+    wire(&StreamTimeoutLayer::new(LONG), &request()).await;
+    wire(&cooldown(), &request()).await;
+    wire(&ContextWindowFilterLayer::new(window()), &request()).await;
+    wire(&PrecountLayer::new([window()]), &request()).await;
+    wire(&RegionFilterLayer::new(["eu"]), &request()).await;
+    wire(&RegionFilterLayer::learned(), &request()).await;
     wire(&BoxLayer::new(), &request()).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn all_of_them_together() {
-    let group = Stack::new(
-        Stack::new(TimeoutLayer::new(LONG), Copies(2)),
-        RetryLayer::new(2),
-    );
+    let timers = Stack::new(TimeoutLayer::new(LONG), StreamTimeoutLayer::new(LONG));
+    let window = ContextWindowFilterLayer::new(window());
+    let filters = Stack::new(window, RegionFilterLayer::new(["eu"]));
+    let deployment = Stack::new(Stack::new(timers, cooldown()), filters);
+    // Boxed, as so deep a type takes minutes to compile.
+    let boxed = Stack::new(deployment, BoxLayer::new());
+    let group = Stack::new(Stack::new(boxed, Copies(2)), RetryLayer::new(2));
     let groups = Stack::new(Stack::new(group, OneGroup), fallback());
-    wire(&Stack::new(groups, RespondLayer::new()), &request()).await;
+    let whole = Stack::new(groups, TotalTimeoutLayer::new(LONG));
+    wire(&Stack::new(whole, RespondLayer::new()), &request()).await;
 }
 
 /// Requests of a stack whose bodies are JSON documents.

@@ -3,7 +3,7 @@ use tower_service::Service;
 use tracing::{Instrument, Span, instrument::Instrumented};
 use ziggurat_core::{Attempt, Classify, DeploymentId, Failure, ModelGroup, Outcome, Tried, judge};
 
-use crate::{ResponseBody, TARGET, endpoint::Declared, job::Job, ranking::Class};
+use crate::{ResponseBody, TARGET, endpoint::Declared, job::Job, left::Left, ranking::Class};
 
 /// What is kept of a call while it runs.
 pub(crate) struct Call {
@@ -14,11 +14,11 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// Calls the service of the chosen endpoint; `others` are those that the request could have gone to as well.
-    pub(crate) fn begin<'a, S, B>(
+    /// Calls the service of the chosen endpoint; `left` tells a ledger where the request could have gone as well.
+    pub(crate) fn begin<S, B>(
         mut service: S,
         chosen: &Declared,
-        others: impl Iterator<Item = &'a Declared>,
+        left: impl FnOnce(&Tried, &Request<B>) -> Left,
         mut request: Request<B>,
         job: Job,
     ) -> (Self, Instrumented<S::Future>)
@@ -35,7 +35,10 @@ impl Call {
             class = class(tried, chosen).as_str(),
             "deployment chosen"
         );
-        let entry = tried.map(|tried| (tried.clone(), enter(tried, chosen, others, group)));
+        let entry = tried.map(|tried| {
+            let left = left(tried, &request);
+            (tried.clone(), enter(tried, chosen, left, group))
+        });
         let span = tracing::debug_span!(
             target: TARGET,
             "ziggurat.attempt",
@@ -84,12 +87,12 @@ impl Call {
 
     fn sign<R>(&self, mut response: Response<R>) -> Response<R> {
         let extensions = response.extensions_mut();
-        // A balance further down knows better which of its deployments answered.
-        extensions.get_or_insert_with(|| self.deployment.clone());
         // Taken out, so that the failure is not shared and need not be copied to be changed.
         if let Some(failure) = extensions.remove::<Failure>() {
             extensions.insert(self.name(failure));
         }
+        // A balance further down knows better which of its deployments answered.
+        extensions.get_or_insert_with(|| self.deployment.clone());
         response
     }
 
@@ -108,33 +111,12 @@ fn class(tried: Option<&Tried>, chosen: &Declared) -> Class {
 }
 
 /// Writes the beginning of an attempt into the ledger and returns its number.
-fn enter<'a>(
-    tried: &Tried,
-    chosen: &Declared,
-    others: impl Iterator<Item = &'a Declared>,
-    group: Option<&ModelGroup>,
-) -> usize {
+fn enter(tried: &Tried, chosen: &Declared, left: Left, group: Option<&ModelGroup>) -> usize {
     let mut attempt = Attempt::start();
     attempt.deployment = Some(chosen.id.clone());
     attempt.group = group.cloned();
     attempt.origin.clone_from(&chosen.origin);
     attempt.max_retries = chosen.max_retries;
-    tried.read(|attempts| {
-        for other in others {
-            let class = Class::of(other, attempts);
-            attempt.untried += usize::from(!matches!(class, Class::Tried { .. }));
-            match class {
-                Class::Tried { last, .. } => attempt.tried_others.push(last),
-                _ if chosen.shares_origin(other) => attempt.untried_here += 1,
-                Class::Limited(until) => lower(&mut attempt.resting_until, until),
-                Class::Untried => attempt.untried_elsewhere += 1,
-            }
-        }
-    });
-    attempt.tried_others.sort_unstable();
+    left.write(&mut attempt);
     tried.begin(attempt)
-}
-
-fn lower<T: Ord + Copy>(least: &mut Option<T>, other: T) {
-    *least = Some(least.map_or(other, |least| least.min(other)));
 }

@@ -14,13 +14,18 @@ use ziggurat_core::{
 use crate::{
     Balance, Pick, TARGET,
     call::Call,
+    endpoint::Declared,
     future::State,
     job::{Busy, Job},
+    left::Left,
     queue::Queue,
     ranking::Ranking,
     refusal::{self, Refusal},
     slots::{Came, Slots},
 };
+
+/// What a future does next.
+type Next<S, B> = Result<State<S, B, <S as Service<Request<B>>>::Future>, Failure>;
 
 /// What a request waits for when every endpoint that would take it has been chosen once.
 pub(crate) struct Wait<S> {
@@ -30,6 +35,8 @@ pub(crate) struct Wait<S> {
     busy: Vec<(usize, Busy)>,
     /// Places among them that are waited for.
     slots: Option<Slots>,
+    /// How long they may be waited for; zero once that is over.
+    patience: Duration,
 }
 
 /// How long a request may wait in all for endpoints that rest; set when it does so first.
@@ -52,9 +59,19 @@ impl<S, P, C> Balance<S, P, C> {
             queue: Queue::new(),
             busy: Vec::new(),
             slots: None,
+            patience: self.options().max_parallel_wait,
         };
+        let guess = self.guess(&request);
+        if let Some(index) = guess
+            && let Some((service, job)) = self.attempt(index, &mut wait, &mut request, cx)
+        {
+            let left = |_: &Tried, request: &Request<B>| self.left_beside(index, request);
+            return Ok(self.begin(index, service, job, left, request));
+        }
         let mut ranking = match Ranking::of(self.endpoints(), self.options(), &request) {
             Ok(ranking) => ranking,
+            // Whoever was chosen is waited for, though no one else takes the request.
+            Err(_) if guess.is_some() => return self.wait(request, wait),
             Err(refusal) => {
                 if let Some(rest) = self.rest(&refusal, request.extensions(), patience) {
                     let sleep = Box::pin(sleep(rest));
@@ -67,16 +84,21 @@ impl<S, P, C> Balance<S, P, C> {
                 request.extensions_mut().insert(LastResort);
                 return match self.attempt(index, &mut wait, &mut request, cx) {
                     Some((service, job)) => {
-                        Ok(self.begin(index, service, job, std::iter::empty(), request))
+                        let left = |_: &Tried, _: &Request<B>| Left::default();
+                        Ok(self.begin(index, service, job, left, request))
                     }
                     None => self.wait(request, wait),
                 };
             }
         };
+        if let Some(index) = guess {
+            ranking.remove(index);
+        }
         while let Some(index) = ranking.draw(self.policy()) {
             if let Some((service, job)) = self.attempt(index, &mut wait, &mut request, cx) {
                 let others = ranking.rest().chain(wait.queue.waiting());
-                return Ok(self.begin(index, service, job, others, request));
+                let left = |tried: &Tried, _: &Request<B>| self.left(index, others, tried);
+                return Ok(self.begin(index, service, job, left, request));
             }
         }
         self.wait(request, wait)
@@ -137,18 +159,16 @@ impl<S, P, C> Balance<S, P, C> {
     where
         S: Service<Request<B>>,
     {
-        let mut limit = self.options().max_parallel_wait;
         if let Some(deadline) = request.extensions().get::<Deadline>() {
-            limit = limit.min(deadline.remaining());
+            wait.patience = wait.patience.min(deadline.remaining());
         }
-        let mut full = wait
-            .busy
-            .iter()
+        let full = wait.busy.iter();
+        let full: Vec<_> = full
             .filter(|(_, busy)| matches!(busy, Busy::Full))
-            .map(|(index, _)| (*index, self.endpoints()[*index].declared()))
-            .peekable();
-        if !limit.is_zero() && full.peek().is_some() {
-            wait.slots = Some(Slots::new(full, limit));
+            .map(|(index, _)| *index)
+            .collect();
+        for index in full {
+            wait.for_place(index, self.endpoints()[index].declared());
         }
         if wait.is_over() {
             return Err(self.failure(&mut wait, request.extensions()));
@@ -163,7 +183,7 @@ impl<S, P, C> Balance<S, P, C> {
         request: &mut Option<Request<B>>,
         wait: &mut Wait<S>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<State<S, B, S::Future>, Failure>>
+    ) -> Poll<Next<S, B>>
     where
         S: Service<Request<B>> + Clone,
         S::Error: Into<BoxError>,
@@ -176,7 +196,9 @@ impl<S, P, C> Balance<S, P, C> {
         };
         if let Some((index, service, job)) = came {
             let request = request.take().expect(TAKEN_ONCE);
-            let state = self.begin(index, service, job, wait.queue.waiting(), request);
+            let others = wait.queue.waiting();
+            let left = |tried: &Tried, _: &Request<B>| self.left(index, others, tried);
+            let state = self.begin(index, service, job, left, request);
             return Poll::Ready(Ok(state));
         }
         if wait.is_over() {
@@ -200,8 +222,8 @@ impl<S, P, C> Balance<S, P, C> {
                 Ok(job) => return Some((index, service, job)),
                 Err(busy) => {
                     wait.busy.push((index, busy));
-                    if let (Busy::Full, Some(slots)) = (busy, &mut wait.slots) {
-                        slots.add(index, self.endpoints()[index].declared());
+                    if matches!(busy, Busy::Full) {
+                        wait.for_place(index, self.endpoints()[index].declared());
                     }
                 }
             }
@@ -225,6 +247,7 @@ impl<S, P, C> Balance<S, P, C> {
                 Poll::Ready(Came::Free(index, place)) => (index, place),
                 Poll::Ready(Came::TooLate) => {
                     wait.slots = None;
+                    wait.patience = Duration::ZERO;
                     return None;
                 }
                 Poll::Pending => return None,
@@ -269,7 +292,7 @@ impl<S, P, C> Balance<S, P, C> {
         let limit = self.options().cooldown_wait;
         if limit.is_zero()
             || refusal.kind() != FailureKind::CoolingDown
-            || extensions.get::<FallbackAhead>().is_some()
+            || is_fallback_ahead(extensions)
         {
             return None;
         }
@@ -295,7 +318,7 @@ impl<S, P, C> Balance<S, P, C> {
 
     /// Returns the endpoint to ask as the last resort.
     fn longest_ago(&self, refusal: &Refusal, extensions: &Extensions) -> Option<usize> {
-        if !self.options().last_resort || extensions.get::<FallbackAhead>().is_some() {
+        if !self.options().last_resort || is_fallback_ahead(extensions) {
             return None;
         }
         let tried = extensions.get::<Tried>();
@@ -318,13 +341,19 @@ impl<S, P, C> Balance<S, P, C> {
         Some(index)
     }
 
-    /// Calls an endpoint; `others` are those that would have taken the request as well.
+    /// Sorts those that would have taken the request as well.
+    fn left(&self, index: usize, others: impl Iterator<Item = usize>, tried: &Tried) -> Left {
+        let declared = |index: usize| &**self.endpoints()[index].declared();
+        tried.read(|attempts| Left::of(declared(index), others.map(declared), attempts))
+    }
+
+    /// Calls an endpoint; `left` tells where the request could have gone as well.
     fn begin<B>(
         &self,
         index: usize,
         service: S,
         mut job: Job,
-        others: impl Iterator<Item = usize>,
+        left: impl FnOnce(&Tried, &Request<B>) -> Left,
         request: Request<B>,
     ) -> State<S, B, S::Future>
     where
@@ -334,15 +363,22 @@ impl<S, P, C> Balance<S, P, C> {
             let stream = request.extensions().get().is_some_and(LlmRequest::stream);
             job.time(stream);
         }
-        let declared = |index: usize| self.endpoints()[index].declared();
-        let others = others.map(declared);
-        let (call, future) = Call::begin(service, declared(index), others, request, job);
+        let chosen = self.endpoints()[index].declared();
+        let (call, future) = Call::begin(service, chosen, left, request, job);
         let call = Some(call);
         State::Calling { call, future }
     }
 }
 
 impl<S> Wait<S> {
+    /// Waits for a place too, if there is time for that.
+    fn for_place(&mut self, index: usize, declared: &Declared) {
+        if !self.patience.is_zero() {
+            let slots = self.slots.get_or_insert_with(|| Slots::new(self.patience));
+            slots.add(index, declared);
+        }
+    }
+
     fn is_over(&self) -> bool {
         self.queue.is_empty() && self.slots.is_none()
     }
@@ -351,4 +387,10 @@ impl<S> Wait<S> {
     pub(crate) fn was_polled(&self) -> bool {
         self.slots.is_none()
     }
+}
+
+/// Says whether another group is asked if all rest.
+fn is_fallback_ahead(extensions: &Extensions) -> bool {
+    let ahead = extensions.get::<FallbackAhead>();
+    ahead.is_some_and(|ahead| ahead.follows(FailureKind::CoolingDown, extensions))
 }

@@ -12,7 +12,7 @@ use crate::TARGET;
 /// The numbers are finite and not negative. Any other number counts as not declared, and a warning is logged.
 #[derive(Clone, Debug)]
 pub struct Endpoint<S> {
-    declared: Declared,
+    declared: Arc<Declared>,
     service: S,
 }
 
@@ -40,7 +40,7 @@ impl<S> Endpoint<S> {
     /// Attempts are told apart by the name: give each endpoint its own.
     pub fn new(id: impl Into<DeploymentId>, service: S) -> Self {
         Self {
-            declared: Declared {
+            declared: Arc::new(Declared {
                 id: id.into(),
                 weight: None,
                 rpm: None,
@@ -52,7 +52,7 @@ impl<S> Endpoint<S> {
                 vitals: Arc::default(),
                 origin: None,
                 max_retries: None,
-            },
+            }),
             service,
         }
     }
@@ -60,7 +60,7 @@ impl<S> Endpoint<S> {
     /// Declares a weight, relative to the other endpoints' weights.
     #[must_use]
     pub fn weight(mut self, weight: f64) -> Self {
-        self.declared.weight = self.declared.number("weight", weight);
+        self.declare().weight = self.declared.number("weight", weight);
         self
     }
 
@@ -70,7 +70,7 @@ impl<S> Endpoint<S> {
     /// the same: that of its id on a [`Board`](ziggurat_core::Board).
     #[must_use]
     pub fn vitals(mut self, vitals: Arc<Vitals>) -> Self {
-        self.declared.vitals = vitals;
+        self.declare().vitals = vitals;
         self
     }
 
@@ -78,7 +78,7 @@ impl<S> Endpoint<S> {
     /// order it comes after all that have one.
     #[must_use]
     pub fn order(mut self, order: f64) -> Self {
-        self.declared.order = self.declared.number("order", order);
+        self.declare().order = self.declared.number("order", order);
         self
     }
 
@@ -86,14 +86,14 @@ impl<S> Endpoint<S> {
     #[must_use]
     pub fn cost(mut self, input_per_token: f64, output_per_token: f64) -> Self {
         let input = self.declared.number("input cost", input_per_token);
-        self.declared.cost = input.zip(self.declared.number("output cost", output_per_token));
+        self.declare().cost = input.zip(self.declared.number("output cost", output_per_token));
         self
     }
 
     /// Allows at most so many calls at a time in this process; 0 stands for no such limit.
     #[must_use]
     pub fn max_parallel_requests(mut self, calls: u32) -> Self {
-        self.declared.max_parallel_requests = (calls > 0).then_some(calls);
+        self.declare().max_parallel_requests = (calls > 0).then_some(calls);
         self
     }
 
@@ -101,21 +101,23 @@ impl<S> Endpoint<S> {
     /// `default` stands for requests whose tags nobody has.
     #[must_use]
     pub fn tags(mut self, tags: impl IntoIterator<Item = impl Into<Box<str>>>) -> Self {
-        self.declared.tags = tags.into_iter().map(Into::into).collect();
+        self.declare().tags = tags.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Declares the requests per minute that the deployment is good for.
+    /// Declares the requests per minute that the deployment is good for: a weight for [`Shuffle`](crate::Shuffle), and a
+    /// limit unless it is 0.
     #[must_use]
     pub fn rpm(mut self, rpm: f64) -> Self {
-        self.declared.rpm = self.declared.number("rpm", rpm);
+        self.declare().rpm = self.declared.number("rpm", rpm);
         self
     }
 
-    /// Declares the tokens per minute that the deployment is good for.
+    /// Declares the tokens per minute that the deployment is good for, of prompts and answers together: a weight for
+    /// [`Shuffle`](crate::Shuffle), and a limit unless it is 0.
     #[must_use]
     pub fn tpm(mut self, tpm: f64) -> Self {
-        self.declared.tpm = self.declared.number("tpm", tpm);
+        self.declare().tpm = self.declared.number("tpm", tpm);
         self
     }
 
@@ -124,14 +126,14 @@ impl<S> Endpoint<S> {
     /// When one of them asks for a wait, a request that was refused there goes to another origin first.
     #[must_use]
     pub fn origin(mut self, origin: impl Into<Arc<str>>) -> Self {
-        self.declared.origin = Some(origin.into());
+        self.declare().origin = Some(origin.into());
         self
     }
 
     /// Declares the deployment's own number of retries, which is written into the attempt for the retry layer.
     #[must_use]
     pub fn max_retries(mut self, retries: u32) -> Self {
-        self.declared.max_retries = Some(retries);
+        self.declare().max_retries = Some(retries);
         self
     }
 
@@ -156,8 +158,12 @@ impl<S> Endpoint<S> {
         self.service
     }
 
-    pub(crate) fn declared(&self) -> &Declared {
+    pub(crate) fn declared(&self) -> &Arc<Declared> {
         &self.declared
+    }
+
+    fn declare(&mut self) -> &mut Declared {
+        Arc::make_mut(&mut self.declared)
     }
 }
 
@@ -174,9 +180,9 @@ impl Declared {
 
     /// Returns what it is good for in one minute, if anything is declared.
     pub(crate) fn limits(&self) -> Option<Limits> {
-        // A fraction of a request is one: only 0 stands for none.
-        let whole = |limit: f64| limit.max(f64::from(u8::from(limit > 0.0))) as u64;
-        let limits = Limits::new(self.rpm.map(whole), self.tpm.map(whole));
+        // 0 is a weight and no limit, as in LiteLLM. A fraction of a request is one.
+        let whole = |limit: f64| (limit > 0.0).then(|| limit.max(1.0) as u64);
+        let limits = Limits::new(self.rpm.and_then(whole), self.tpm.and_then(whole));
         (limits != Limits::default()).then_some(limits)
     }
 

@@ -98,7 +98,8 @@ impl Job {
                 let tokens = meter.and_then(Meter::output);
                 load.answered(started.elapsed(), self.stream, tokens);
             }
-            (Some(_), Some(kind)) if !is_of_the_request(kind) => {
+            // Nobody was asked if the failure is our own.
+            (Some(_), Some(kind)) if !kind.is_local() => {
                 load.failed(kind == FailureKind::Timeout);
             }
             _ => {}
@@ -152,16 +153,4 @@ impl Busy {
         }
         None
     }
-}
-
-/// Whether a failure says nothing about the deployment: any other would have failed alike, or nobody was asked.
-fn is_of_the_request(kind: FailureKind) -> bool {
-    kind.is_local()
-        || matches!(
-            kind,
-            FailureKind::BadRequest
-                | FailureKind::PayloadTooLarge
-                | FailureKind::ContextWindow
-                | FailureKind::ContentPolicy
-        )
 }

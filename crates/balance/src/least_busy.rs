@@ -1,4 +1,4 @@
-use crate::{Candidate, Pick, random::Random};
+use crate::{Candidate, Pick, Pool, random::Random};
 
 /// Picks the one with the fewest calls in flight in this process, any of them if several have as few.
 ///
@@ -34,8 +34,15 @@ impl Default for LeastBusy {
 
 impl Pick for LeastBusy {
     fn pick(&self, candidates: &[Candidate<'_>]) -> usize {
-        self.random.lowest(candidates, |candidate| {
-            candidate.vitals().load().in_flight()
-        })
+        self.random.lowest(candidates.iter().copied(), in_flight)
     }
+
+    // Who is the lowest of all is the lowest of any it is one of.
+    fn guess(&self, all: &Pool) -> Option<usize> {
+        Some(self.random.lowest(all.iter(), in_flight))
+    }
+}
+
+fn in_flight(candidate: &Candidate<'_>) -> u32 {
+    candidate.vitals().load().in_flight()
 }

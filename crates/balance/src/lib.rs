@@ -8,12 +8,15 @@ mod cost_based;
 mod demand;
 mod endpoint;
 pub mod future;
+mod guess;
 mod job;
 mod latency_based;
 mod least_busy;
+mod left;
 mod options;
 mod peak_ewma;
 mod pick;
+mod pool;
 mod queue;
 mod random;
 mod ranking;
@@ -34,6 +37,7 @@ pub use self::{
     options::{LimitUse, TagMatch},
     peak_ewma::PeakEwma,
     pick::{Candidate, Needs, Pick},
+    pool::Pool,
     service::Balance,
     shuffle::Shuffle,
     strategy::Strategy,

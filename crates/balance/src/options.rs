@@ -8,6 +8,8 @@ pub(crate) struct Options {
     pub(crate) max_parallel_wait: Duration,
     pub(crate) cooldown_wait: Duration,
     pub(crate) last_resort: bool,
+    /// How long the verdict of a health check counts; zero: not at all.
+    pub(crate) staleness: Duration,
 }
 
 /// How many of a request's tags a deployment must have.

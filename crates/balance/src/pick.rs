@@ -2,17 +2,32 @@ use std::sync::Arc;
 
 use ziggurat_core::{DeploymentId, Vitals};
 
-use crate::endpoint::Declared;
+use crate::{Pool, endpoint::Declared};
 
 /// A policy: which of several equally good endpoints a request goes to.
 ///
 /// It is asked for one candidate at a time. If the chosen one is not ready, the policy is asked again with the others.
 /// Whatever it remembers is its own: a balance and all its clones share one policy through clones of it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no policy for a `Balance`",
+    label = "does not implement `Pick`",
+    note = "implement `Pick::pick`, or take a ready-made policy such as `ziggurat_balance::Shuffle`"
+)]
 pub trait Pick {
     /// Returns the place of the chosen one in `candidates`, which holds two or more in the order of the endpoints.
     ///
     /// A place beyond the end stands for the first candidate, and a warning is logged.
     fn pick(&self, candidates: &[Candidate<'_>]) -> usize;
+
+    /// Picks among all endpoints before any was asked whether it takes the request. The one returned is asked alone then;
+    /// if it does not, all are asked, and [`pick`](Self::pick) chooses among those that do.
+    ///
+    /// This is cheaper the more endpoints there are. It is the same choice only if the policy chooses among some of them
+    /// as it does among all, given that one of the some is chosen. The default, `None`, is to ask all at once.
+    fn guess(&self, all: &Pool) -> Option<usize> {
+        let _ = all;
+        None
+    }
 
     /// Hears of all endpoints, once, when a balance is built. The default does nothing.
     fn prepare(&self, endpoints: &[Candidate<'_>]) {
@@ -56,6 +71,10 @@ impl<P: Pick + ?Sized> Pick for &P {
         (**self).pick(candidates)
     }
 
+    fn guess(&self, all: &Pool) -> Option<usize> {
+        (**self).guess(all)
+    }
+
     fn prepare(&self, endpoints: &[Candidate<'_>]) {
         (**self).prepare(endpoints);
     }
@@ -68,6 +87,10 @@ impl<P: Pick + ?Sized> Pick for &P {
 impl<P: Pick + ?Sized> Pick for Arc<P> {
     fn pick(&self, candidates: &[Candidate<'_>]) -> usize {
         (**self).pick(candidates)
+    }
+
+    fn guess(&self, all: &Pool) -> Option<usize> {
+        (**self).guess(all)
     }
 
     fn prepare(&self, endpoints: &[Candidate<'_>]) {

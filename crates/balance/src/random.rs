@@ -39,7 +39,7 @@ impl Random {
 
     /// Draws a number below `end`, which is not 0. The bias is `end` in 2^64.
     pub(crate) fn below(&self, end: usize) -> usize {
-        (u128::from(self.next()) * end as u128 >> 64) as usize
+        ((u128::from(self.next()) * end as u128) >> 64) as usize
     }
 
     /// Draws one of a few, each as likely as the others.
@@ -54,29 +54,29 @@ impl Random {
     }
 
     /// Returns the place of the candidate with the lowest value, any of them if several share it.
-    pub(crate) fn lowest<T: PartialOrd>(
+    pub(crate) fn lowest<'a, T: PartialOrd>(
         &self,
-        candidates: &[Candidate<'_>],
+        candidates: impl Iterator<Item = Candidate<'a>> + Clone,
         value: impl Fn(&Candidate<'_>) -> T,
     ) -> usize {
-        let mut lowest: Option<(usize, T)> = None;
-        let mut ties = 0;
-        for (place, candidate) in candidates.iter().enumerate() {
-            let value = value(candidate);
-            match &lowest {
-                Some((_, least)) if value > *least => {}
-                Some((_, least)) if value == *least => {
-                    ties += 1;
-                    if self.below(ties) == 0 {
-                        lowest = Some((place, value));
-                    }
-                }
-                _ => {
-                    ties = 1;
-                    lowest = Some((place, value));
-                }
+        let mut all = candidates.clone().map(|it| value(&it)).enumerate();
+        let Some((mut last, mut lowest)) = all.next() else {
+            return 0;
+        };
+        let mut ties = 1;
+        for (place, value) in all {
+            if value < lowest {
+                (last, lowest, ties) = (place, value, 1);
+            } else if value == lowest {
+                (last, ties) = (place, ties + 1);
             }
         }
-        lowest.map_or(0, |(place, _)| place)
+        if ties == 1 {
+            return last;
+        }
+        let all = candidates.map(|it| value(&it)).enumerate();
+        let mut tied = all.filter(|(_, value)| *value <= lowest);
+        // Values may have changed meanwhile: then it is one that was among the lowest.
+        tied.nth(self.below(ties)).map_or(last, |(place, _)| place)
     }
 }

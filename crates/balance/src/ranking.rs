@@ -41,6 +41,16 @@ pub(crate) struct Ranking<'a> {
     ordered: bool,
 }
 
+/// Endpoints that would take a request and are passed over as long as there is a better one.
+#[derive(Default)]
+struct PassedOver {
+    /// Have used up their minute.
+    used_up: Vec<(usize, Exhausted)>,
+    /// Their last health check failed.
+    failing: Vec<usize>,
+    both: Vec<(usize, Exhausted)>,
+}
+
 // === impl Class ===
 
 impl Class {
@@ -96,17 +106,25 @@ impl<'a> Ranking<'a> {
             .filter(|tried| tried.attempts() > 0);
         let filter = Filter::of(options.tags, endpoints, extensions);
         let mut refusal = Refusal::default();
-        let mut used_up: Vec<(usize, Exhausted)> = Vec::new();
+        let mut passed = PassedOver::default();
         for (index, endpoint) in endpoints.iter().enumerate() {
             let declared = endpoint.declared();
             if !filter.allows(declared) {
                 continue;
             }
             match endpoint.get_ref().admit(request) {
-                Ok(()) => match declared.has_room(|| demand::tokens(extensions)) {
-                    Ok(()) => ranking.add(Candidate::new(index, declared, stream), tried),
-                    Err(exhausted) => used_up.push((index, exhausted)),
-                },
+                Ok(()) => {
+                    let room = declared.has_room(|| demand::tokens(extensions));
+                    let is_failing = declared.vitals.health().is_failing(options.staleness);
+                    match (is_failing, room) {
+                        (false, Ok(())) => {
+                            ranking.add(Candidate::new(index, declared, stream), tried);
+                        }
+                        (true, Ok(())) => passed.failing.push(index),
+                        (false, Err(exhausted)) => passed.used_up.push((index, exhausted)),
+                        (true, Err(exhausted)) => passed.both.push((index, exhausted)),
+                    }
+                }
                 Err(rejection) => {
                     tracing::debug!(
                         target: TARGET,
@@ -118,21 +136,19 @@ impl<'a> Ranking<'a> {
                 }
             }
         }
-        for (index, exhausted) in &used_up {
-            tracing::debug!(
-                target: TARGET,
-                deployment = %endpoints[*index].id(),
-                limit = exhausted.name,
-                "deployment has used up its minute"
-            );
-        }
-        if !options.enforce_limits && ranking.is_empty() {
-            for (index, _) in used_up {
-                let declared = endpoints[index].declared();
-                ranking.add(Candidate::new(index, declared, stream), tried);
+        passed.tell(endpoints);
+        let enforce = options.enforce_limits;
+        if ranking.is_empty() {
+            let candidate =
+                |index: usize| Candidate::new(index, endpoints[index].declared(), stream);
+            let mut turns = passed.in_turn(enforce).into_iter();
+            if let Some(next) = turns.find(|next| !next.is_empty()) {
+                next.into_iter()
+                    .for_each(|index| ranking.add(candidate(index), tried));
             }
-        } else if ranking.is_empty() {
-            for (index, exhausted) in used_up {
+        }
+        if enforce && ranking.is_empty() {
+            for (index, exhausted) in passed.used_up.into_iter().chain(passed.both) {
                 let busy = Busy::Exhausted(exhausted);
                 let declared = endpoints[index].declared();
                 refusal.add(index, refusal::busy(declared, busy, extensions));
@@ -185,6 +201,14 @@ impl<'a> Ranking<'a> {
         Some(drawn.index())
     }
 
+    /// Takes out one of the untried that was chosen without it.
+    pub(crate) fn remove(&mut self, index: usize) {
+        let mut untried = self.untried.as_slice().iter();
+        if let Some(place) = untried.position(|candidate| candidate.index() == index) {
+            self.untried.remove(place);
+        }
+    }
+
     /// Returns those whose turn it is: the first and all of the same order.
     fn turn<'b>(&self, candidates: &'b [Candidate<'a>]) -> &'b [Candidate<'a>] {
         if !self.ordered {
@@ -204,6 +228,41 @@ impl<'a> Ranking<'a> {
 
     fn is_empty(&self) -> bool {
         self.rest().next().is_none()
+    }
+}
+
+// === impl PassedOver ===
+
+impl PassedOver {
+    /// Returns the next best, then those after them: limits only weigh unless they are enforced, health checks always do.
+    fn in_turn(&self, enforce: bool) -> [Vec<usize>; 3] {
+        let weighed = |used_up: &[(usize, Exhausted)]| match enforce {
+            true => Vec::new(),
+            false => used_up.iter().map(|(index, _)| *index).collect(),
+        };
+        [
+            weighed(&self.used_up),
+            self.failing.clone(),
+            weighed(&self.both),
+        ]
+    }
+
+    fn tell<S>(&self, endpoints: &[Endpoint<S>]) {
+        for (index, exhausted) in self.used_up.iter().chain(&self.both) {
+            tracing::debug!(
+                target: TARGET,
+                deployment = %endpoints[*index].id(),
+                limit = exhausted.name,
+                "deployment has used up its minute"
+            );
+        }
+        for index in &self.failing {
+            tracing::debug!(
+                target: TARGET,
+                deployment = %endpoints[*index].id(),
+                "deployment failed its health check"
+            );
+        }
     }
 }
 

@@ -5,6 +5,9 @@ use ziggurat_core::{DeploymentId, Failure, FailureKind, ModelGroup, Rejection, v
 
 use crate::{Endpoint, endpoint::Declared, job::Busy};
 
+/// What is said of prompts that are too long, before the single windows.
+const TOO_LONG: &str = "the prompt exceeds the context window of every deployment";
+
 /// What callers know this refusal by.
 const MESSAGE: &str = "No deployments available for selected model";
 
@@ -98,7 +101,7 @@ impl Refusal {
             rejection = rejection.with_message(messages);
         }
         let all = || self.rejections.iter().map(|(_, rejection)| rejection);
-        if let Some(status) = all().filter_map(Rejection::last_status).last() {
+        if let Some(status) = all().filter_map(Rejection::last_status).next_back() {
             rejection = rejection.with_last_status(status);
         }
         if let Some(failed) = all().filter_map(Rejection::last_resort).min() {
@@ -118,6 +121,9 @@ impl Refusal {
             kind,
             FailureKind::CoolingDown | FailureKind::NoCandidate | FailureKind::RateLimited
         );
+        if kind == FailureKind::ContextWindow && !messages.is_empty() {
+            return format!("{TOO_LONG}: {messages}");
+        }
         if !soft && !messages.is_empty() {
             return messages;
         }
@@ -137,7 +143,7 @@ impl Refusal {
             text += ". ";
             text += &messages;
         }
-        if let Some(status) = resting.filter_map(|(_, it)| it.last_status()).last() {
+        if let Some(status) = resting.filter_map(|(_, it)| it.last_status()).next_back() {
             text += &format!(". The last upstream status was {}", status.as_u16());
         }
         text

@@ -10,7 +10,7 @@ use tower_service::Service;
 use ziggurat_core::{Admit, BoxError, ByStatus, Classify, Failure, Rejection};
 
 use crate::{
-    Candidate, Endpoint, LimitUse, Needs, Pick, ResponseBody, Shuffle, TagMatch,
+    Endpoint, LimitUse, Needs, Pick, Pool, ResponseBody, Shuffle, TagMatch,
     future::ResponseFuture,
     job::Busy,
     options::Options,
@@ -23,11 +23,16 @@ use crate::{
 /// It is always ready: the chosen endpoint is made ready by the future of the call. Cloning counts references. See the
 /// [crate page](crate) for the order in which endpoints are chosen.
 pub struct Balance<S, P = Shuffle, C = ByStatus> {
-    endpoints: Arc<[Endpoint<S>]>,
+    group: Arc<Group<S>>,
     policy: P,
     classify: C,
     needs: Needs,
     options: Options,
+}
+
+struct Group<S> {
+    endpoints: Box<[Endpoint<S>]>,
+    pool: Pool,
 }
 
 impl<S> Balance<S> {
@@ -40,13 +45,14 @@ impl<S> Balance<S> {
 impl<S, P: Pick> Balance<S, P> {
     /// Picks by a policy.
     pub fn with_policy(endpoints: impl IntoIterator<Item = Endpoint<S>>, policy: P) -> Self {
-        let endpoints: Arc<[Endpoint<S>]> = endpoints.into_iter().collect();
-        let candidates: Vec<_> = candidates(&endpoints).collect();
+        let endpoints: Box<[Endpoint<S>]> = endpoints.into_iter().collect();
+        let pool = Pool::new(endpoints.iter().map(|it| Arc::clone(it.declared())));
+        let candidates: Vec<_> = pool.iter().collect();
         policy.prepare(&candidates);
         Self {
             needs: policy.needs(),
             options: Options::default(),
-            endpoints,
+            group: Arc::new(Group { endpoints, pool }),
             policy,
             classify: ByStatus,
         }
@@ -58,7 +64,7 @@ impl<S, P, C> Balance<S, P, C> {
     #[must_use]
     pub fn classify<D: Classify>(self, classify: D) -> Balance<S, P, D> {
         Balance {
-            endpoints: self.endpoints,
+            group: self.group,
             policy: self.policy,
             classify,
             needs: self.needs,
@@ -104,10 +110,18 @@ impl<S, P, C> Balance<S, P, C> {
         self
     }
 
+    /// Passes over endpoints whose last [health check](ziggurat_core::vitals::Health) failed less than `staleness` ago, as
+    /// long as another one would take the request. Zero, the default, stands for never.
+    #[must_use]
+    pub fn health_routing(mut self, staleness: Duration) -> Self {
+        self.options.staleness = staleness;
+        self
+    }
+
     /// Says what the declared `rpm` and `tpm` do.
     #[must_use]
     pub fn limits(&self) -> LimitUse {
-        let mut endpoints = self.endpoints.iter();
+        let mut endpoints = self.endpoints().iter();
         match (
             endpoints.any(|it| it.declared().limits().is_some()),
             self.options.enforce_limits,
@@ -121,7 +135,11 @@ impl<S, P, C> Balance<S, P, C> {
     /// Returns the endpoints.
     #[must_use]
     pub fn endpoints(&self) -> &[Endpoint<S>] {
-        &self.endpoints
+        &self.group.endpoints
+    }
+
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.group.pool
     }
 
     pub(crate) fn policy(&self) -> &P {
@@ -139,13 +157,6 @@ impl<S, P, C> Balance<S, P, C> {
     pub(crate) fn options(&self) -> Options {
         self.options
     }
-}
-
-fn candidates<S>(endpoints: &[Endpoint<S>]) -> impl Iterator<Item = Candidate<'_>> {
-    endpoints
-        .iter()
-        .enumerate()
-        .map(|(index, endpoint)| Candidate::new(index, endpoint.declared(), false))
 }
 
 impl<S, B, R, P, C> Service<Request<B>> for Balance<S, P, C>
@@ -194,7 +205,7 @@ where
                 Err(rejection) => refusal.add(index, rejection),
             }
         }
-        if refusal.rejections().is_empty() && !self.endpoints.is_empty() {
+        if refusal.rejections().is_empty() && !self.endpoints().is_empty() {
             refusal.add(0, filter.rejection(extensions));
         }
         Err(refusal.into_rejection())
@@ -204,7 +215,7 @@ where
 impl<S, P: Clone, C: Clone> Clone for Balance<S, P, C> {
     fn clone(&self) -> Self {
         Self {
-            endpoints: self.endpoints.clone(),
+            group: Arc::clone(&self.group),
             policy: self.policy.clone(),
             classify: self.classify.clone(),
             needs: self.needs,
@@ -215,9 +226,8 @@ impl<S, P: Clone, C: Clone> Clone for Balance<S, P, C> {
 
 impl<S, P: fmt::Debug, C: fmt::Debug> fmt::Debug for Balance<S, P, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let endpoints: Vec<_> = candidates(&self.endpoints).collect();
         f.debug_struct("Balance")
-            .field("endpoints", &endpoints)
+            .field("endpoints", self.pool())
             .field("policy", &self.policy)
             .field("classify", &self.classify)
             .field("limits", &self.limits())

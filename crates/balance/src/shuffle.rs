@@ -1,4 +1,4 @@
-use crate::{Candidate, Pick, TARGET, random::Random};
+use crate::{Candidate, Pick, Pool, TARGET, random::Random};
 
 /// Picks at random, weighted by what is declared.
 ///
@@ -16,7 +16,7 @@ pub struct Shuffle {
 }
 
 /// What weights can be taken from, in order of precedence.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Metric {
     Weight,
     Rpm,
@@ -71,6 +71,14 @@ impl Pick for Shuffle {
         Scale::of(candidates).at(candidates, self.random.unit())
     }
 
+    fn guess(&self, all: &Pool) -> Option<usize> {
+        let sums = all.shares()?;
+        let point = self.random.unit() * sums.last()?;
+        let place = sums.partition_point(|sum| *sum <= point);
+        // Rounding can leave a rest.
+        (place < sums.len()).then_some(place)
+    }
+
     fn prepare(&self, endpoints: &[Candidate<'_>]) {
         let scale = Scale::of(endpoints);
         let Some(metric) = scale.metric else {
@@ -86,6 +94,26 @@ impl Pick for Shuffle {
             );
         }
     }
+}
+
+/// Returns the sums of the shares up to each endpoint, if those are the same among any of them: if all declare the metric
+/// that decides, or none declares any. Else the share of one that declares nothing depends on who the others are.
+pub(crate) fn shares(endpoints: &[Candidate<'_>]) -> Option<Box<[f64]>> {
+    let declares_any = |metric: &Metric| endpoints.iter().any(|it| metric.of(it).is_some());
+    let metric = Metric::ALL.into_iter().find(declares_any);
+    if metric.is_some_and(|metric| endpoints.iter().any(|it| metric.of(it).is_none())) {
+        return None;
+    }
+    let scale = Scale::of(endpoints);
+    // All zeros: another metric decides, by which they are told apart.
+    if scale.metric != metric {
+        return None;
+    }
+    let sums = endpoints.iter().scan(0.0, |sum, endpoint| {
+        *sum += scale.share(endpoint);
+        Some(*sum)
+    });
+    Some(sums.collect())
 }
 
 // === impl Metric ===

@@ -34,16 +34,11 @@ pub(crate) enum Came<T> {
 }
 
 impl Slots {
-    pub(crate) fn new<'a>(
-        full: impl Iterator<Item = (usize, &'a Declared)>,
-        patience: Duration,
-    ) -> Self {
-        let mut slots = Self {
+    pub(crate) fn new(patience: Duration) -> Self {
+        Self {
             full: Vec::new(),
             patience: Box::pin(sleep(patience)),
-        };
-        full.for_each(|(index, declared)| slots.add(index, declared));
-        slots
+        }
     }
 
     pub(crate) fn add(&mut self, index: usize, declared: &Declared) {

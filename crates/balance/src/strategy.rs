@@ -1,5 +1,5 @@
 use crate::{
-    Candidate, CostBased, LatencyBased, LeastBusy, Needs, PeakEwma, Pick, Shuffle, UsageBased,
+    Candidate, CostBased, LatencyBased, LeastBusy, Needs, PeakEwma, Pick, Pool, Shuffle, UsageBased,
 };
 
 /// Any of the policies of this crate, where the choice is made at run time.
@@ -69,6 +69,10 @@ impl Default for Strategy {
 impl Pick for Strategy {
     fn pick(&self, candidates: &[Candidate<'_>]) -> usize {
         self.policy().pick(candidates)
+    }
+
+    fn guess(&self, all: &Pool) -> Option<usize> {
+        self.policy().guess(all)
     }
 
     fn prepare(&self, endpoints: &[Candidate<'_>]) {

@@ -1,4 +1,4 @@
-use crate::{Candidate, Needs, Pick, random::Random};
+use crate::{Candidate, Needs, Pick, Pool, random::Random};
 
 /// Picks the one that has used the fewest tokens in its current minute, any of them if several have used as few.
 ///
@@ -34,12 +34,19 @@ impl Default for UsageBased {
 
 impl Pick for UsageBased {
     fn pick(&self, candidates: &[Candidate<'_>]) -> usize {
-        self.random.lowest(candidates, |candidate| {
-            candidate.vitals().load().used().tokens
-        })
+        self.random.lowest(candidates.iter().copied(), tokens)
+    }
+
+    // Who is the lowest of all is the lowest of any it is one of.
+    fn guess(&self, all: &Pool) -> Option<usize> {
+        Some(self.random.lowest(all.iter(), tokens))
     }
 
     fn needs(&self) -> Needs {
         Needs::default().tokens()
     }
+}
+
+fn tokens(candidate: &Candidate<'_>) -> u64 {
+    candidate.vitals().load().used().tokens
 }

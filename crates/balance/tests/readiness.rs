@@ -10,7 +10,7 @@ use support::{Handle, Leaf, Readiness, ask, name, refused, request};
 use tokio::time::{Instant, sleep};
 use tokio_test::{assert_pending, assert_ready_ok, task::spawn};
 use tower::{Service, ServiceExt, limit::ConcurrencyLimit, service_fn};
-use ziggurat_balance::{Balance, Candidate, Endpoint, Pick, Shuffle};
+use ziggurat_balance::{Balance, Candidate, Endpoint, Pick, ResponseBody, Shuffle};
 use ziggurat_core::{BoxError, FailureKind, Open};
 
 /// The first in order, so that tests know who is asked when.
@@ -53,7 +53,7 @@ async fn whichever_is_ready_first_is_called() {
     assert!(call.is_woken());
     assert_eq!(name(&assert_ready_ok!(call.poll())), "c");
     assert_eq!([a.alive(), b.alive()], [1, 1], "the places are given up");
-    tried.read(|attempts| assert_eq!((attempts[0].untried, attempts[0].untried_elsewhere), (2, 2)));
+    tried.read(|attempts| assert!(attempts[0].untried_elsewhere));
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn one_that_fails_to_get_ready_is_passed_over() {
     let (tried, request) = request();
     assert_eq!(ask(&balance, request.clone()).await, "b");
     assert_eq!((a.calls(), b.calls()), (0, 1));
-    tried.read(|attempts| assert_eq!(attempts[0].untried, 0, "nothing to go to on a retry"));
+    tried.read(|attempts| assert!(!attempts[0].left_untried(), "nothing to go to on a retry"));
     // The broken instance was a clone: the endpoint is asked again and may have recovered.
     a.set(Ready);
     assert_eq!(ask(&balance, request).await, "a");
@@ -112,8 +112,8 @@ async fn the_service_is_always_ready_and_lazy() {
 
 /// Two deployments that take one request at a time, for a second each.
 fn one_at_a_time()
--> impl Service<Request<()>, Response = Response<()>, Error: std::fmt::Debug, Future: Send> + Clone
-{
+-> impl Service<Request<()>, Response = Response<ResponseBody<()>>, Error: std::fmt::Debug, Future: Send>
++ Clone {
     let deployment = |name: &'static str, seconds: u64| {
         let answer = move |_: Request<()>| async move {
             sleep(Duration::from_secs(seconds)).await;

@@ -114,7 +114,10 @@ async fn r143_each_too_small_one_is_named() {
         small("Model=a"),
     ];
     let failure = refused(&refusing(rejections), Request::new(())).await;
-    assert_eq!(failure.to_string(), "Model=a; Model=b");
+    assert_eq!(
+        failure.to_string(),
+        "the prompt exceeds the context window of every deployment: Model=a; Model=b"
+    );
     assert_eq!(failure.retry_after(), None, "waiting is of no use");
 }
 

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use http::{Request, Response};
+use http::Request;
 use support::{Leaf, ask, endpoint};
 use tracing::{
     Event, Metadata, Subscriber,
@@ -111,7 +111,7 @@ fn each_call_runs_in_a_span_of_its_attempt() {
 fn fields_that_are_not_known_are_left_out() {
     let lines = Lines::default();
     let balance = Balance::new([endpoint("a")]);
-    let response: Response<()> = with_default(lines.clone(), || {
+    let response = with_default(lines.clone(), || {
         run(tower::ServiceExt::oneshot(balance, Request::new(()))).unwrap()
     });
     drop(response);

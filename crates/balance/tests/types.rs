@@ -10,7 +10,7 @@ use support::{Leaf, endpoint};
 use tokio_test::{assert_pending, assert_ready_ok};
 use tower::{Service, ServiceExt, service_fn};
 use tower_test::mock;
-use ziggurat_balance::{Balance, Endpoint, Pick, Shuffle};
+use ziggurat_balance::{Balance, Endpoint, Pick, ResponseBody, Shuffle, Strategy};
 use ziggurat_core::{BoxError, ByStatus, Failure, Open};
 
 fn shared<T: Clone + Send + Sync + 'static>() {}
@@ -20,6 +20,9 @@ fn services_are_clone_send_and_sync_if_theirs_are() {
     shared::<Balance<Leaf>>();
     shared::<Balance<Leaf, Arc<dyn Pick + Send + Sync>, ByStatus>>();
     shared::<Shuffle>();
+    shared::<Balance<Leaf, Strategy>>();
+    fn body<T: Send + Sync + Unpin>() {}
+    body::<ResponseBody<ziggurat_testing::ScriptedBody>>();
     shared::<Endpoint<Leaf>>();
     fn sendable<T: Send>(_: &T) {}
     sendable(&Balance::new([endpoint("a")]).call(Request::new(())));
@@ -38,7 +41,9 @@ impl std::error::Error for Concrete {}
 
 #[tokio::test]
 async fn any_error_type_will_do() {
-    async fn ask<E>(result: fn() -> Result<Response<()>, E>) -> Result<Response<()>, Failure>
+    async fn ask<E>(
+        result: fn() -> Result<Response<()>, E>,
+    ) -> Result<Response<ResponseBody<()>>, Failure>
     where
         E: Into<BoxError>,
     {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_yaml::Value;
-use ziggurat_models::Provider;
+use ziggurat_models::{Provider, Table};
 
 use crate::{
     Alias, ConfigErrors, Deployment, Fallbacks, Finding, GeneralSettings, LeftOut, Location,
@@ -40,6 +40,8 @@ pub struct Config {
     pub fallbacks: Fallbacks,
     /// Warnings, and settings that have no effect yet.
     pub findings: Vec<Finding>,
+    /// What is known about models: what is built in, and what `router_settings.model_facts` adds.
+    pub models: Table,
     environment: Environment,
     /// What relative paths of the file start from.
     directory: PathBuf,
@@ -51,7 +53,7 @@ pub struct Config {
 ///
 /// ```
 /// use ziggurat_config::Loader;
-/// use ziggurat_models::Provider;
+/// use ziggurat_models::{Provider, Table};
 ///
 /// let loader = Loader::new(|name| std::env::var(name).ok()).env_defaults(|provider, key| {
 ///     match (provider, key) {
@@ -211,13 +213,22 @@ impl Loader {
     /// # Errors
     /// As [`Config::from_str`].
     pub fn from_str(&self, text: &str, file: &str) -> Result<Config, ConfigErrors> {
+        self.read_text(text, file, PathBuf::new())
+    }
+
+    fn read_text(
+        &self,
+        text: &str,
+        file: &str,
+        directory: PathBuf,
+    ) -> Result<Config, ConfigErrors> {
         let process = Arc::clone(&self.process);
         let document = Document::parse(text, file, process).map_err(|errors| ConfigErrors {
             errors,
             left_out: Vec::new(),
             findings: Vec::new(),
         })?;
-        self.read(&document)
+        self.read(&document, directory)
     }
 
     /// Reads a configuration file.
@@ -236,22 +247,21 @@ impl Loader {
             left_out: Vec::new(),
             findings: Vec::new(),
         })?;
-        let mut config = self.from_str(&text, &path.display().to_string())?;
-        if let Some(directory) = path.parent() {
-            config.directory = directory.to_owned();
-        }
-        Ok(config)
+        let directory = path.parent().map(FilePath::to_owned).unwrap_or_default();
+        self.read_text(&text, &path.display().to_string(), directory)
     }
 
-    fn read(&self, document: &Document) -> Result<Config, ConfigErrors> {
+    fn read(&self, document: &Document, directory: PathBuf) -> Result<Config, ConfigErrors> {
         let mut file = Section::open(document, Path::default(), Some(&document.root));
         file.check_keys(&keys::FILE);
         check_lists(&mut file);
         let mut router = file.section("router_settings");
         let mut litellm = file.section("litellm_settings");
         let mut general = file.section("general_settings");
+        let settings = Settings::read(&mut router, &mut litellm, &mut general);
         let mut config = Config {
-            settings: Settings::read(&mut router, &mut litellm, &mut general),
+            models: models(&mut router, &settings, &directory),
+            settings,
             general: GeneralSettings::read(&mut general),
             aliases: Alias::read_all(&mut router),
             fallbacks: Fallbacks::read(&mut router, &mut litellm),
@@ -259,7 +269,7 @@ impl Loader {
             left_out: Vec::new(),
             findings: Vec::new(),
             environment: document.environment.clone(),
-            directory: PathBuf::new(),
+            directory,
             list: document.locate_key(&Path::default().key("model_list")),
         };
         warn_unset(&mut file);
@@ -298,6 +308,24 @@ impl fmt::Debug for Loader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Loader").finish_non_exhaustive()
     }
+}
+
+/// Reads the file of model facts, if one is named.
+fn models(router: &mut Section<'_>, settings: &Settings, directory: &FilePath) -> Table {
+    let table = Table::embedded();
+    let Some(written) = &settings.model_facts else {
+        return table;
+    };
+    let text = fs::read_to_string(directory.join(written));
+    let read = text.map_err(|error| format!("`{written}` cannot be read: {error}"));
+    let read = read.and_then(|text| {
+        let table = table.clone().with_json(&text);
+        table.map_err(|error| format!("`{written}`: {error}"))
+    });
+    read.unwrap_or_else(|message| {
+        router.error(&router.path.key("model_facts"), message);
+        table
+    })
 }
 
 /// Sections that are read value by value elsewhere.

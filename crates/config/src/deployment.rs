@@ -76,6 +76,8 @@ pub struct Deployment {
     pub max_input_tokens: Option<u32>,
     /// What the deployment is for: `chat`, `completion`, `embedding`, …
     pub mode: Option<String>,
+    /// Whether the background health checks leave it out.
+    pub disable_background_health_check: bool,
     /// Whether the group is closed.
     pub blocked: bool,
     /// Headers for every call, names in lower case.

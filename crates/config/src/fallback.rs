@@ -32,6 +32,10 @@ pub struct FallbackTarget {
     pub timeout: Option<Duration>,
     /// Limit of each attempt on this hop for streams.
     pub stream_timeout: Option<Duration>,
+    /// Longest gap in a stream on this hop.
+    pub stream_idle_timeout: Option<Duration>,
+    /// Limit of a whole stream on this hop.
+    pub stream_total_timeout: Option<Duration>,
     /// Retries on this hop.
     pub num_retries: Option<u32>,
     /// Parameters that replace those of the request on this hop.
@@ -147,6 +151,8 @@ fn read_target(
         model: String::new(),
         timeout: None,
         stream_timeout: None,
+        stream_idle_timeout: None,
+        stream_total_timeout: None,
         num_retries: None,
         parameters: serde_json::Map::new(),
         path: path.to_string(),
@@ -164,12 +170,17 @@ fn read_target(
             target.timeout = limit(section, path, item, "timeout", scalar::seconds);
             let synonym = limit(section, path, item, "request_timeout", scalar::seconds);
             target.timeout = target.timeout.or(synonym);
-            target.stream_timeout = limit(section, path, item, "stream_timeout", scalar::seconds);
+            let mut seconds = |key| limit(section, path, item, key, scalar::seconds);
+            target.stream_timeout = seconds("stream_timeout");
+            target.stream_idle_timeout = seconds("stream_idle_timeout");
+            target.stream_total_timeout = seconds("stream_total_timeout");
             target.num_retries = limit(section, path, item, "num_retries", scalar::count);
             for read in [
                 "timeout",
                 "request_timeout",
                 "stream_timeout",
+                "stream_idle_timeout",
+                "stream_total_timeout",
                 "num_retries",
             ] {
                 parameters.remove(read);
@@ -181,8 +192,6 @@ fn read_target(
                 "api_version",
                 "max_retries",
                 "stream",
-                "stream_idle_timeout",
-                "stream_total_timeout",
                 "total_timeout",
             ] {
                 if parameters.remove(idle).is_some() {

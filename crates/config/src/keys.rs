@@ -138,11 +138,12 @@ pub(crate) const REQUEST: Keys = Keys {
 
 /// `model_info`.
 pub(crate) const INFO: Keys = Keys {
-    active: "allowed_fails allowed_fails_policy base_model blocked cooldown_time description id
+    active: "allowed_fails allowed_fails_policy base_model blocked cooldown_time description
+        disable_background_health_check id
         input_cost_per_token litellm_provider max_input_tokens max_output_tokens max_tokens
         metadata mode order output_cost_per_token supports_*",
     not_active: "access_groups cache_creation_input_* cache_read_*
-        created_at created_by db_model disable_background_health_check
+        created_at created_by db_model
         health_check_* input_cost_per_* output_cost_per_* output_vector_size
         supported_environments supported_openai_params team_id team_public_model_name tpm rpm
         updated_at updated_by",
@@ -176,7 +177,8 @@ pub(crate) const ROUTER: Keys = Keys {
         cooldown_max_ejected_share cooldown_max_retry_after cooldown_max_time
         cooldown_min_requests cooldown_slow_start cooldown_time cooldown_wait
         default_fallbacks default_max_parallel_requests disable_cooldowns
-        enable_pre_call_checks enable_tag_filtering enable_weighted_failover fallback_on
+        enable_health_check_routing enable_pre_call_checks enable_tag_filtering
+        enable_weighted_failover fallback_on
         fallbacks max_fallbacks max_parallel_wait model_facts model_group_alias
         model_group_retry_policy num_retries num_retries_per_request optional_pre_call_checks
         retry_after retry_budget retry_policy routing_groups routing_strategy
@@ -184,7 +186,7 @@ pub(crate) const ROUTER: Keys = Keys {
         tag_filtering_match_any timeout total_timeout treat_uk_as_eu",
     not_active: "alerting_config assistants_config cache_kwargs cache_responses caching_groups
         client_ttl debug_level default_litellm_params default_priority
-        deployment_affinity_ttl_seconds enable_health_check_routing health_check_*
+        deployment_affinity_ttl_seconds health_check_*
         ignore_invalid_deployments model_group_affinity_config polling_interval
         provider_budget_config redis_* router_general_settings search_tools set_verbose
         stream_recovery",
@@ -230,18 +232,20 @@ pub(crate) const ROUTING_GROUP: Keys = Keys {
 
 /// `routing_strategy_args`.
 pub(crate) const STRATEGY_ARGS: Keys = Keys {
-    active: "lowest_latency_buffer max_latency_list_size ttft_percentile ttl",
-    not_active: "rpm tpm",
+    active: "lowest_latency_buffer",
+    not_active: "max_latency_list_size rpm tpm ttft_percentile ttl",
 };
 
 /// `general_settings`.
 pub(crate) const GENERAL: Keys = Keys {
-    active: "compat_error_types dangerously_permit_weak_or_unset_master_key
-        expose_fallback_errors_to_caller forward_client_headers_to_llm_api master_key
-        max_request_size_mb",
+    active: "background_health_checks compat_error_types
+        dangerously_permit_weak_or_unset_master_key enable_health_check_routing
+        expose_fallback_errors_to_caller forward_client_headers_to_llm_api
+        health_check_ignore_transient_errors health_check_interval
+        health_check_staleness_threshold master_key max_request_size_mb",
     not_active: "admin_only_routes alert_* alerting alerting_* allow_client_side_credentials
         allow_requests_on_db_unavailable allow_user_auth allowed_ips allowed_routes
-        always_include_stream_usage background_health_checks completion_model
+        always_include_stream_usage completion_model
         coordinate_background_health_check cors_origins custom_* dangerously_allow_* database_*
         default_team_disabled disable_* embedding_model enable_* enforce_user_param
         enforced_params forward_openai_org_id

@@ -95,11 +95,10 @@ pub struct Settings {
     pub region: RegionSettings,
     /// How one of several deployments is chosen.
     pub balance: BalanceSettings,
-    /// Background health checks. Not active yet.
+    /// Background health checks.
     pub health: HealthSettings,
     /// A file that replaces or extends what is known about models, as written
-    /// (`router_settings.model_facts`); [`Config::resolve_path`](crate::Config::resolve_path) says
-    /// where it is.
+    /// (`router_settings.model_facts`); [`Config::models`](crate::Config::models) has what is in it.
     pub model_facts: Option<String>,
     /// Groups that settings name.
     pub(crate) named: Vec<Named>,
@@ -136,7 +135,7 @@ impl Settings {
             retry_policy: RetryPolicy::read(router, "retry_policy"),
             model_group_retry_policy: RetryPolicy::read_groups(router, &mut named),
             retry_budget: RetryBudget::read(router),
-            enable_weighted_failover: flag(router, "enable_weighted_failover"),
+            enable_weighted_failover: weighted_failover(router, &balance),
             retry_after: router.read("retry_after", seconds).unwrap_or_default(),
             max_fallbacks: max_fallbacks
                 .or_else(|| variable(router, "ROUTER_MAX_FALLBACKS", count))
@@ -288,6 +287,22 @@ fn enforce_model_rate_limits(router: &mut Section<'_>) -> bool {
     checks
         .iter()
         .any(|check| check == "enforce_model_rate_limits")
+}
+
+/// Reads whether a group is asked again without those that failed.
+fn weighted_failover(router: &mut Section<'_>, balance: &BalanceSettings) -> bool {
+    const KEY: &str = "enable_weighted_failover";
+    let enabled = flag(router, KEY);
+    let groups = balance.routing_groups.iter();
+    let mut strategies = groups
+        .map(|group| group.routing_strategy)
+        .chain([balance.routing_strategy]);
+    let other = strategies.find(|&strategy| strategy != Strategy::SimpleShuffle);
+    if let Some(other) = other.filter(|_| enabled) {
+        let message = format!("holds for {other} too; in LiteLLM only for simple-shuffle");
+        router.warn(&router.path.key(KEY), message);
+    }
+    enabled
 }
 
 /// Reads a flag that is off by default.

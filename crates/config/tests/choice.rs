@@ -87,7 +87,17 @@ fn r43_what_the_latency_strategy_is_told() {
         (args.lowest_latency_buffer, args.ttft_percentile),
         (0.5, Some(0.95))
     );
-    assert_eq!(config.findings, []);
+    // What is written is checked, and has no effect.
+    assert_eq!(
+        shown(&config.findings, Severity::NotActive),
+        [
+            "c.yaml:4:27: not active yet: router_settings.routing_strategy_args.ttl",
+            "c.yaml:4:64: not active yet: \
+             router_settings.routing_strategy_args.max_latency_list_size",
+            "c.yaml:4:90: not active yet: router_settings.routing_strategy_args.ttft_percentile",
+        ]
+    );
+    assert_eq!(of("{lowest_latency_buffer: 0.5, ttl: null}").findings, []);
     let share = of("{ttft_percentile: 0.9}")
         .settings
         .balance
@@ -108,9 +118,11 @@ fn r43_what_the_latency_strategy_is_told() {
 #[test]
 fn no_other_strategy_is_told_anything() {
     let config = with_settings(
-        "router_settings: {routing_strategy: least-busy, routing_strategy_args: {ttl: 5}}",
+        "router_settings: {routing_strategy: least-busy, \
+         routing_strategy_args: {lowest_latency_buffer: 5}}",
     );
-    let expected = "c.yaml:2:73: not active yet: router_settings.routing_strategy_args.ttl; only \
+    let expected = "c.yaml:2:73: not active yet: \
+                    router_settings.routing_strategy_args.lowest_latency_buffer; only \
                     latency-based-routing takes it";
     assert_eq!(shown(&config.findings, Severity::NotActive), [expected]);
     let path = "c.yaml:2:42: router_settings.routing_strategy_args";
@@ -139,7 +151,7 @@ fn r47b_groups_with_strategies_of_their_own() {
   routing_strategy: least-busy
   routing_groups:
   - {{group_name: fast, models: [a], routing_strategy: latency-based-routing,
-     routing_strategy_args: {{ttl: 9}}}}
+     routing_strategy_args: {{lowest_latency_buffer: 0.9}}}}
   - {{group_name: other, models: b}}
   fallbacks: [{{a: [other]}}]
 "
@@ -147,7 +159,8 @@ fn r47b_groups_with_strategies_of_their_own() {
     assert_eq!(config.findings, []);
     let balance = &config.settings.balance;
     let (strategy, args) = balance.strategy_for("a");
-    assert_eq!((strategy, args.ttl), (Strategy::LatencyBased, secs(9)));
+    assert_eq!(strategy, Strategy::LatencyBased);
+    assert_eq!(args.lowest_latency_buffer, 0.9);
     assert_eq!(balance.strategy_for("b").0, Strategy::LeastBusy);
     assert_eq!(balance.strategy_for("c").0, Strategy::LeastBusy);
     let groups = &balance.routing_groups;

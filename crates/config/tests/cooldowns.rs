@@ -238,3 +238,21 @@ fn r122_r123_what_a_deployment_allows() {
          expected a number, found text"
     );
 }
+
+#[test]
+fn a_longest_time_below_the_first_has_no_effect() {
+    let of = |settings: &str| shown(&with_settings(settings).findings, Severity::Warning);
+    assert_eq!(
+        of("router_settings: {cooldown_time: 30, cooldown_max_time: 20}"),
+        [
+            "c.yaml:2:38: router_settings.cooldown_max_time: has no effect: a cooldown lasts 30 s \
+             from the first"
+        ]
+    );
+    assert_eq!(
+        of("router_settings: {cooldown_max_time: 4}").len(),
+        1,
+        "5 s is the default"
+    );
+    assert!(of("router_settings: {cooldown_time: 30, cooldown_max_time: 30}").is_empty());
+}

@@ -12,7 +12,7 @@ const fn secs(secs: u64) -> Duration {
 }
 
 #[test]
-fn r29j_health_checks_are_read_and_not_active() {
+fn r29j_health_checks() {
     let health = with_settings("").settings.health;
     assert_eq!(health.health_check_interval, secs(300));
     assert_eq!(health.health_check_staleness_threshold, secs(600));
@@ -25,10 +25,21 @@ fn r29j_health_checks_are_read_and_not_active() {
     assert!(health.background_health_checks && health.enable_health_check_routing);
     assert!(health.health_check_ignore_transient_errors);
     assert_eq!(health.health_check_staleness_threshold, secs(60));
-    assert_eq!(shown(&config.findings, Severity::NotActive).len(), 4);
+    assert_eq!(config.findings, []);
     let router = "router_settings: {enable_health_check_routing: false}";
     let health = with_settings(&format!("{general}{router}")).settings.health;
     assert!(!health.enable_health_check_routing, "the router wins");
+    let idle = "general_settings: {enable_health_check_routing: true, \
+                health_check_staleness_threshold: 60}";
+    assert_eq!(
+        shown(&with_settings(idle).findings, Severity::Warning),
+        [
+            "c.yaml:2:20: general_settings.enable_health_check_routing: has no effect without \
+             `general_settings.background_health_checks`",
+            "c.yaml:2:55: general_settings.health_check_staleness_threshold: is shorter than \
+             `health_check_interval`: verdicts do not hold until the next check",
+        ]
+    );
     let text = format!("{ONE}general_settings: {{health_check_staleness_threshold: x}}");
     assert_eq!(
         errors(&text),
@@ -39,25 +50,46 @@ fn r29j_health_checks_are_read_and_not_active() {
     );
 }
 
+const FACTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/facts");
+
 #[test]
 fn a_file_of_facts_about_models() {
-    let config = with_settings("router_settings: {model_facts: facts/mine.json}");
-    assert_eq!(
-        config.settings.model_facts.as_deref(),
-        Some("facts/mine.json")
-    );
-    assert_eq!(
-        config.resolve_path("facts/mine.json"),
-        std::path::Path::new("facts/mine.json")
-    );
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/configs/fallbacks.yaml");
-    let config = ziggurat_config::Config::from_path(path).unwrap();
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/configs");
-    let expected = std::path::Path::new(directory).join("x.json");
-    assert_eq!(config.resolve_path("x.json"), expected);
+    let file = std::path::Path::new(FACTS).join("config.yaml");
+    let config = ziggurat_config::Config::from_path(file).unwrap();
+    let window = |model: &str| {
+        let facts = config.models.facts(None, model);
+        facts.and_then(|facts| facts.max_input_tokens)
+    };
+    assert_eq!(window("my-model"), Some(32_768));
+    assert_eq!(window("gpt-4"), Some(6000));
+    assert_eq!(window("gpt-4o"), Some(128_000));
+    let directory = std::path::Path::new(FACTS);
+    assert_eq!(config.resolve_path("x.json"), directory.join("x.json"));
     assert_eq!(
         config.resolve_path("/x.json"),
         std::path::Path::new("/x.json")
+    );
+}
+
+#[test]
+fn a_file_of_facts_that_cannot_be_used_stops_the_start() {
+    let facts = |name: &str| errors(&format!("{ONE}router_settings: {{model_facts: {name}}}"));
+    let [missing] = &facts("no/such.json")[..] else {
+        panic!("one error");
+    };
+    assert!(
+        missing
+            .starts_with("c.yaml:2:32: router_settings.model_facts: `no/such.json` cannot be read"),
+        "{missing}"
+    );
+    let wrong = format!("{FACTS}/wrong.json");
+    let [unknown] = &facts(&wrong)[..] else {
+        panic!("one error");
+    };
+    assert!(
+        unknown.contains("wrong.json`: line 2, entry `my-model`: ")
+            && unknown.contains("max_tokens"),
+        "{unknown}"
     );
     let text = format!("{ONE}router_settings: {{model_facts: [x]}}");
     assert_eq!(

@@ -164,6 +164,15 @@ fn r71_weighted_failover() {
     let config = with_settings("router_settings: {enable_weighted_failover: on}");
     assert!(config.settings.enable_weighted_failover);
     assert_eq!(config.findings, []);
+    let other = "router_settings: {enable_weighted_failover: on, routing_strategy: least-busy}";
+    assert_eq!(
+        shown(&with_settings(other).findings, Severity::Warning),
+        [
+            "c.yaml:2:19: router_settings.enable_weighted_failover: holds for least-busy too; in \
+             LiteLLM only for simple-shuffle"
+        ]
+    );
+    assert_eq!(config.findings, []);
 }
 
 #[test]
@@ -230,16 +239,29 @@ fn r101_gaps_and_totals_of_streams() {
 }
 
 #[test]
-fn limits_of_streams_have_no_place_in_a_fallback() {
+fn limits_of_streams_hold_in_a_fallback_too() {
     let config = with_settings(
-        "router_settings: {fallbacks: [{a: [{model: a, stream_idle_timeout: 1, temperature: 0}]}]}",
+        "router_settings: {fallbacks: [{a: [{model: a, stream_idle_timeout: 1, \
+         stream_total_timeout: '2', temperature: 0, total_timeout: 3}]}]}",
     );
     let warnings = shown(&config.findings, Severity::Warning);
     assert_eq!(warnings.len(), 1);
-    assert!(warnings[0].ends_with("stream_idle_timeout: has no effect in a fallback"));
+    assert!(warnings[0].ends_with("total_timeout: has no effect in a fallback"));
     let target = &config.fallbacks.general[0].1[0];
+    assert_eq!(
+        (target.stream_idle_timeout, target.stream_total_timeout),
+        (Some(secs(1)), Some(secs(2)))
+    );
     assert_eq!(
         target.parameters.keys().collect::<Vec<_>>(),
         ["temperature"]
+    );
+    let wrong = "router_settings: {fallbacks: [{a: [{model: a, stream_idle_timeout: x}]}]}";
+    assert_eq!(
+        errors(&format!("{ONE}{wrong}")),
+        [
+            "c.yaml:2:68: router_settings.fallbacks[0].a[0].stream_idle_timeout: \
+             expected a number, found text"
+        ]
     );
 }

@@ -199,9 +199,9 @@ environment_variables: 5
 #[test]
 fn known_settings_without_effect_are_named() {
     let config = with_settings(
-        "router_settings: {redis_host: h, enable_health_check_routing: true, set_verbose: true}
+        "router_settings: {redis_host: h, polling_interval: 3, set_verbose: true}
 litellm_settings: {cache: true, success_callback: [x], callbacks: [], set_verbose: false}
-general_settings: {background_health_checks: on, database_url: x, store_model_in_db: off}
+general_settings: {alerting: on, database_url: x, store_model_in_db: off}
 include: [x]
 ",
     );
@@ -215,11 +215,11 @@ include: [x]
         [
             "include",
             "router_settings.redis_host",
-            "router_settings.enable_health_check_routing",
+            "router_settings.polling_interval",
             "router_settings.set_verbose",
             "litellm_settings.cache",
             "litellm_settings.success_callback",
-            "general_settings.background_health_checks",
+            "general_settings.alerting",
             "general_settings.database_url",
         ]
     );

@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
 use tower_layer::Layer;
-use ziggurat_core::ByStatus;
+use ziggurat_core::{ByStatus, Failure};
 
 use crate::{
     Breaker, Cooldown, Group,
     settings::{Gate, Settings},
+    watch::upstream_status,
 };
 
 /// Gives a service that fails a rest: see the [crate page](crate).
@@ -23,6 +24,7 @@ impl CooldownLayer {
             group: None,
             protected: false,
             last_resort: false,
+            hopeless_too: false,
         };
         Self {
             settings: Settings {
@@ -72,6 +74,20 @@ impl<C> CooldownLayer<C> {
     pub const fn last_resort(mut self, offered: bool) -> Self {
         self.settings.gate.last_resort = offered;
         self
+    }
+
+    /// Makes the offer of [`last_resort`](Self::last_resort) whatever the cooldown came from. The default is false.
+    #[must_use]
+    pub const fn last_resort_after_any_failure(mut self, any: bool) -> Self {
+        self.settings.gate.hopeless_too = any;
+        self
+    }
+
+    /// Counts a failure that was seen elsewhere, such as that of a health check, as if a call through this layer had failed
+    /// with it. It is never the trial.
+    pub fn record_failure(&self, failure: &Failure) {
+        let gate = &self.settings.gate;
+        gate.fail(failure, upstream_status(failure), None, None);
     }
 }
 

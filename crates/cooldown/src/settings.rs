@@ -30,6 +30,8 @@ pub(crate) struct Gate {
     pub(crate) group: Option<Group>,
     pub(crate) protected: bool,
     pub(crate) last_resort: bool,
+    /// Also after what the next call would fail with as well.
+    pub(crate) hopeless_too: bool,
 }
 
 /// Why a call is refused.
@@ -177,7 +179,7 @@ impl Gate {
 
     fn refusal(&self, phase: Phase) -> Refusal {
         let cooling = self.breaker.cooling();
-        let hopeless = cooling.cause().is_some_and(is_lasting);
+        let hopeless = !self.hopeless_too && cooling.cause().is_some_and(is_lasting);
         let may_be_asked = self.last_resort && !hopeless;
         Refusal {
             remaining: match phase {

@@ -127,7 +127,7 @@ fn is_error(status: &StatusCode) -> bool {
 }
 
 /// Returns the status of the upstream's answer, if the failure was made of one.
-fn upstream_status(failure: &Failure) -> Option<StatusCode> {
+pub(crate) fn upstream_status(failure: &Failure) -> Option<StatusCode> {
     failure.upstream().map(|_| failure.status())
 }
 

@@ -131,7 +131,7 @@ impl Rejection {
 
 impl From<Rejection> for Failure {
     fn from(rejection: Rejection) -> Self {
-        let mut failure = Self::new(rejection.kind);
+        let mut failure = Self::new(rejection.kind).with_unsent();
         if let Some(wait) = rejection.retry_after {
             failure = failure.with_retry_after(wait);
         }

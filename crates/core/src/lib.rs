@@ -14,6 +14,7 @@ mod request;
 pub mod retry_after;
 mod route;
 mod served;
+mod tokens;
 mod tried;
 pub mod vitals;
 
@@ -29,6 +30,7 @@ pub use self::{
     request::LlmRequest,
     route::{AllowedRegions, ContentFiltered, LastResort, Tags},
     served::Served,
+    tokens::{TokenCount, TokenCounts},
     tried::{Attempt, FallbackReason, Outcome, Tried},
     vitals::{Board, Vitals},
 };

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use crate::json::Document;
+use crate::{TokenCounts, json::Document};
 
 /// A request for a model, as the edge read it from the body.
 ///
@@ -11,6 +11,7 @@ pub struct LlmRequest {
     model: Arc<str>,
     stream: bool,
     document: Document,
+    tokens: Arc<TokenCounts>,
 }
 
 impl LlmRequest {
@@ -20,6 +21,7 @@ impl LlmRequest {
             model: model.into(),
             stream,
             document,
+            tokens: Arc::default(),
         }
     }
 
@@ -39,6 +41,12 @@ impl LlmRequest {
     #[must_use]
     pub fn document(&self) -> &Document {
         &self.document
+    }
+
+    /// Returns the token counts of the prompt: one memory for all copies of the request.
+    #[must_use]
+    pub fn tokens(&self) -> &TokenCounts {
+        &self.tokens
     }
 }
 

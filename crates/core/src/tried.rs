@@ -1,5 +1,6 @@
 use std::{
-    fmt,
+    fmt, mem,
+    ops::{Deref, DerefMut},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -32,14 +33,13 @@ pub struct Attempt {
     pub origin: Option<Arc<str>>,
     /// The deployment's own number of retries.
     pub max_retries: Option<u32>,
-    /// How many other deployments of the group would have taken the request and were not tried before.
-    pub untried: usize,
-    /// How many of them share this attempt's origin.
-    pub untried_here: usize,
-    /// How many of them live elsewhere, without those of an origin that has asked this request for a wait which is not
-    /// over.
-    pub untried_elsewhere: usize,
-    /// When the first of those that live elsewhere and have to wait may be asked; `None` if there are none.
+    /// Whether other deployments of the group that share this attempt's origin would have taken the request and were not
+    /// tried before.
+    pub untried_here: bool,
+    /// Whether there are such that live elsewhere, without those of an origin that has asked this request for a wait which
+    /// is not over.
+    pub untried_elsewhere: bool,
+    /// When the first of those that live elsewhere and have to wait for that may be asked; `None` if there are none.
     pub resting_until: Option<Instant>,
     /// The numbers of the last attempts on those other deployments of the group that would have taken the request and were
     /// tried before, in order: the one tried longest ago first.
@@ -93,10 +93,19 @@ impl FallbackReason {
 
 #[derive(Default)]
 struct Ledger {
-    attempts: Vec<Attempt>,
+    attempts: Attempts,
     hops: u32,
     reason: Option<FallbackReason>,
     failures: Vec<Failure>,
+}
+
+/// Most requests make one attempt: it needs no list of its own.
+#[derive(Default)]
+enum Attempts {
+    #[default]
+    None,
+    One([Attempt; 1]),
+    Many(Vec<Attempt>),
 }
 
 impl Attempt {
@@ -109,15 +118,20 @@ impl Attempt {
             hop: 0,
             origin: None,
             max_retries: None,
-            untried: 0,
-            untried_here: 0,
-            untried_elsewhere: 0,
+            untried_here: false,
+            untried_elsewhere: false,
             resting_until: None,
             tried_others: Vec::new(),
             started: Instant::now(),
             elapsed: None,
             outcome: None,
         }
+    }
+
+    /// Says whether any other deployment of the group would have taken the request and was not tried before.
+    #[must_use]
+    pub fn left_untried(&self) -> bool {
+        self.untried_here || self.untried_elsewhere || self.resting_until.is_some()
     }
 
     /// Returns the time before which the deployment asked not to be called again.
@@ -139,6 +153,41 @@ impl Attempt {
     }
 }
 
+impl Attempts {
+    fn push(&mut self, attempt: Attempt) {
+        *self = match mem::take(self) {
+            Self::None => Self::One([attempt]),
+            Self::One([first]) => Self::Many(vec![first, attempt]),
+            Self::Many(mut all) => {
+                all.push(attempt);
+                Self::Many(all)
+            }
+        };
+    }
+}
+
+impl Deref for Attempts {
+    type Target = [Attempt];
+
+    fn deref(&self) -> &[Attempt] {
+        match self {
+            Self::None => &[],
+            Self::One(one) => one,
+            Self::Many(all) => all,
+        }
+    }
+}
+
+impl DerefMut for Attempts {
+    fn deref_mut(&mut self) -> &mut [Attempt] {
+        match self {
+            Self::None => &mut [],
+            Self::One(one) => one,
+            Self::Many(all) => all,
+        }
+    }
+}
+
 impl Outcome {
     /// The outcome of a call: what [`judge`](crate::judge) made of it, else the status of the response.
     pub fn of<B>(result: &Result<http::Response<B>, Failure>, failure: Option<&Failure>) -> Self {
@@ -157,6 +206,12 @@ impl Tried {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Says whether anyone else has a clone and may read it.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.ledger) > 1
     }
 
     /// Writes the beginning of an attempt and returns its number, counted from 0 over the whole request.
@@ -248,7 +303,7 @@ impl fmt::Debug for Tried {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ledger = self.lock();
         f.debug_struct("Tried")
-            .field("attempts", &ledger.attempts)
+            .field("attempts", &&*ledger.attempts)
             .field("hops", &ledger.hops)
             .finish()
     }

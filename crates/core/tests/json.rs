@@ -110,6 +110,8 @@ proptest! {
                 }
             }
         }
+        let members = body.members().map(|(name, value)| (name.into_owned(), serde_json::from_slice(value).unwrap()));
+        prop_assert_eq!(&members.collect::<Map<String, Value>>(), &expected);
         let printed = body.print().into_bytes();
         prop_assert_eq!(serde_json::from_slice::<Map<String, Value>>(&printed).unwrap(), expected);
         prop_assert_eq!(Document::parse(printed).is_ok(), true);

@@ -84,7 +84,8 @@ impl<C> FallbackLayer<C> {
 
     /// Passes over a target for which `skip` returns true, for example one whose window is known to be too small.
     ///
-    /// It sees the group and the extensions of the request, and is asked only after a failure; then also by the retry
+    /// It sees the group and the extensions of the request, with the target's own
+    /// [`Parameters`](ziggurat_core::overrides::Parameters) if it has any, and is asked only after a failure; then also by the retry
     /// layer, before it cuts its retries short for the sake of that target. A target that is passed over is no hop.
     #[must_use]
     pub fn skip(

@@ -1,4 +1,4 @@
-use std::{mem, sync::Arc};
+use std::{borrow::Cow, mem, sync::Arc};
 
 use http::Extensions;
 use ziggurat_core::{
@@ -17,6 +17,8 @@ use crate::policy::{Chains, Policy};
 pub(crate) struct Walk {
     chains: Chains,
     tried: Tried,
+    /// What the request brought itself: an earlier hop's parameters do not hold for the next.
+    own: Option<Parameters>,
     /// Being asked now, or next.
     current: Target,
     /// Asked before.
@@ -64,6 +66,7 @@ impl Walk {
         Some(Self {
             chains,
             tried: extensions.get_or_insert_with(Tried::new).clone(),
+            own: extensions.get().cloned(),
             current,
             asked: Vec::new(),
             open: Vec::new(),
@@ -100,7 +103,7 @@ impl Walk {
     }
 
     fn is_skipped(&self, target: &Target, extensions: &Extensions) -> bool {
-        let is_skipped = self.chains.policy.skips(&target.group, extensions);
+        let is_skipped = self.would_skip(target, extensions);
         if is_skipped {
             tracing::debug!(
                 target: "ziggurat::fallback",
@@ -110,6 +113,26 @@ impl Walk {
             );
         }
         is_skipped
+    }
+
+    /// Asks whether a target is skipped for the request that it would get.
+    fn would_skip(&self, target: &Target, extensions: &Extensions) -> bool {
+        let policy = &self.chains.policy;
+        policy.skip.is_some() && policy.skips(&target.group, &self.as_sent(target, extensions))
+    }
+
+    /// Returns extensions with the parameters that they would have at a target.
+    fn as_sent<'a>(&self, target: &Target, extensions: &'a Extensions) -> Cow<'a, Extensions> {
+        if target.parameters.is_empty() && self.current.parameters.is_empty() {
+            return Cow::Borrowed(extensions);
+        }
+        let mut sent = extensions.clone();
+        match (target.parameters.is_empty(), &self.own) {
+            (false, own) => drop(sent.insert(merge(own.as_ref(), target))),
+            (true, Some(own)) => drop(sent.insert(own.clone())),
+            (true, None) => drop(sent.remove::<Parameters>()),
+        }
+        Cow::Owned(sent)
     }
 
     /// Writes a hop into the ledger.
@@ -165,7 +188,7 @@ impl Walk {
             targets.iter().any(|target| {
                 self.is_fresh(target, of)
                     && policy.serves(&target.group)
-                    && extensions.is_none_or(|it| !policy.skips(&target.group, it))
+                    && extensions.is_none_or(|it| !self.would_skip(target, it))
             })
         };
         let group = &self.current.group;

@@ -21,6 +21,14 @@ async fn it_holds_with_a_chain_ahead() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn it_holds_with_all_options() {
+    let layer = general(&[("a", &["b", "c"])])
+        .skip(|group, _| group.as_str() == "b")
+        .content_policy(common::table(&[("a", &["c"])]));
+    contract::all(&layer, &request("a")).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn it_holds_without_a_chain() {
     contract::all(&general(&[("a", &["b"])]), &request("x")).await;
 }

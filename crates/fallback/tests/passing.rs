@@ -13,13 +13,14 @@ use std::{
 };
 
 use common::{World, general, request};
-use http::Response;
+use http::{Extensions, Response};
 use tokio_test::{assert_pending, assert_ready, assert_ready_ok, task};
 use tower::{Layer, Service};
 use tower_test::mock;
 use ziggurat_core::{
     Deadline, FailureKind, ModelGroup, Tried,
     fallbacks::{Table, Target},
+    overrides::Parameters,
 };
 use ziggurat_fallback::FallbackLayer;
 
@@ -72,6 +73,61 @@ async fn what_is_skipped_is_not_ahead_and_no_one_asks_before_a_failure() {
     let world = World::default();
     world.ask(&layer, sent).await.unwrap();
     assert_eq!(world.ahead(), [false]);
+}
+
+/// The prompt that a target would get: its own, else the request's.
+fn is_long(group: &ModelGroup, extensions: &Extensions) -> bool {
+    let Parameters(members) = extensions.get().cloned().unwrap_or_default();
+    let messages = members.iter().find(|(name, _)| &**name == "messages");
+    group.as_str() != "a" && messages.is_some_and(|(_, value)| value == "long")
+}
+
+/// A request whose prompt is `own`, with chains from `a` to each target.
+async fn asked_with_prompts(own: &'static str, targets: &[Target]) -> (Vec<String>, Vec<bool>) {
+    let chain = targets.to_vec();
+    let layer = FallbackLayer::new(Table::from_iter([("a", chain)])).skip(is_long);
+    let mut sent = request("a");
+    let members = [(Arc::from("messages"), own.into())];
+    sent.extensions_mut().insert(Parameters(members.into()));
+    let world = World::down(["a", "b", "c"]);
+    world.ask(&layer, sent).await.unwrap();
+    (world.asked(), world.ahead())
+}
+
+#[tokio::test]
+async fn a_target_with_a_prompt_of_its_own_is_judged_by_that() {
+    let plain = |group: &str| Target::new(group);
+    let with = |group: &str, prompt: &'static str| plain(group).with_parameter("messages", prompt);
+    for (own, targets, asked, ahead) in [
+        ("long", vec![plain("b")], vec!["a"], vec![false]),
+        (
+            "long",
+            vec![with("b", "short")],
+            vec!["a", "b"],
+            vec![true, false],
+        ),
+        ("short", vec![with("b", "long")], vec!["a"], vec![false]),
+        // What one target brings says nothing of the next.
+        (
+            "long",
+            vec![with("b", "short"), plain("c")],
+            vec!["a", "b"],
+            vec![true, false],
+        ),
+        (
+            "long",
+            vec![plain("b").with_parameter("temperature", "1")],
+            vec!["a"],
+            vec![false],
+        ),
+    ] {
+        let expected = (asked.iter().map(ToString::to_string).collect(), ahead);
+        assert_eq!(
+            asked_with_prompts(own, &targets).await,
+            expected,
+            "{own} {targets:?}"
+        );
+    }
 }
 
 #[tokio::test]

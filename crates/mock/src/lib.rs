@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod answer;
+mod anthropic;
 mod connection;
 mod error;
 mod event;

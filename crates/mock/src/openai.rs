@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Answer, ApiError, receive::Request};
+use crate::{Answer, ApiError, anthropic, receive::Request};
 
 /// What an upstream says to a request that its step answers.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Speaker<'_> {
         } else {
             Method::POST
         };
-        let known = ["/models", "/completions", "/embeddings"]
+        let known = ["/models", "/completions", "/embeddings", anthropic::PATH]
             .iter()
             .any(|suffix| path.ends_with(suffix));
         if !known {
@@ -59,6 +59,19 @@ impl Speaker<'_> {
             .clone()
             .or_else(|| deployment(path))
             .unwrap_or_else(|| self.name.to_owned());
+        if path.ends_with(anthropic::PATH) {
+            let reply = anthropic::Reply {
+                id: format!("msg_{}_{}", self.name, self.number),
+                model: &model,
+                deltas: &answer.deltas_for(self.name),
+                finish_reason: answer.finish(),
+                tokens: answer.tokens(request.body.len(), answer.deltas_for(self.name).len()),
+            };
+            return match asked.stream.unwrap_or(false) {
+                true => Said::Stream(reply.stream()),
+                false => Said::Document(reply.document()),
+            };
+        }
         if path.ends_with("/embeddings") {
             return Said::Document(embeddings(&asked, model, request.body.len()));
         }

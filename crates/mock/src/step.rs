@@ -66,8 +66,8 @@ impl Step {
 
     /// Answers as a model does.
     ///
-    /// The path decides on the form: `…/chat/completions`, `…/completions` (both also as streams),
-    /// `…/embeddings` and `GET …/models`; anything before that suffix is accepted. Other paths get 404, bodies that
+    /// The path decides on the form: `…/chat/completions`, `…/completions`, Anthropic's `…/v1/messages` (all also as
+    /// streams), `…/embeddings` and `GET …/models`; anything before that suffix is accepted. Other paths get 404, bodies that
     /// are not JSON get 400. The answer names the model that was asked for.
     pub fn answer(answer: impl Into<Answer>) -> Self {
         Self::new(Act::Answer(answer.into()))

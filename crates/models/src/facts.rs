@@ -1,8 +1,8 @@
 //! The table of model facts: embedded text, searched in place.
 
-use std::cmp::Ordering;
+use std::{borrow::Cow, cmp::Ordering, sync::Arc};
 
-use crate::Provider;
+use crate::{Provider, table::InputWindow};
 
 /// Sorted by name; the head of `generate.py` describes the format.
 const TABLE: &str = include_str!("../data/models.tsv");
@@ -12,7 +12,7 @@ const TABLE: &str = include_str!("../data/models.tsv");
 #[non_exhaustive]
 pub struct ModelFacts {
     /// The name in the table, with a provider prefix where the table has one.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Who serves the model under this name.
     pub provider: Provider,
     /// What the model does.
@@ -25,7 +25,10 @@ pub struct ModelFacts {
     pub input_cost_per_token: Option<f64>,
     /// Price of one token of the answer, in USD.
     pub output_cost_per_token: Option<f64>,
+    /// Those of the embedded table, a bit each.
     capabilities: u64,
+    /// Others.
+    further: Arc<[Box<str>]>,
 }
 
 /// What a model does.
@@ -57,6 +60,15 @@ pub enum Mode {
 /// ```
 #[must_use]
 pub fn facts(provider: Option<Provider>, name: &str) -> Option<ModelFacts> {
+    look_up(find, provider, name)
+}
+
+/// Looks a model up by names.
+pub(crate) fn look_up(
+    find: impl Fn(&str) -> Option<ModelFacts>,
+    provider: Option<Provider>,
+    name: &str,
+) -> Option<ModelFacts> {
     let listed = find(name);
     let Some(provider) = provider else {
         return listed;
@@ -74,17 +86,67 @@ impl ModelFacts {
     /// without that prefix: `vision`, `function_calling`, `system_messages`, `response_schema`.
     #[must_use]
     pub fn supports(&self, capability: &str) -> bool {
-        let (capabilities, _) = sections();
-        capabilities
-            .split('\t')
-            .position(|name| name == capability)
-            .is_some_and(|bit| self.capabilities & (1 << bit) != 0)
+        let known = bit(capability).is_some_and(|bit| self.capabilities & bit != 0);
+        known || self.further.iter().any(|name| **name == *capability)
+    }
+
+    /// Says whether prompt and answer share the window, so that a long answer leaves less for the prompt.
+    ///
+    /// The table does not say it outright. Two things do: a window for the answer as long as the one for the prompt,
+    /// which cannot be a second one; and the series of OpenAI of which the listed window is the length of the whole
+    /// context (gpt-3.5, gpt-4 in all variants, davinci-002, babbage-002), which refuse a prompt that leaves no room
+    /// for `max_tokens`. Of the others (gpt-5 has 272,000 beside its 128,000; Anthropic's and Google's answers just
+    /// end) it is not assumed.
+    #[must_use]
+    pub fn shares_window(&self) -> bool {
+        let openai = [
+            Provider::OpenAi,
+            Provider::Azure,
+            Provider::TextCompletionOpenAi,
+        ];
+        let series = ["gpt-3.5", "gpt-35", "gpt-4", "davinci-002", "babbage-002"];
+        let name = self.name.rsplit('/').next().unwrap_or_default();
+        let name = name.strip_prefix("ft:").unwrap_or(name);
+        let whole = openai.contains(&self.provider) && series.iter().any(|it| name.starts_with(it));
+        self.max_input_tokens.is_some()
+            && (whole || self.max_input_tokens == self.max_output_tokens)
+    }
+
+    pub(crate) fn input_window(&self) -> Option<InputWindow> {
+        Some(InputWindow {
+            max_input_tokens: self.max_input_tokens.filter(|&tokens| tokens > 0)?,
+            shared: self.shares_window(),
+        })
+    }
+
+    pub(crate) fn new(name: String, provider: Provider, mode: Mode) -> Self {
+        Self {
+            name: Cow::Owned(name),
+            provider,
+            mode,
+            max_input_tokens: None,
+            max_output_tokens: None,
+            input_cost_per_token: None,
+            output_cost_per_token: None,
+            capabilities: 0,
+            further: Arc::default(),
+        }
+    }
+
+    pub(crate) fn set_capabilities(&mut self, names: Vec<String>) {
+        let (known, further): (Vec<_>, Vec<_>) =
+            names.into_iter().partition(|name| bit(name).is_some());
+        self.capabilities = known
+            .iter()
+            .filter_map(|name| bit(name))
+            .fold(0, |set, bit| set | bit);
+        self.further = further.into_iter().map(Into::into).collect();
     }
 
     fn parse(line: &'static str) -> Option<Self> {
         let mut cells = line.split('\t');
         Some(Self {
-            name: cells.next()?,
+            name: Cow::Borrowed(cells.next()?),
             provider: Provider::from_table(cells.next()?)?,
             mode: Mode::from_table(cells.next()?)?,
             max_input_tokens: cells.next()?.parse().ok(),
@@ -92,6 +154,7 @@ impl ModelFacts {
             input_cost_per_token: cells.next()?.parse().ok(),
             output_cost_per_token: cells.next()?.parse().ok(),
             capabilities: u64::from_str_radix(cells.next()?, 16).ok()?,
+            further: Arc::default(),
         })
     }
 }
@@ -109,11 +172,19 @@ impl Mode {
         }
     }
 
-    fn from_table(name: &str) -> Option<Self> {
+    pub(crate) fn from_table(name: &str) -> Option<Self> {
         [Self::Chat, Self::Completion, Self::Embedding]
             .into_iter()
             .find(|mode| mode.as_str() == name)
     }
+}
+
+/// The bit that stands for a capability.
+fn bit(capability: &str) -> Option<u64> {
+    let (capabilities, _) = sections();
+    let mut names = capabilities.split('\t');
+    let place = names.position(|name| name == capability)?;
+    Some(1 << place)
 }
 
 /// Splits the table into its capability names and its models.
@@ -122,7 +193,7 @@ fn sections() -> (&'static str, &'static str) {
 }
 
 /// Bisects the bytes of the table; each step looks at the one line around the middle.
-fn find(name: &str) -> Option<ModelFacts> {
+pub(crate) fn find(name: &str) -> Option<ModelFacts> {
     let (_, mut rows) = sections();
     while !rows.is_empty() {
         let middle = rows.len() / 2;

@@ -3,13 +3,14 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 use http::{Method, Request};
 use serde::Deserialize;
-use ziggurat_core::{Failure, JsonBody, json};
+use ziggurat_core::{Failure, JsonBody, Meter, json};
 use ziggurat_provider::{Call, Dialect, Outgoing};
 
 use crate::{
     Builder,
     exchange::{Asked, Chat},
     template::Template,
+    usage,
 };
 
 /// Whose variant of the format is spoken.
@@ -107,8 +108,12 @@ impl Dialect for OpenAi {
         let mut body = template.body(call);
         let json_tool = template.fit(&mut body)?;
         let asked = asked(&body, call.stream(), json_tool);
+        let meter = call.extensions().get::<Meter>().cloned();
+        if meter.is_some() && asked.stream {
+            usage::ask(template, &mut body);
+        }
         let model = call.public_model().map(json::string);
-        let chat = Chat::new(template.clone(), model, asked);
+        let chat = Chat::new(template.clone(), model, asked, meter);
         let mut request = Request::new(body.print());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = template.uri.clone();

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Extensions, StatusCode, response::Parts};
 use memchr::memmem::{Finder, FinderRev};
 use ziggurat_core::{
-    ContentFiltered, Failure, FailureKind, JsonBody,
+    ContentFiltered, Failure, FailureKind, JsonBody, Meter,
     json::{Document, Printed},
 };
 use ziggurat_provider::{Answer, Exchange, Excused, Streamed, redact};
@@ -19,6 +19,7 @@ use crate::{
     spans::{Edits, Members, elements},
     stream::Events,
     template::Template,
+    usage,
 };
 
 /// One chat completion.
@@ -27,6 +28,8 @@ pub(crate) struct Chat {
     /// The name that answers bear, as JSON.
     model: Option<Bytes>,
     asked: Asked,
+    /// Where the usage is written, if anyone wants to know.
+    meter: Option<Meter>,
     events: Option<Box<Events>>,
     /// Set by a plain answer whose first choice was held back.
     filtered: bool,
@@ -45,11 +48,17 @@ pub(crate) struct Asked {
 }
 
 impl Chat {
-    pub(crate) fn new(template: Arc<Template>, model: Option<Bytes>, asked: Asked) -> Self {
+    pub(crate) fn new(
+        template: Arc<Template>,
+        model: Option<Bytes>,
+        asked: Asked,
+        meter: Option<Meter>,
+    ) -> Self {
         Self {
             template,
             model,
             asked,
+            meter,
             events: None,
             filtered: false,
         }
@@ -60,10 +69,14 @@ impl Chat {
             template,
             model,
             asked,
+            meter,
             events,
             ..
         } = self;
-        events.get_or_insert_with(|| Box::new(Events::new(template.clone(), model.clone(), *asked)))
+        events.get_or_insert_with(|| {
+            let events = Events::new(template.clone(), model.clone(), *asked, meter.clone());
+            Box::new(events)
+        })
     }
 
     /// Makes the client's choices of the upstream's, if they differ.
@@ -131,6 +144,9 @@ impl Exchange for Chat {
             .is_some_and(|choices| choices.iter().all(|choice| choice.starts_with('{')));
         if !is_list {
             return invalid("the choices of the upstream's answer are no list of objects");
+        }
+        if let Some(meter) = &self.meter {
+            usage::record(meter, &document);
         }
         let choices = self.choices(choices.text());
         let without_id = document

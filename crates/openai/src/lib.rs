@@ -18,6 +18,7 @@ mod stream;
 mod template;
 mod tools;
 mod url;
+mod usage;
 
 pub use self::{
     builder::Builder,

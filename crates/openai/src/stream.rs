@@ -8,7 +8,7 @@ use std::{borrow::Cow, ops::Range, sync::Arc};
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use ziggurat_core::{Failure, FailureKind, json::Document};
+use ziggurat_core::{Failure, FailureKind, Meter, json::Document};
 use ziggurat_provider::{
     Streamed,
     sse::{DONE, DONE_EVENT, Event, Splitter},
@@ -21,6 +21,7 @@ use crate::{
     finish, json_tool,
     memo::{Memo, splice},
     template::Template,
+    usage,
 };
 
 /// The events of a stream.
@@ -36,6 +37,8 @@ struct Reader {
     model: Option<Bytes>,
     /// Whether the client wants the chunk that tells the usage.
     include_usage: bool,
+    /// Where the usage is written, if anyone wants to know.
+    meter: Option<Meter>,
     /// Set if calls of the JSON tool are to become content. Such streams have no memo.
     json_tool: Option<Box<json_tool::Calls>>,
     /// The id of a stream that has none.
@@ -65,11 +68,17 @@ type End = Option<Result<(), Failure>>;
 // === impl Events ===
 
 impl Events {
-    pub(crate) fn new(template: Arc<Template>, model: Option<Bytes>, asked: Asked) -> Self {
+    pub(crate) fn new(
+        template: Arc<Template>,
+        model: Option<Bytes>,
+        asked: Asked,
+        meter: Option<Meter>,
+    ) -> Self {
         let reader = Reader {
             template,
             model,
             include_usage: asked.usage,
+            meter,
             json_tool: asked.json_tool.then(Box::default),
             id: None,
             memo: None,
@@ -196,6 +205,9 @@ impl Reader {
             }
         };
         let has_usage = document.get("usage").is_some_and(|usage| !usage.is_null());
+        if has_usage && let Some(meter) = &self.meter {
+            usage::record(meter, &document);
+        }
         if choices.is_empty() && !(has_usage && self.include_usage) {
             return None;
         }

@@ -100,6 +100,19 @@ impl<T> Fresh<T> {
         }
     }
 
+    /// Returns the value.
+    pub fn into_value(self) -> T {
+        self.value
+    }
+
+    /// Makes another value of it, as long good.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Fresh<U> {
+        Fresh {
+            value: make(self.value),
+            lifetime: self.lifetime,
+        }
+    }
+
     /// Sets how long the value is good from now. More than a year counts as a year.
     #[must_use]
     pub fn expires_in(mut self, lifetime: Duration) -> Self {

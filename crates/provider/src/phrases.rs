@@ -67,6 +67,15 @@ pub fn refused(message: &str) -> Option<FailureKind> {
     policy.then_some(FailureKind::ContentPolicy)
 }
 
+/// Says whether a message has a sentence that begins in one of these ways, in lower case.
+#[must_use]
+pub fn begins(message: &str, beginnings: &[&str]) -> bool {
+    let own = unquoted(&message.to_lowercase());
+    beginnings
+        .iter()
+        .any(|beginning| has_sentence(&own, beginning))
+}
+
 /// Says whether an error of unknown status is about a rate limit.
 #[must_use]
 pub fn is_rate_limit(message: &str) -> bool {
@@ -167,6 +176,11 @@ mod tests {
 
     #[test]
     fn sentences_begin_sentences() {
+        assert!(begins("Oops: Prompt is too long", &["prompt is too long"]));
+        assert!(!begins(
+            "unexpected `prompt is too long`",
+            &["prompt is too long"]
+        ));
         assert!(has_sentence("a b", "a b"));
         assert!(has_sentence("oops. a b", "a b"));
         assert!(!has_sentence("not a b", "a b"));

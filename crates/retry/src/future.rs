@@ -125,7 +125,7 @@ where
                     }
                     this.progress.retry();
                     let keep = this.progress.may_follow(this.policy);
-                    let call = Again::call(this.again, keep);
+                    let call = Again::call(this.again, this.progress, keep);
                     State::Calling { call }
                 }
             };
@@ -159,11 +159,12 @@ where
     B: Clone,
 {
     /// Calls the service, which is ready. The request is copied only if it is to be kept.
-    fn call(again: &mut Option<Self>, keep: bool) -> S::Future {
+    fn call(again: &mut Option<Self>, progress: &Progress, keep: bool) -> S::Future {
         let Self {
             mut service,
-            request,
+            mut request,
         } = again.take().expect(KEPT);
+        progress.mark(&mut request);
         if !keep {
             return service.call(request);
         }

@@ -90,6 +90,10 @@ impl Scope {
     /// What the kind of a failure says, corrected by the upstream's own word where it gave one.
     pub(crate) fn of(failure: &Failure) -> Self {
         let kind = failure.kind();
+        // A group without room tells when it has some again; until then it would answer alike.
+        if failure.is_unsent() && failure.retry_after().is_some() {
+            return Self::None;
+        }
         match (Self::of_kind(kind), failure.should_retry()) {
             (scope, None) => scope,
             (Self::Any | Self::Untried, Some(false)) => Self::Untried,

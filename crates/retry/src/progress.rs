@@ -20,6 +20,8 @@ const DEADLINE: &str = "the deadline comes first";
 #[derive(Debug)]
 pub(crate) struct Progress {
     tried: Tried,
+    /// The request came without a ledger.
+    is_new: bool,
     group: Option<ModelGroup>,
     fallback_ahead: Option<FallbackAhead>,
     deadline: Option<Deadline>,
@@ -64,13 +66,16 @@ enum Step {
 // === impl Progress ===
 
 impl Progress {
-    /// Begins with a request, and gives it a ledger if it has none.
-    pub(crate) fn start<B>(req: &mut http::Request<B>) -> Self {
-        let extensions = req.extensions_mut();
-        let tried = extensions.get_or_insert_default::<Tried>().clone();
+    /// Begins with a request; if it has no ledger, with a new one.
+    pub(crate) fn start<B>(req: &http::Request<B>) -> Self {
+        let extensions = req.extensions();
+        let brought = extensions.get::<Tried>().cloned();
+        let is_new = brought.is_none();
+        let tried = brought.unwrap_or_default();
         let attempts = tried.attempts();
         Self {
             tried,
+            is_new,
             group: extensions.get().cloned(),
             fallback_ahead: extensions.get().cloned(),
             deadline: extensions.get().copied(),
@@ -86,10 +91,17 @@ impl Progress {
         }
     }
 
+    /// Gives a request that is about to be sent the ledger, if it came without one.
+    pub(crate) fn mark<B>(&self, req: &mut http::Request<B>) {
+        if self.is_new {
+            req.extensions_mut().insert(self.tried.clone());
+        }
+    }
+
     /// Says whether another attempt may follow the one that is about to begin.
     pub(crate) fn may_follow<C>(&self, policy: &Policy<C>) -> bool {
         // Who is left shows when the attempt has begun.
-        self.is_within(policy, self.current + 1, usize::MAX)
+        self.is_within(policy, self.current + 1, true)
     }
 
     /// Begins another attempt.
@@ -105,6 +117,10 @@ impl Progress {
         result: &Result<http::Response<R>, Failure>,
         failure: Option<&Failure>,
     ) {
+        // A success is the end: nobody is left to read of it.
+        if failure.is_none() && self.is_new && !self.tried.is_shared() {
+            return;
+        }
         let outcome = Outcome::of(result, failure);
         let (attempts, written) = self.tried.read(|attempts| {
             let running = attempts.get(self.current..).unwrap_or_default();
@@ -115,7 +131,7 @@ impl Progress {
         });
         let number = match (written, failure) {
             // No upstream was asked: that is no attempt.
-            (None, Some(failure)) if failure.kind().is_local() => return,
+            (None, Some(failure)) if failure.is_unsent() => return,
             (None, _) => self.tried.begin(self.nameless()),
             // Whoever began it did not see how it ended, or judges otherwise.
             (Some(written), Some(_)) if written.as_ref() != Some(&outcome) => attempts - 1,
@@ -209,19 +225,22 @@ impl Progress {
     ) -> Step {
         const SOONER: &str = "another group answers sooner";
         let group = attempts.get(self.first..).unwrap_or_default();
-        let untried = group.last().map_or(0, |last| last.untried);
+        let untried = group.last().is_some_and(Attempt::left_untried);
         match policy.scope(end.failure, end.was_answered) {
             Scope::None => return Step::Stop("the group would answer alike"),
-            Scope::Untried if untried == 0 => return Step::Stop("all deployments were tried"),
+            Scope::Untried if !untried => return Step::Stop("all deployments were tried"),
             Scope::Untried | Scope::Any => {}
         }
-        if !self.is_within(policy, attempts.len(), untried) {
+        // One that has no place stays untried, however often others are asked in its place, or none.
+        let made = attempts.get(self.current..).unwrap_or_default();
+        let fresh = untried && !made.is_empty() && !is_repeated(attempts);
+        if !self.is_within(policy, attempts.len(), fresh) {
             return Step::Stop("no retry is left");
         }
         match visits::next(attempts, self.first, policy.max_wait) {
             Visit::Free => Step::Go,
             // Rather too early a call of an untried one than another group.
-            _ if fallback_ahead && untried > 0 => Step::Go,
+            _ if fallback_ahead && untried => Step::Go,
             Visit::Second { slow: false } if fallback_ahead => Step::Go,
             _ if fallback_ahead => Step::Stop(SOONER),
             Visit::Resting(Some(rest)) => Step::Wait(rest),
@@ -253,12 +272,12 @@ impl Progress {
     ///
     /// Before the first failure the first count is known only if the request brings it: a deployment may allow more
     /// retries than the layer, and so may the class of the failure.
-    fn is_within<C>(&self, policy: &Policy<C>, attempts: usize, untried: usize) -> bool {
+    fn is_within<C>(&self, policy: &Policy<C>, attempts: usize, untried: bool) -> bool {
         let max = policy.max_attempts_per_request;
         if max.is_some_and(|max| attempts >= max) {
             return false;
         }
-        if policy.exhaust_untried && !self.no_failover && untried > 0 {
+        if policy.exhaust_untried && !self.no_failover && untried {
             return true;
         }
         match (self.allowed, self.wanted) {
@@ -277,4 +296,12 @@ impl Progress {
         attempt.group = self.group.clone();
         attempt
     }
+}
+
+/// Says whether the last attempt went where the request had been before.
+fn is_repeated(attempts: &[Attempt]) -> bool {
+    attempts.split_last().is_some_and(|(last, earlier)| {
+        let mut earlier = earlier.iter();
+        last.deployment.is_some() && earlier.any(|it| it.deployment == last.deployment)
+    })
 }

@@ -68,15 +68,18 @@ where
     }
 
     fn call(&mut self, mut req: http::Request<B>) -> Self::Future {
-        let progress = Progress::start(&mut req);
+        let progress = Progress::start(&req);
         if !progress.may_follow(&self.policy) {
+            progress.mark(&mut req);
             let future = self.inner.call(req);
             return ResponseFuture::new(Arc::clone(&self.policy), progress, None, future);
         }
         // The instance that was made ready takes the call and moves into the future for those to come.
         let fresh = self.inner.clone();
         let mut ready = mem::replace(&mut self.inner, fresh);
+        // Kept without the ledger: most requests are sent once, and a map of extensions is dear to copy.
         let request = req.clone();
+        progress.mark(&mut req);
         let future = ready.call(req);
         let again = Again::new(ready, request);
         ResponseFuture::new(Arc::clone(&self.policy), progress, Some(again), future)

@@ -28,7 +28,7 @@ pub(crate) fn next(attempts: &[Attempt], first: usize, max_wait: Duration) -> Vi
     let Some(last) = attempts.get(first..).and_then(<[Attempt]>::last) else {
         return Visit::Second { slow: false };
     };
-    if last.untried > 0 {
+    if last.left_untried() {
         return next_untried(attempts, last, max_wait);
     }
     let target = next_tried(attempts, last);
@@ -58,10 +58,10 @@ fn next_tried<'a>(attempts: &'a [Attempt], last: &'a Attempt) -> &'a Attempt {
 
 /// Foresees a visit to one of the deployments that were left untried by the last attempt.
 fn next_untried(attempts: &[Attempt], last: &Attempt, max_wait: Duration) -> Visit {
-    if last.untried_elsewhere > 0 {
+    if last.untried_elsewhere {
         return Visit::Free;
     }
-    let here = (last.untried_here > 0).then(|| {
+    let here = last.untried_here.then(|| {
         let related = |attempt: &&Attempt| shares_limits(attempt, last);
         Rest::of(attempts.iter().filter(related), max_wait)
     });

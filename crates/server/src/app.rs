@@ -19,11 +19,11 @@ use pin_project_lite::pin_project;
 use serde::Serialize;
 use tower_service::Service;
 use ziggurat::{
-    core::{Failure, FailureKind},
+    core::{Board, DeploymentId, Failure, FailureKind},
     edge::{ErrorTypes, respond::error_json},
 };
 
-use crate::MasterKey;
+use crate::{MasterKey, cooldowns};
 
 /// What the paths beside the gateway show, and who may see them.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +38,10 @@ pub struct Facts {
     pub deployments: usize,
     /// Deployments that were left out: name of the model, and why.
     pub left_out: Vec<(String, String)>,
+    /// Which deployments rest.
+    pub board: Board,
+    /// The deployments that serve, and the groups that they are in.
+    pub groups: Vec<(DeploymentId, String)>,
 }
 
 /// Answers the proxy's paths: hands model calls to the gateway, and answers the others itself. Cloning is cheap.
@@ -53,6 +57,8 @@ struct Pages {
     error_types: ErrorTypes,
     models: Bytes,
     readiness: Bytes,
+    board: Board,
+    groups: Vec<(DeploymentId, String)>,
 }
 
 /// What a path leads to.
@@ -60,6 +66,7 @@ struct Pages {
 enum Route {
     Chat,
     Models,
+    Cooldowns,
     Liveness,
     Readiness,
 }
@@ -69,6 +76,7 @@ impl Route {
         Some(match path {
             "/chat/completions" | "/v1/chat/completions" => Self::Chat,
             "/models" | "/v1/models" => Self::Models,
+            "/cooldowns" => Self::Cooldowns,
             "/health/liveliness" | "/health/liveness" => Self::Liveness,
             "/health/readiness" => Self::Readiness,
             _ => return None,
@@ -78,14 +86,14 @@ impl Route {
     const fn allow(self) -> &'static str {
         match self {
             Self::Chat => "POST",
-            Self::Models | Self::Liveness | Self::Readiness => "GET, HEAD",
+            Self::Models | Self::Cooldowns | Self::Liveness | Self::Readiness => "GET, HEAD",
         }
     }
 
     fn allows(self, method: &Method) -> bool {
         match self {
             Self::Chat => method == Method::POST,
-            Self::Models | Self::Liveness | Self::Readiness => {
+            Self::Models | Self::Cooldowns | Self::Liveness | Self::Readiness => {
                 matches!(*method, Method::GET | Method::HEAD)
             }
         }
@@ -192,6 +200,8 @@ impl Pages {
             readiness: serde_json::to_vec(&readiness)
                 .expect("strings and numbers serialise")
                 .into(),
+            board: facts.board.clone(),
+            groups: facts.groups.clone(),
         }
     }
 
@@ -219,6 +229,7 @@ impl Pages {
         match route {
             Route::Chat => None,
             Route::Models => Some(json(self.models.clone())),
+            Route::Cooldowns => Some(json(cooldowns::print(&self.board, &self.groups))),
             Route::Readiness => Some(json(self.readiness.clone())),
             Route::Liveness => Some(json(Bytes::from_static(br#""I'm alive!""#))),
         }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod app;
+mod cooldowns;
 mod key;
 mod outer;
 mod serve;

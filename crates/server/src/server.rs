@@ -2,7 +2,7 @@
 
 use std::{fmt, future::Future, io, net::SocketAddr, time::Duration};
 
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinSet};
 use ziggurat::{
     Gateway,
     config::{Config, ConfigErrors},
@@ -106,6 +106,15 @@ impl Server {
                 .iter()
                 .map(|one| (one.model_name.clone(), one.reason()))
                 .collect(),
+            board: gateway.board().clone(),
+            groups: summary
+                .groups
+                .iter()
+                .flat_map(|group| {
+                    let members = group.deployments.iter();
+                    members.map(|(id, ..)| (id.as_str().into(), group.name.clone()))
+                })
+                .collect(),
         };
         Ok(Self {
             listener,
@@ -130,12 +139,22 @@ impl Server {
         &self.gateway
     }
 
-    /// Serves until `shutdown` resolves, then drains.
+    /// Serves until `shutdown` resolves, then drains. Deployments are checked meanwhile, if the configuration says so; no
+    /// check outlasts the beginning of the drain.
     ///
     /// # Errors
     ///
     /// As [`serve`].
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        let mut checks = JoinSet::new();
+        for check in self.gateway.health_checks() {
+            checks.spawn(check.clone().run());
+        }
+        let shutdown = async move {
+            shutdown.await;
+            // With the set, its tasks end.
+            drop(checks);
+        };
         let app = App::new(self.gateway, &self.facts);
         let service = outer(app, self.limit, self.facts.error_types);
         serve(self.listener, service, self.drain, shutdown).await

@@ -4,10 +4,16 @@
 pub mod gateway;
 pub mod prelude;
 
+#[cfg(feature = "anthropic")]
+pub use ziggurat_anthropic as anthropic;
 #[cfg(feature = "balance")]
 pub use ziggurat_balance as balance;
+#[cfg(feature = "bedrock")]
+pub use ziggurat_bedrock as bedrock;
 #[cfg(feature = "config")]
 pub use ziggurat_config as config;
+#[cfg(feature = "context-window")]
+pub use ziggurat_context_window as context_window;
 #[cfg(feature = "cooldown")]
 pub use ziggurat_cooldown as cooldown;
 pub use ziggurat_core as core;

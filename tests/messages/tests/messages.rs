@@ -61,8 +61,10 @@ says! {
         "`ziggurat_core::ByStatus` and `ziggurat_core::GrpcStatus` are ready-made ones";
     dialect: "`Mine` is not the dialect of a provider", "does not implement `Dialect`";
     exchange: "`Reply` cannot read the answer to a call", "does not implement `Exchange`";
-    #[ignore = "`Pick` has no message of its own yet"]
     pick: "`First` is no policy for a `Balance`", "does not implement `Pick`";
+    count_tokens: "`ByWords` cannot count the tokens of a prompt", "does not implement `CountTokens`";
+    detect: "`AnyByte` cannot tell content from what comes before it", "does not implement `Detect`";
+    scan: "`FirstByte` cannot look for the first content of a response", "does not implement `Scan`";
     // The contract suite asks for these before anything runs.
     not_sync: "`Cell<u8>` cannot be shared between threads safely", "`LayerOver<";
     not_unpin: "`PhantomPinned` cannot be unpinned", "`LayerOver<";

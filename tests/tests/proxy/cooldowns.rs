@@ -225,3 +225,72 @@ async fn cooldowns_can_be_switched_off_and_set_per_deployment() {
         started.elapsed()
     );
 }
+
+/// R132 BETTER: who rests, for how long, and why.
+#[tokio::test(start_paused = true)]
+async fn the_page_shows_who_rests() {
+    let slow = Step::hello().delay(Duration::from_secs(2));
+    let yaml = PAIR.replacen(
+        "os.environ/A}",
+        "os.environ/A, api_key: sk-a}, model_info: {id: one}",
+        1,
+    );
+    let settings = "\
+router_settings: {num_retries: 0, cooldown_time: 30}\ngeneral_settings: {master_key: sk-master}\n";
+    let script = Script::new([error(429), slow]);
+    let (proxy, a, _b) = start(&yaml, settings, script, [Step::hello()]).await;
+    let with_key = |mut request: http::Request<_>| {
+        let key = http::HeaderValue::from_static("Bearer sk-master");
+        request.headers_mut().insert("authorization", key);
+        request
+    };
+    let page = || proxy.call(with_key(proxy.request(http::Method::GET, "/cooldowns", "")));
+    let ask = || proxy.call(with_key(proxy.chat_request("m", &json!({}))));
+    assert_eq!(
+        proxy.get("/cooldowns").await.status,
+        StatusCode::UNAUTHORIZED
+    );
+    assert_eq!(page().await.json(), json!({"data": [], "object": "list"}));
+    while a.count() == 0 {
+        ask().await;
+    }
+    sleep(Duration::from_secs(10)).await;
+    let mut expected = json!({
+        "deployment": "one", "model_groups": ["m"], "state": "cooling", "seconds_remaining": 20.0,
+        "cause": "rate_limited", "last_status": 429, "strikes": 0, "trial_running": false,
+    });
+    let answer = page().await;
+    let mut found = answer.json()["data"][0].clone();
+    let remaining = found["seconds_remaining"].as_f64().unwrap();
+    assert!((19.9..=20.0).contains(&remaining), "{remaining}");
+    found["seconds_remaining"] = json!(20.0);
+    assert_eq!(found, expected);
+    assert!(!answer.text.contains("sk-") && !answer.text.contains("127.0.0.1"));
+    assert_eq!(answer.header("content-type"), "application/json");
+
+    sleep(Duration::from_secs(21)).await;
+    expected["state"] = json!("waiting_for_trial");
+    expected["seconds_remaining"] = json!(0.0);
+    assert_eq!(page().await.json()["data"], json!([expected]));
+    let calls: Vec<_> = (0..50).map(|_| ask()).collect();
+    let look = async {
+        sleep(Duration::from_secs(1)).await;
+        page().await.json()
+    };
+    let (_, seen) = tokio::join!(futures_util::future::join_all(calls), look);
+    expected["state"] = json!("trial_running");
+    expected["trial_running"] = json!(true);
+    assert_eq!(seen["data"], json!([expected]));
+    assert_eq!(page().await.json()["data"], json!([]));
+    let answer = proxy
+        .call(with_key(proxy.request(
+            http::Method::POST,
+            "/cooldowns",
+            "",
+        )))
+        .await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("allow")),
+        (405, "GET, HEAD")
+    );
+}

@@ -4,13 +4,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
+mod anthropic;
 mod assembly;
+mod bedrock;
 mod cooldowns;
 mod edges;
+mod health;
 mod lifetime;
+mod notes;
 mod regions;
 mod routing;
 mod streams;
 mod support;
 mod vertex;
+mod windows;
 mod zephyrs;

@@ -106,6 +106,25 @@ async fn a_silence_ends_a_stream_with_an_error() {
     assert_eq!((a.count(), b.count()), (1, 0));
 }
 
+/// A configured target has limits of its own for streams.
+#[tokio::test(start_paused = true)]
+async fn a_fallback_target_limits_its_streams() {
+    for (limit, shown) in [
+        ("stream_idle_timeout: 0.5", "one"),
+        ("stream_total_timeout: 2", "one two"),
+    ] {
+        let (a, b) = (
+            upstream("a", [Step::reset()]).await,
+            upstream("b", [words().interval(Duration::from_millis(800))]).await,
+        );
+        let yaml = YAML.replace("[{m: [n]}]", &format!("[{{m: [{{model: n, {limit}}}]}}]"));
+        let proxy = Proxy::start(&yaml, &[("A", a.url()), ("B", b.url())]).await;
+        let answer = proxy.chat("m", &json!({"stream": true})).await;
+        assert_eq!((answer.content().as_str(), b.count()), (shown, 1));
+        assert_eq!(broken_off(&answer)["code"], "408");
+    }
+}
+
 /// R93b: a stream that dies or stays silent before its first content is an ordinary failed attempt.
 #[tokio::test(start_paused = true)]
 async fn a_stream_without_content_is_retried_then_answered_for() {

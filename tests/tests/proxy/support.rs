@@ -48,12 +48,21 @@ pub(crate) fn config(yaml: &str, environment: &[(&str, String)]) -> Config {
         .unwrap()
 }
 
+/// Lets a paused clock move in small steps. It moves whenever every task waits, also for the moment in which the kernel
+/// still has the bytes: without this, it would then jump to the next time limit, however far away.
+async fn tick() {
+    loop {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 impl Proxy {
     pub(crate) async fn start(yaml: &str, environment: &[(&str, String)]) -> Self {
         Self::start_with(&config(yaml, environment), Duration::from_secs(30)).await
     }
 
     pub(crate) async fn start_with(config: &Config, drain: Duration) -> Self {
+        tokio::spawn(tick());
         let mut options = Options::default();
         (options.port, options.drain) = (0, drain);
         options.host = Some("127.0.0.1".to_owned());

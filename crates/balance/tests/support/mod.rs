@@ -45,6 +45,7 @@ struct State {
     readiness: Mutex<(Readiness, Vec<Waker>)>,
     alive: AtomicUsize,
     calls: AtomicUsize,
+    asked: AtomicUsize,
 }
 
 /// Changes a leaf from outside.
@@ -58,6 +59,7 @@ impl Leaf {
                 readiness: Mutex::new((Readiness::Ready, Vec::new())),
                 alive: AtomicUsize::new(1),
                 calls: AtomicUsize::new(0),
+                asked: AtomicUsize::new(0),
             }),
             rejection: None,
             answer: Arc::new(|_| Ok(Response::new(()))),
@@ -97,6 +99,11 @@ impl Handle {
 
     pub fn calls(&self) -> usize {
         self.0.calls.load(SeqCst)
+    }
+
+    /// How often it was asked whether it takes a request.
+    pub fn asked(&self) -> usize {
+        self.0.asked.load(SeqCst)
     }
 
     /// How many clones there are, the one in the balance included.
@@ -155,6 +162,7 @@ impl Service<Request<()>> for Leaf {
 
 impl Admit<Request<()>> for Leaf {
     fn admit(&self, _: &Request<()>) -> Result<(), Rejection> {
+        self.state.asked.fetch_add(1, SeqCst);
         self.rejection.clone().map_or(Ok(()), Err)
     }
 }
@@ -214,4 +222,44 @@ where
 pub fn name<B>(response: &Response<B>) -> String {
     let id = response.extensions().get::<DeploymentId>();
     id.unwrap().to_string()
+}
+
+/// A leaf that rests until a moment.
+#[derive(Clone)]
+pub struct Until {
+    leaf: Leaf,
+    until: tokio::time::Instant,
+}
+
+impl Until {
+    pub fn new(until: tokio::time::Instant) -> Self {
+        Self {
+            leaf: Leaf::new(),
+            until,
+        }
+    }
+}
+
+impl Service<Request<()>> for Until {
+    type Response = Response<()>;
+    type Error = BoxError;
+    type Future = Ready<Result<Response<()>, BoxError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.leaf.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<()>) -> Self::Future {
+        self.leaf.call(request)
+    }
+}
+
+impl Admit<Request<()>> for Until {
+    fn admit(&self, _: &Request<()>) -> Result<(), Rejection> {
+        let rest = self.until - tokio::time::Instant::now();
+        if rest.is_zero() {
+            return Ok(());
+        }
+        Err(Rejection::new(FailureKind::CoolingDown).with_retry_after(rest))
+    }
 }

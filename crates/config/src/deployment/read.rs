@@ -180,6 +180,9 @@ impl<'a> Entry<'a> {
             base_model: first(info, params, "base_model", scalar::text),
             max_input_tokens: info.read("max_input_tokens", scalar::count),
             mode: info.read("mode", scalar::text),
+            disable_background_health_check: info
+                .read("disable_background_health_check", scalar::flag)
+                .unwrap_or(false),
             blocked: info.read("blocked", scalar::flag).unwrap_or(false),
             extra_headers: headers(params),
             drop_params: params.read("drop_params", scalar::flag),

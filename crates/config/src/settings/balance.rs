@@ -58,7 +58,8 @@ pub enum Strategy {
     CostBased,
 }
 
-/// `routing_strategy_args`. Only [`Strategy::LatencyBased`] takes any.
+/// `routing_strategy_args`. Only [`Strategy::LatencyBased`] takes any, and of them only
+/// [`lowest_latency_buffer`](Self::lowest_latency_buffer) is active.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct StrategyArgs {

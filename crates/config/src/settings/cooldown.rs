@@ -70,11 +70,21 @@ impl CooldownSettings {
         let min_requests = min_requests(router);
         let default_time = variable(router, "DEFAULT_COOLDOWN_TIME_SECONDS", seconds);
         let window = either(router, litellm, "allowed_fails_window", seconds);
+        let cooldown_time = either(router, litellm, "cooldown_time", seconds);
+        let default_time = default_time.unwrap_or(COOLDOWN_TIME);
+        let max_time = router.read("cooldown_max_time", seconds);
+        let time = cooldown_time.unwrap_or(default_time);
+        if max_time.is_some_and(|max| max < time) {
+            let path = router.path.key("cooldown_max_time");
+            let time = time.as_secs_f64();
+            let message = format!("has no effect: a cooldown lasts {time} s from the first");
+            router.warn(&path, message);
+        }
         let max_ejected = router.read("cooldown_max_ejected_share", scalar::share);
         Self {
             disable_cooldowns: flag(router, "disable_cooldowns"),
-            cooldown_time: either(router, litellm, "cooldown_time", seconds),
-            default_time: default_time.unwrap_or(COOLDOWN_TIME),
+            cooldown_time,
+            default_time,
             allowed_fails: either(router, litellm, "allowed_fails", scalar::count),
             allowed_fails_window: window.unwrap_or(ALLOWED_FAILS_WINDOW),
             allowed_fails_policy: AllowedFailsPolicy::read(router),
@@ -83,7 +93,7 @@ impl CooldownSettings {
             max_retry_after: router
                 .read("cooldown_max_retry_after", seconds)
                 .unwrap_or(MAX_RETRY_AFTER),
-            max_time: router.read("cooldown_max_time", seconds),
+            max_time,
             slow_start: router
                 .read("cooldown_slow_start", seconds)
                 .unwrap_or_default(),

@@ -132,6 +132,18 @@ async fn r128_d8_a_last_resort_is_offered_only_after_failures_that_may_pass() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn r129_a_last_resort_may_be_offered_after_any_failure() {
+    for code in [500, 401, 402, 404, 429] {
+        let deployment = Deployment::with(rules().allowed_fails(0), |layer| {
+            layer.last_resort(true).last_resort_after_any_failure(true)
+        });
+        deployment.call(status(code)).await;
+        let offered = deployment.admit().unwrap_err().last_resort();
+        assert_eq!(offered, Some(Instant::now()), "{code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn r128_one_that_someone_else_sent_away_is_offered_too() {
     let deployment = offering();
     deployment.cooling().cool_for(seconds(5));

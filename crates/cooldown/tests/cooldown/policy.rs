@@ -1,6 +1,6 @@
 //! `allowed_fails`, and the allowances of single classes.
 
-use ziggurat_cooldown::FailureClass;
+use ziggurat_cooldown::{CooldownLayer, FailureClass};
 use ziggurat_core::{Failure, FailureKind, vitals::Phase};
 
 use crate::support::{Answer, Deployment, fail, ok, rules, seconds, status};
@@ -170,4 +170,34 @@ async fn a_server_failure_is_classed_by_its_own_status() {
         .call(Err(failure.with_status(http::StatusCode::BAD_GATEWAY)))
         .await;
     assert_eq!(deployment.rests(), 5.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn r129_failures_that_were_seen_elsewhere_count_like_those_of_calls() {
+    let failure = |kind| Failure::new(kind);
+    let rules = || rules().allowed_fails_for(FailureClass::RateLimit, 2);
+    let deployment = Deployment::new(rules());
+    let layer = CooldownLayer::new(deployment.breaker.clone());
+    layer.record_failure(&failure(FailureKind::RateLimited));
+    deployment.call(status(429)).await;
+    assert_eq!(deployment.phase(), Phase::Closed);
+    layer.record_failure(&failure(FailureKind::RateLimited));
+    assert_eq!(deployment.rests(), 5.0);
+
+    let deployment = Deployment::new(rules());
+    let layer = CooldownLayer::new(deployment.breaker.clone());
+    layer.record_failure(&failure(FailureKind::BadRequest));
+    assert_eq!(deployment.phase(), Phase::Closed, "it says nothing");
+    layer.record_failure(&failure(FailureKind::Authentication));
+    assert_eq!(deployment.rests(), 5.0, "no call would succeed");
+
+    // It is never the trial, and leaves that to a call.
+    deployment.expire().await;
+    layer.record_failure(&failure(FailureKind::Server));
+    assert_eq!(deployment.phase(), Phase::Waiting);
+
+    let deployment = Deployment::new(rules());
+    let alone = CooldownLayer::new(deployment.breaker.clone()).protected(true);
+    alone.record_failure(&failure(FailureKind::Authentication));
+    assert_eq!(deployment.phase(), Phase::Closed, "there is no one else");
 }

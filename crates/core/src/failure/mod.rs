@@ -33,6 +33,7 @@ struct Inner {
     retry_after: Option<Duration>,
     limit: Option<Duration>,
     should_retry: Option<bool>,
+    unsent: bool,
     deployment: Option<DeploymentId>,
     message: Option<Box<str>>,
     param: Option<Box<str>>,
@@ -52,6 +53,7 @@ impl Failure {
                 retry_after: None,
                 limit: None,
                 should_retry: None,
+                unsent: false,
                 deployment: None,
                 message: None,
                 param: None,
@@ -129,6 +131,13 @@ impl Failure {
         self
     }
 
+    /// Notes that the call was refused before anyone was asked; see [`is_unsent`](Self::is_unsent).
+    #[must_use]
+    pub fn with_unsent(mut self) -> Self {
+        self.edit().unsent = true;
+        self
+    }
+
     /// Names the deployment that failed.
     #[must_use]
     pub fn with_deployment(mut self, deployment: DeploymentId) -> Self {
@@ -201,6 +210,12 @@ impl Failure {
     #[must_use]
     pub fn should_retry(&self) -> Option<bool> {
         self.inner.should_retry
+    }
+
+    /// Says whether the call was refused in this process before any upstream was asked: that is no attempt.
+    #[must_use]
+    pub fn is_unsent(&self) -> bool {
+        self.inner.unsent || self.inner.kind.is_local()
     }
 
     /// Returns the deployment that failed.

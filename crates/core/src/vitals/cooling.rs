@@ -10,12 +10,8 @@ use std::{
 use http::StatusCode;
 use tokio::time::Instant;
 
-use super::Vitals;
+use super::{Vitals, word::Word};
 use crate::FailureKind;
-
-mod word;
-
-use self::word::Word;
 
 /// Whether a deployment is resting after failures.
 ///

@@ -4,7 +4,9 @@
 //! around them, so that a new tree goes on with what the old one learnt.
 
 mod cooling;
+mod health;
 mod load;
+mod word;
 
 use std::{
     collections::HashMap,
@@ -16,6 +18,7 @@ use crate::DeploymentId;
 
 pub use self::{
     cooling::{Change, Cooling, CoolingSnapshot, Phase, Trial},
+    health::{Health, Verdict},
     load::{Exhausted, InFlight, Limits, Load, LoadSnapshot, Used, Waiting},
 };
 
@@ -24,6 +27,7 @@ pub use self::{
 pub struct Vitals {
     cooling: Cooling,
     load: Load,
+    health: Health,
 }
 
 /// The vital signs of all deployments, by their ids.
@@ -53,6 +57,12 @@ impl Vitals {
     #[must_use]
     pub fn load(&self) -> &Load {
         &self.load
+    }
+
+    /// Returns what the last health check has found.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 }
 

@@ -33,12 +33,16 @@ async fn d6_beside_a_fallback_no_one_is_waited_for() {
     let asked = beside_fallback([member("a")], [("a", 0, fail(FailureKind::Timeout))]);
     assert_eq!(asked.await, ["a"]);
 
-    // Untried ones are still asked; then the turn is on `a` again.
+    // Untried ones are still asked; then the turn is on who does not rest.
     let asked = beside_fallback(
         [member("a"), member("b")],
-        [("a", 0, limited()), ("b", 0, status(500))],
+        [
+            ("a", 0, limited()),
+            ("b", 0, status(500)),
+            ("b", 1, limited()),
+        ],
     );
-    assert_eq!(asked.await, ["a", "b"]);
+    assert_eq!(asked.await, ["a", "b", "b"]);
     let asked = beside_fallback(
         [member("a"), member("b")],
         [("a", 0, status(504)), ("b", 0, status(500))],

@@ -6,11 +6,14 @@ use http::{Request, Response};
 use tokio_test::{assert_pending, assert_ready, assert_ready_err, assert_ready_ok, task};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, limit::ConcurrencyLimitLayer};
 use tower_test::mock;
-use ziggurat_core::{BoxError, Failure, FailureKind, overrides::MaxRetries};
-use ziggurat_retry::{Retry, RetryLayer, future::ResponseFuture};
+use ziggurat_core::{BoxError, Deadline, Failure, FailureKind, overrides::MaxRetries};
+use ziggurat_retry::{Retry, RetryLayer, RetryPolicy, future::ResponseFuture};
 use ziggurat_testing::{Guard, Guards, ScriptedService, StrictProbe, contract};
 
-use crate::support::{Group, code, exact, request, seconds, status};
+use crate::{
+    budget::Purse,
+    support::{Group, code, exact, request, seconds, status},
+};
 
 /// A body that is counted as long as it lives.
 type Held = Response<Guard>;
@@ -27,6 +30,19 @@ async fn the_common_contract_holds() {
     let mut once = contract::request();
     once.extensions_mut().insert(MaxRetries(0));
     contract::all(&RetryLayer::new(2), &once).await;
+
+    let mut policy = RetryPolicy::new();
+    policy.default = Some(2);
+    let all = RetryLayer::new(2)
+        .policy(policy)
+        .budget(Purse::with(1000))
+        .exhaust_untried(true);
+    let mut limited = contract::request();
+    limited
+        .extensions_mut()
+        .insert(Deadline::start(seconds(60.0)).unwrap());
+    contract::all(&all, &limited).await;
+    contract::admission(&all, &limited).await;
 }
 
 #[tokio::test(start_paused = true)]

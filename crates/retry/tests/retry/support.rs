@@ -229,15 +229,14 @@ impl Group {
         attempt.max_retries = picked.max_retries;
         let others = self.members.iter().filter(|it| it.name != picked.name);
         let (tried, untried): (Vec<&Member>, Vec<_>) = others.partition(|it| last(it).is_some());
-        attempt.untried = untried.len();
         attempt.tried_others = tried.into_iter().filter_map(last).collect();
         attempt.tried_others.sort_unstable();
         let (here, elsewhere): (Vec<&Member>, Vec<_>) = untried
             .into_iter()
             .partition(|it| picked.origin.is_some() && it.origin == picked.origin);
-        attempt.untried_here = here.len();
+        attempt.untried_here = !here.is_empty();
         let rests: Vec<_> = elsewhere.into_iter().map(rests_until).collect();
-        attempt.untried_elsewhere = rests.iter().filter(|it| it.is_none()).count();
+        attempt.untried_elsewhere = rests.iter().any(Option::is_none);
         attempt.resting_until = rests.into_iter().flatten().min();
         Some(attempt)
     }

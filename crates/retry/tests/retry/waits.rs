@@ -160,17 +160,31 @@ async fn r73_those_held_back_by_an_earlier_failure_are_told_from_the_free() {
 
 #[tokio::test(start_paused = true)]
 async fn r73_the_wait_is_that_of_the_deployment_to_be_asked() {
-    // `a` asked for 3 s; that `b` failed later changes nothing.
+    // `a` asked for 3 s, and `b` for none: the turn is on `b`.
     let group = Group::new(
         [member("a"), member("b")],
         script([
             ("a", 0, status(429).retry_after(3)),
             ("b", 0, status(500).after(1.0)),
-            ("a", 1, status(200)),
+            ("b", 1, status(200)),
         ]),
     );
     let _ = group.ask(&exact(2), request()).await;
-    assert_eq!(group.times(), [0, 0, 3000]);
+    assert_eq!(group.times(), [0, 0, 1000]);
+
+    // Both asked: the turn is on the one whose wait is over first.
+    for (a, b, turn) in [(3, 2, "b"), (2, 3, "a")] {
+        let group = Group::new(
+            [member("a"), member("b")],
+            script([
+                ("a", 0, status(429).retry_after(a)),
+                ("b", 0, status(429).retry_after(b)),
+                (turn, 1, status(200)),
+            ]),
+        );
+        let _ = group.ask(&exact(2), request()).await;
+        assert_eq!(group.times(), [0, 0, 2000]);
+    }
 
     // `b` asked for 9 s, but the turn is on `a`, which did not.
     let group = Group::new(

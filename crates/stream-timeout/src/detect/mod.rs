@@ -16,6 +16,7 @@ use crate::limits::is_event_stream;
 /// It is cloned for each call: one with data of its own goes into an [`Arc`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot tell content from what comes before it",
+    label = "does not implement `Detect`",
     note = "`ziggurat_stream_timeout::ByContentType` is the ready-made one"
 )]
 pub trait Detect {
@@ -27,6 +28,11 @@ pub trait Detect {
 }
 
 /// Looks for the first content of one response. It is not asked any more once it has found something.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot look for the first content of a response",
+    label = "does not implement `Scan`",
+    note = "implement `Scan::read`, or take the scanner of `ziggurat_stream_timeout::ByContentType`"
+)]
 pub trait Scan {
     /// Reads the next bytes of the body. They may end anywhere.
     fn read(&mut self, bytes: &[u8]) -> Found;

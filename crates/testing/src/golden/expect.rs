@@ -273,7 +273,7 @@ fn kind(class: &str, key: &str) -> FailureKind {
         "NotFoundError" => FailureKind::NotFound,
         "Timeout" => FailureKind::Timeout,
         "RateLimitError" => FailureKind::RateLimited,
-        "InternalServerError" | "APIError" if key.contains("malformed") => {
+        "InternalServerError" | "APIError" | "APIConnectionError" if key.contains("malformed") => {
             FailureKind::InvalidResponse
         }
         _ => FailureKind::Server,

@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 
+use http::Extensions;
 use tower_layer::Layer;
 use ziggurat_config::{Config, ForwardClientHeaders};
+use ziggurat_context_window::{PrecountLayer, Window, exceeds};
+use ziggurat_core::ModelGroup;
 use ziggurat_edge::{EnvelopeLayer, RespondLayer};
 use ziggurat_fallback::FallbackLayer;
 use ziggurat_router::Router;
@@ -13,14 +16,17 @@ use super::{
     Group, Stack,
     endpoint::Parts,
     error_types, fallbacks, group,
-    groups::{self, Members},
+    groups::{self, Members, Reached},
 };
 
 pub(super) fn stack(config: &Config, parts: &HashMap<String, Parts>) -> Stack {
     let groups = groups::of(config);
     let served = groups::served(config, &groups);
     let closed = groups::closed(config, &groups);
+    let windows = windows(parts, &groups);
+    let precount = PrecountLayer::new(windows.values().flatten().cloned());
     let fallback = fallback(config)
+        .skip(move |group, extensions| is_too_long(&windows, group, extensions))
         .synonyms(fallbacks::synonyms(config))
         .aliases(fallbacks::aliases(config))
         .served(served);
@@ -28,7 +34,36 @@ pub(super) fn stack(config: &Config, parts: &HashMap<String, Parts>) -> Stack {
         .into_iter()
         .fold(router(config, parts, groups), Router::with_closed);
     let total = TotalTimeoutLayer::new(config.settings.total_timeout.unwrap_or_default());
-    respond(config).layer(envelope(config).layer(total.layer(fallback.layer(router))))
+    let inside = total.layer(precount.layer(fallback.layer(router)));
+    respond(config).layer(envelope(config).layer(inside))
+}
+
+/// The windows of each name's deployments, where all are known.
+type Windows = HashMap<ModelGroup, Vec<Window>>;
+
+fn windows(parts: &HashMap<String, Parts>, groups: &[Members<'_>]) -> Windows {
+    let windows = |members: &Members<'_>| {
+        let mut ids = members.deployments.iter().map(|deployment| &deployment.id);
+        let windows: Option<Vec<_>> = ids.try_fold(Vec::new(), |mut known, id| {
+            let window = parts.get(id)?.window();
+            window.max_input_tokens()?;
+            known.push(window.clone());
+            Some(known)
+        });
+        Some((members.name.clone(), windows?))
+    };
+    let groups = groups
+        .iter()
+        .filter(|members| members.reached != Reached::ById);
+    groups.filter_map(windows).collect()
+}
+
+/// Says whether a prompt is known to be too long for every deployment of a group.
+fn is_too_long(windows: &Windows, group: &ModelGroup, extensions: &Extensions) -> bool {
+    let Some(windows) = windows.get(group) else {
+        return false;
+    };
+    windows.iter().all(|window| exceeds(window, extensions))
 }
 
 fn respond(config: &Config) -> RespondLayer {

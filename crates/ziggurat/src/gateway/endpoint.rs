@@ -1,11 +1,12 @@
-//! The stack of one deployment: `Region · Cooldown · StreamTimeout · Timeout · Open · ProviderService`.
+//! The stack of one deployment: `Region · ContextWindow · Cooldown · StreamTimeout · Timeout · Open · ProviderService`.
 
 use tower_layer::Layer;
 use ziggurat_balance::Endpoint;
 use ziggurat_config::{AllowedFailsPolicy, Config, Deployment};
+use ziggurat_context_window::{ContextWindowFilterLayer, Family, Window};
 use ziggurat_cooldown::{Breaker, CooldownLayer, FailureClass, Group, Rules};
 use ziggurat_core::{AllowedRegions, Board, Open};
-use ziggurat_models::{Provider, facts};
+use ziggurat_models::Provider;
 use ziggurat_provider::ProviderService;
 use ziggurat_region::{RegionFilterLayer, infer};
 use ziggurat_stream_timeout::StreamTimeoutLayer;
@@ -21,6 +22,7 @@ pub(super) struct Parts {
     stream_timeout: StreamTimeoutLayer,
     breaker: Breaker,
     region: RegionFilterLayer,
+    window: Window,
     cost: Option<(f64, f64)>,
 }
 
@@ -31,6 +33,9 @@ pub(super) struct Membership {
     /// No one else can be asked.
     pub(super) alone: bool,
     pub(super) last_resort: bool,
+    /// Whatever it rests for.
+    pub(super) last_resort_after_any_failure: bool,
+    pub(super) checks_prompts: bool,
 }
 
 impl Parts {
@@ -54,12 +59,31 @@ impl Parts {
                 .total(total.unwrap_or_default()),
             breaker: Breaker::new(vitals, rules(config, deployment)),
             region: region(config, deployment),
-            cost: cost(deployment),
+            window: window(config, deployment),
+            cost: cost(config, deployment),
         }
+    }
+
+    /// Returns how long prompts may be; not known unless prompts are to be checked before a call.
+    pub(super) fn window(&self) -> &Window {
+        &self.window
     }
 
     pub(super) fn breaker(&self) -> &Breaker {
         &self.breaker
+    }
+
+    pub(super) fn leaf(&self) -> &ProviderService {
+        &self.leaf
+    }
+
+    /// The cooldown of the deployment as a member of a group.
+    pub(super) fn cooldown(&self, membership: &Membership) -> CooldownLayer {
+        CooldownLayer::new(self.breaker.clone())
+            .protected(membership.alone)
+            .group(membership.group.clone())
+            .last_resort(membership.last_resort)
+            .last_resort_after_any_failure(membership.last_resort_after_any_failure)
     }
 
     /// Builds the stack for one group.
@@ -70,13 +94,15 @@ impl Parts {
         membership: &Membership,
     ) -> Endpoint<Leaf> {
         let timed = self.timeout.layer(Open::new(self.leaf.clone()));
-        let cooldown = CooldownLayer::new(self.breaker.clone())
-            .protected(membership.alone)
-            .group(membership.group.clone())
-            .last_resort(membership.last_resort);
+        let cooldown = self.cooldown(membership);
+        let window = match membership.checks_prompts {
+            true => self.window.clone(),
+            false => Window::new(self.window.model(), None),
+        };
+        let sent = cooldown.layer(self.stream_timeout.layer(timed));
         let service = self
             .region
-            .layer(cooldown.layer(self.stream_timeout.layer(timed)));
+            .layer(ContextWindowFilterLayer::new(window).layer(sent));
         // Deployments at one address share its limits.
         let mut endpoint = Endpoint::new(deployment.id.as_str(), service)
             .vitals(self.breaker.vitals().clone())
@@ -111,8 +137,12 @@ impl Parts {
 }
 
 /// What a deployment costs per token of prompt and answer: as its configuration says, else as its model does.
-fn cost(deployment: &Deployment) -> Option<(f64, f64)> {
-    let known = || facts(Some(deployment.provider), &deployment.model);
+fn cost(config: &Config, deployment: &Deployment) -> Option<(f64, f64)> {
+    let known = || {
+        config
+            .models
+            .facts(Some(deployment.provider), &deployment.model)
+    };
     let (input, output) = (
         deployment.input_cost_per_token,
         deployment.output_cost_per_token,
@@ -169,6 +199,26 @@ fn allowances(policy: &AllowedFailsPolicy) -> [(FailureClass, Option<u32>); 9] {
         (FailureClass::BadGateway, policy.bad_gateway),
         (FailureClass::NotFound, policy.not_found),
     ]
+}
+
+/// How long prompts may be, as far as they are to be checked before a call.
+pub(super) fn window(config: &Config, deployment: &Deployment) -> Window {
+    let base = deployment.base_model.as_deref();
+    let known = config
+        .models
+        .input_window(
+            deployment.provider,
+            &deployment.model,
+            base,
+            deployment.max_input_tokens.map(u64::from),
+        )
+        .filter(|_| config.settings.enable_pre_call_checks);
+    Window::new(
+        deployment.litellm_model.as_str(),
+        known.map(|known| known.max_input_tokens),
+    )
+    .shared(known.is_some_and(|known| known.shared))
+    .family(Family::of(base.unwrap_or(&deployment.model)))
 }
 
 /// Where a deployment is: as its configuration says, else as its provider's settings tell.

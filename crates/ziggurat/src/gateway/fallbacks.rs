@@ -91,6 +91,8 @@ fn target(configured: &FallbackTarget) -> Target {
     let mut target = Target::new(configured.model.as_str());
     target.timeout = configured.timeout;
     target.stream_timeout = configured.stream_timeout;
+    target.stream_idle_timeout = configured.stream_idle_timeout;
+    target.stream_total_timeout = configured.stream_total_timeout;
     target.max_retries = configured.num_retries;
     let forwarded = configured
         .parameters

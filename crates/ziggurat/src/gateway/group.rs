@@ -19,6 +19,7 @@ use super::{
     endpoint::{Membership, Parts},
     fallbacks,
     groups::{Members, Reached},
+    health::Routing,
 };
 
 /// Builds groups; they share what holds for all of them.
@@ -49,12 +50,8 @@ impl<'a> Builder<'a> {
     }
 
     pub(super) fn build(&self, members: &Members<'_>) -> Group {
-        let parts: Vec<_> = members
-            .deployments
-            .iter()
-            .filter_map(|deployment| Some((*deployment, self.parts.get(&deployment.id)?)))
-            .collect();
-        let membership = self.membership(members, &parts);
+        let parts: Vec<_> = self.parts_of(members).collect();
+        let membership = self.membership(members);
         let endpoints = parts
             .iter()
             .map(|(deployment, parts)| parts.endpoint(self.config, deployment, &membership));
@@ -62,7 +59,10 @@ impl<'a> Builder<'a> {
         let mut balance = Balance::with_policy(endpoints, self.strategy(members))
             .max_parallel_wait(settings.balance.max_parallel_wait)
             .cooldown_wait(settings.cooldown.wait)
-            .last_resort(settings.cooldown.last_resort);
+            .last_resort(membership.last_resort);
+        if let Routing::Filter(staleness) = Routing::of(self.config) {
+            balance = balance.health_routing(staleness);
+        }
         // Who asks for a deployment by its id wants this one, whatever else is set.
         if members.reached != Reached::ById {
             balance = balance.enforce_limits(
@@ -97,16 +97,29 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn membership(&self, members: &Members<'_>, parts: &[(&Deployment, &Parts)]) -> Membership {
+    fn parts_of<'b>(
+        &'b self,
+        members: &'b Members<'_>,
+    ) -> impl Iterator<Item = (&'b Deployment, &'b Parts)> {
+        let deployments = members.deployments.iter();
+        deployments.filter_map(|&deployment| Some((deployment, self.parts.get(&deployment.id)?)))
+    }
+
+    pub(super) fn membership(&self, members: &Members<'_>) -> Membership {
         let settings = &self.config.settings.cooldown;
-        let vitals = parts
-            .iter()
+        let vitals = self
+            .parts_of(members)
             .map(|(_, parts)| parts.breaker().vitals().clone());
+        let is_single = self.parts_of(members).count() == 1;
+        // Checks may be wrong: they alone must not keep everyone away.
+        let checks_count = Routing::of(self.config) == Routing::Cooldown;
         let has_chain = self.chained.contains(&members.name);
         Membership {
             group: cooldown::Group::new(vitals, settings.max_ejected),
-            alone: members.reached == Reached::ById || (parts.len() == 1 && !has_chain),
-            last_resort: settings.last_resort,
+            alone: members.reached == Reached::ById || (is_single && !has_chain),
+            last_resort: settings.last_resort || checks_count,
+            last_resort_after_any_failure: checks_count,
+            checks_prompts: members.reached != Reached::ById,
         }
     }
 

@@ -5,7 +5,9 @@ mod endpoint;
 mod fallbacks;
 mod group;
 mod groups;
+mod health;
 mod leaf;
+mod notes;
 mod summary;
 
 use std::{
@@ -20,6 +22,7 @@ use http::{Request, Response};
 use tower_service::Service;
 use ziggurat_balance::{Balance, ResponseBody as Counted, Strategy};
 use ziggurat_config::{Config, ConfigErrors, Loader};
+use ziggurat_context_window::{ContextWindowFilter, Precount};
 use ziggurat_cooldown::{Cooldown, ResponseBody as Judged};
 use ziggurat_core::{Board, BoxError, Open};
 use ziggurat_edge::{
@@ -35,15 +38,20 @@ use ziggurat_stream_timeout::{ResponseBody as Watched, StreamTimeout};
 use ziggurat_timeout::{ResponseBody as Timed, Timeout, TotalTimeout};
 
 use self::endpoint::Parts;
-pub use self::summary::{GroupSummary, Summary};
+pub use self::{
+    health::HealthCheck,
+    summary::{GroupSummary, Summary},
+};
 
-/// One deployment: `Region · Cooldown · StreamTimeout · Timeout · Open · ProviderService`.
-type Leaf = RegionFilter<Cooldown<StreamTimeout<Timeout<Open<ProviderService>>>>>;
+/// What a deployment is sent: `Cooldown · StreamTimeout · Timeout · Open · ProviderService`.
+type Sent = Cooldown<StreamTimeout<Timeout<Open<ProviderService>>>>;
+/// One deployment: `Region · ContextWindow · Cooldown · …`.
+type Leaf = RegionFilter<ContextWindowFilter<Sent>>;
 /// One group: `Retry · Balance · [deployment]`.
 type Group = Retry<Balance<Leaf, Strategy>>;
-/// What is behind the door: `TotalTimeout · Fallback · Router · [group]`.
-type Inside = TotalTimeout<Fallback<Router<Group>>>;
-/// The whole: `Respond · Envelope · TotalTimeout · Fallback · Router · [group]`.
+/// What is behind the door: `TotalTimeout · Precount · Fallback · Router · [group]`.
+type Inside = TotalTimeout<Precount<Fallback<Router<Group>>>>;
+/// The whole: `Respond · Envelope · TotalTimeout · Precount · Fallback · Router · [group]`.
 type Stack = Respond<Envelope<Inside>>;
 
 /// The body of a gateway's responses.
@@ -61,6 +69,7 @@ pub struct Gateway {
     stack: Stack,
     summary: Arc<Summary>,
     board: Board,
+    checks: Arc<[HealthCheck]>,
 }
 
 impl Gateway {
@@ -108,10 +117,12 @@ impl Gateway {
         })?;
         let summary = Arc::new(Summary::of(&usable));
         let stack = assemble::stack(&usable, &parts);
+        let checks = health::checks(&usable, &parts).into();
         Ok(Self {
             stack,
             summary,
             board,
+            checks,
         })
     }
 
@@ -119,6 +130,13 @@ impl Gateway {
     #[must_use]
     pub fn board(&self) -> &Board {
         &self.board
+    }
+
+    /// Returns the checks of deployments that are to run beside the gateway: none unless the configuration has
+    /// `background_health_checks`. They share the gateway's state; whoever serves it spawns each [`HealthCheck::run`].
+    #[must_use]
+    pub fn health_checks(&self) -> &[HealthCheck] {
+        &self.checks
     }
 
     /// A reader of configurations that knows which environment variables the providers built here fall back on.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use ziggurat_config::{Config, Finding, LeftOut};
 
+use super::notes;
+
 /// What a gateway serves.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -16,6 +18,8 @@ pub struct Summary {
     pub left_out: Vec<LeftOut>,
     /// Warnings about the configuration.
     pub findings: Vec<Finding>,
+    /// What settings mean here, and which deployments they concern.
+    pub notes: Vec<String>,
 }
 
 /// A group and its deployments.
@@ -62,6 +66,7 @@ impl Summary {
             aliases: aliases.collect(),
             left_out: config.left_out.clone(),
             findings: config.findings.clone(),
+            notes: notes::of(config),
         }
     }
 
@@ -88,7 +93,7 @@ impl Summary {
     }
 }
 
-/// One line per group and deployment, then what was left out.
+/// One line per group and deployment, then what was left out, then notes.
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for group in &self.groups {
@@ -106,6 +111,9 @@ impl fmt::Display for Summary {
         }
         for left_out in &self.left_out {
             writeln!(f, "  {left_out}")?;
+        }
+        for note in &self.notes {
+            writeln!(f, "  note: {note}")?;
         }
         Ok(())
     }

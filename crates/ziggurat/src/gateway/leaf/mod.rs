@@ -1,5 +1,9 @@
 //! The leaf of a deployment: its dialect, made of its parameters.
 
+#[cfg(feature = "anthropic")]
+mod anthropic;
+#[cfg(feature = "bedrock")]
+mod bedrock;
 mod openai;
 mod params;
 #[cfg(feature = "vertex")]
@@ -62,6 +66,10 @@ fn dialect(params: Params<'_>) -> Result<Spoken, String> {
     let provider = params.deployment.provider;
     match provider {
         Provider::OpenAi | Provider::Azure | Provider::HuggingFace => openai::dialect(params),
+        #[cfg(feature = "anthropic")]
+        Provider::Anthropic => anthropic::dialect(params),
+        #[cfg(feature = "bedrock")]
+        Provider::Bedrock => bedrock::dialect(params),
         #[cfg(feature = "vertex")]
         Provider::VertexAi | Provider::Gemini => vertex::dialect(params),
         _ => Err(format!("the provider `{provider}` is not supported")),
@@ -74,6 +82,10 @@ pub(super) fn env_defaults(provider: Provider, setting: &str) -> &'static [&'sta
         Provider::OpenAi | Provider::Azure | Provider::HuggingFace => {
             openai::face(provider).env_defaults(setting)
         }
+        #[cfg(feature = "anthropic")]
+        Provider::Anthropic => ziggurat_anthropic::Anthropic::env_defaults(setting),
+        #[cfg(feature = "bedrock")]
+        Provider::Bedrock => ziggurat_bedrock::Bedrock::env_defaults(setting),
         #[cfg(feature = "vertex")]
         Provider::VertexAi | Provider::Gemini => vertex::face(provider).env_defaults(setting),
         _ => &[],

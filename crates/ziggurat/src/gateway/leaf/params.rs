@@ -9,7 +9,7 @@ pub(super) struct Params<'a> {
     pub(super) deployment: &'a Deployment,
     /// For dialects that have to fetch credentials.
     #[cfg_attr(
-        not(feature = "vertex"),
+        not(any(feature = "bedrock", feature = "vertex")),
         allow(dead_code, reason = "no such dialect is built")
     )]
     pub(super) client: &'a HttpClient,

@@ -3,6 +3,7 @@ use http::StatusCode;
 use crate::FailureKind;
 
 /// A time in milliseconds, the cause of a cooldown, its strikes, the reservation of its trial, and whether there is one.
+/// Or the time of a health check, the failure that it was, and whether there was one.
 ///
 /// ```text
 /// 63     62      56..62    50..56   40..50   0..40
@@ -70,6 +71,11 @@ impl Word {
     /// A time and nothing else.
     pub(super) const fn at(time: u64) -> Self {
         TIME.set(Self(0), time)
+    }
+
+    /// The end of a health check, at this time.
+    pub(super) const fn checked_at(time: u64) -> Self {
+        OPEN.set(Self::at(time), 1)
     }
 
     pub(super) const fn open_until(self, time: u64) -> Self {

@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+mod answer;
+mod builder;
+mod dialect;
+mod error;
+mod event;
+mod exchange;
+mod failure;
+mod finish;
+mod names;
+mod object;
+mod request;
+mod stream;
+mod template;
+mod usage;
+
+pub use self::{builder::Builder, dialect::Anthropic, error::ConfigError};

@@ -1,0 +1,145 @@
+//! Requests, from OpenAI's words into Anthropic's.
+
+mod input;
+mod messages;
+mod params;
+mod parts;
+mod schema;
+mod tools;
+mod wire;
+
+use bytes::Bytes;
+use serde_json::{Value, json, value::RawValue};
+use ziggurat_core::{Failure, JsonBody};
+use ziggurat_provider::params::Permits;
+
+use self::{
+    messages::Conversation,
+    params::{Format, Params},
+    wire::{Body, Tool},
+};
+use crate::{names::Names, template::Model};
+
+/// Asks for answers of a schema.
+const STRUCTURED: &str = "structured-outputs-2025-11-13";
+/// Asks for files by their ids.
+const FILES: &str = "files-api-2025-04-14";
+
+/// A request as it is sent, and what the reader of its answer has to know.
+pub(crate) struct Translated {
+    pub(crate) body: Bytes,
+    pub(crate) asked: Asked,
+    /// What the header `anthropic-beta` has to name.
+    pub(crate) betas: Vec<&'static str>,
+}
+
+/// What a request asked for, as far as the answer shows it.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) stream: bool,
+    /// The chunk that tells the usage.
+    pub(crate) usage: bool,
+    /// JSON of a schema, by way of a tool that is called with it.
+    pub(crate) json_tool: bool,
+    pub(crate) names: Names,
+}
+
+/// Makes the request for the upstream.
+///
+/// # Errors
+///
+/// [`BadRequest`](ziggurat_core::FailureKind::BadRequest) that names what Anthropic has no words for.
+pub(crate) fn translate(
+    body: &JsonBody,
+    permits: &Permits<'_>,
+    model: &Model,
+    stream: bool,
+) -> Result<Translated, Failure> {
+    let params = Params::read(body, permits, model)?;
+    let mut asked = Asked {
+        stream,
+        usage: stream && params.usage,
+        ..Asked::default()
+    };
+    let names = &mut asked.names;
+    let conversation = Conversation::read(params.messages, names)?;
+    let mut tools = match params.tools {
+        Some(tools) => tools::read(tools, names)?,
+        None => Vec::new(),
+    };
+    let mut choice = match params.tool_choice {
+        Some(choice) if !tools.is_empty() => Some(tools::choice(choice, names)?),
+        _ => None,
+    };
+    let mut betas = Vec::new();
+    let mut written: Vec<(&'static str, Box<RawValue>)> = Vec::new();
+    match &params.format {
+        Some(format) if model.knows_schemas => {
+            let schema = schema::fit(format.schema);
+            let text = format!(r#"{{"type":"json_schema","schema":{schema}}}"#);
+            written.push(("output_format", crate::object::raw(text)));
+            betas.push(STRUCTURED);
+        }
+        Some(format) => {
+            asked.json_tool = stand_in(format, params.thinks(), &mut tools, &mut choice);
+        }
+        None => {}
+    }
+    if tools.is_empty() && conversation.calls_tools {
+        tools.push(tools::dummy());
+    }
+    if let Some(parallel) = params.parallel
+        && !tools.is_empty()
+    {
+        let choice = choice.get_or_insert_with(|| json!({"type": "auto"}));
+        if choice["type"] != "none" {
+            choice["disable_parallel_tool_use"] = Value::Bool(!parallel);
+        }
+    }
+    let mut made = params.made;
+    made.extend(choice.map(|choice| ("tool_choice", choice)));
+    let body = Body {
+        model: &model.name,
+        messages: conversation.turns,
+        system: conversation.system,
+        max_tokens: params.max_tokens,
+        tools,
+        stop: params.stop,
+        user: params.user,
+        stream,
+        made,
+        written,
+        others: params.others,
+    };
+    let body = serde_json::to_vec(&body).expect("its keys are strings");
+    if memchr::memmem::find(&body, br#""file_id":"#).is_some() {
+        betas.push(FILES);
+    }
+    Ok(Translated {
+        body: body.into(),
+        asked,
+        betas,
+    })
+}
+
+/// Puts the tool in place of a schema. Says whether answers may call it: a choice that demands a call of the client's
+/// tools asks for no content.
+fn stand_in<'a>(
+    format: &Format<'a>,
+    thinks: bool,
+    tools: &mut Vec<Tool<'a>>,
+    choice: &mut Option<Value>,
+) -> bool {
+    let kind = choice.as_ref().map(|choice| choice["type"].clone());
+    let wanted = match kind.as_ref().and_then(Value::as_str) {
+        // Models that think cannot be made to call a tool.
+        _ if thinks => json!({"type": "auto"}),
+        _ if tools.is_empty() => json!({"type": "tool", "name": crate::names::JSON_TOOL}),
+        Some("none") => json!({"type": "tool", "name": crate::names::JSON_TOOL}),
+        None | Some("auto") => json!({"type": "any"}),
+        Some(_) => return false,
+    };
+    tools.push(tools::json_tool(format.schema, format.description));
+    *choice = Some(wanted);
+    true
+}

@@ -1,0 +1,391 @@
+//! Streams, event by event into chunks.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Value, value::RawValue};
+use ziggurat_core::{Failure, FailureKind};
+use ziggurat_provider::{
+    Streamed,
+    sse::{self, DONE_EVENT, Splitter},
+};
+
+use crate::{
+    answer::Block,
+    event::{Delta, Event, Start, string},
+    exchange::Context,
+    failure::Wire,
+    finish,
+    template::invalid,
+    usage::Usage,
+};
+
+/// Most blocks that may be open at once; Anthropic opens one after the other.
+const MOST_OPEN: usize = 128;
+
+/// The events of a stream.
+pub(crate) struct Events {
+    splitter: Splitter,
+    reader: Reader,
+    /// Set once the stream was ended; nothing comes after it.
+    over: bool,
+}
+
+/// What is known of a stream while it is read.
+struct Reader {
+    context: Arc<Context>,
+    /// What all chunks begin with, up to their choices.
+    head: Vec<u8>,
+    began: bool,
+    open: Vec<Open>,
+    /// How many calls of the client's tools began.
+    calls: usize,
+    usage: Usage,
+    reason: Option<String>,
+}
+
+/// A block that may go on.
+struct Open {
+    index: u64,
+    kind: Kind,
+    /// What to show at its end, if nothing came until then.
+    otherwise: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The call of a tool, by its number.
+    Call(usize),
+    /// The call of the tool whose arguments are the answer.
+    Json,
+    /// A further one of that: there is but one answer.
+    Surplus,
+    Other,
+}
+
+/// What an event means for its stream; `None` that it goes on.
+type End = Option<Result<(), Failure>>;
+
+// === impl Events ===
+
+impl Events {
+    pub(crate) fn new(context: Arc<Context>) -> Self {
+        let reader = Reader {
+            context,
+            head: Vec::new(),
+            began: false,
+            open: Vec::new(),
+            calls: 0,
+            usage: Usage::default(),
+            reason: None,
+        };
+        Self {
+            splitter: Splitter::new(),
+            reader,
+            over: false,
+        }
+    }
+
+    pub(crate) fn chunk(&mut self, data: Bytes) -> Streamed {
+        let mut out = Vec::with_capacity(data.len());
+        self.splitter.push(data);
+        let end = loop {
+            match self.splitter.next_event() {
+                Ok(Some(event)) => {
+                    if let Some(end) = self.reader.event(event, &mut out) {
+                        break Some(end);
+                    }
+                }
+                Ok(None) => break None,
+                Err(too_long) => {
+                    let failure = Failure::new(FailureKind::InvalidResponse).with_source(too_long);
+                    break Some(Err(failure));
+                }
+            }
+        };
+        self.over |= end.is_some();
+        let data = out.into();
+        Streamed { data, end }
+    }
+
+    pub(crate) fn end(&mut self, broken: Option<Failure>) -> Streamed {
+        let mut out = Vec::new();
+        // The last event may lack its blank line; half of one says nothing.
+        let last = self
+            .splitter
+            .rest()
+            .filter(|_| broken.is_none() && !self.over);
+        let last = last.filter(|event| {
+            let data = event.data().unwrap_or_default();
+            serde_json::from_slice::<&RawValue>(&data).is_ok()
+        });
+        let end = last.and_then(|event| self.reader.event(event, &mut out));
+        let end = end.unwrap_or_else(|| {
+            Err(broken.unwrap_or_else(|| Failure::new(FailureKind::Disconnected)))
+        });
+        self.over = true;
+        let data = out.into();
+        Streamed {
+            data,
+            end: Some(end),
+        }
+    }
+}
+
+// === impl Reader ===
+
+impl Reader {
+    fn event(&mut self, event: sse::Event<'_>, out: &mut Vec<u8>) -> End {
+        let data = event.data().filter(|data| !data.is_empty());
+        let Some(data) = data else {
+            // Something to keep the connection alive.
+            out.extend_from_slice(b":\n\n");
+            return None;
+        };
+        let read: Event<'_> = match serde_json::from_slice(&data) {
+            Ok(read) => read,
+            Err(_) if event.name() == Some(b"error") => return Some(Err(self.error(&data))),
+            Err(_) => {
+                return Some(Err(invalid(
+                    "the upstream's stream has an unreadable event",
+                )));
+            }
+        };
+        match &*read.kind {
+            "message_start" => self.start(read.message),
+            "content_block_start" => return self.open(read.index, read.content_block, out),
+            "content_block_delta" => self.delta(read.index, read.delta, out),
+            "content_block_stop" => self.close(read.index, out),
+            "message_delta" => {
+                let reason = read.delta.and_then(|delta| delta.stop_reason);
+                self.reason = reason.or(self.reason.take());
+                self.count(read.usage);
+            }
+            "message_stop" => return Some(self.done(out)),
+            "error" => return Some(Err(self.error(&data))),
+            "ping" => out.extend_from_slice(b":\n\n"),
+            _ if event.name() == Some(b"error") => return Some(Err(self.error(&data))),
+            // Of a kind that is not known yet.
+            _ => {}
+        }
+        None
+    }
+
+    fn start(&mut self, message: Option<Start<'_>>) {
+        let Some(message) = message else { return };
+        self.count(message.usage);
+        if self.head.is_empty() {
+            self.head = self.context.head(message.model.as_deref());
+        }
+    }
+
+    fn count(&mut self, usage: Option<&RawValue>) {
+        if let Some(usage) = usage.and_then(|it| serde_json::from_str(it.get()).ok()) {
+            self.usage.update(usage);
+            self.usage.record(self.context.meter.as_ref());
+        }
+    }
+
+    fn open(&mut self, index: Option<u64>, raw: Option<&RawValue>, out: &mut Vec<u8>) -> End {
+        let block = raw.and_then(|raw| serde_json::from_str::<Block<'_>>(raw.get()).ok());
+        let (Some(raw), Some(block)) = (raw, block) else {
+            return Some(Err(invalid(
+                "the upstream's stream has an unreadable block",
+            )));
+        };
+        if self.open.len() >= MOST_OPEN {
+            return Some(Err(invalid(
+                "the upstream's stream has too many open blocks",
+            )));
+        }
+        let (mut kind, mut otherwise) = (Kind::Other, None);
+        match &*block.kind {
+            "text" => self.text(block.text, out),
+            "thinking" => self.thought(block.thinking, out),
+            "redacted_thinking" => {
+                self.write(&format!(r#""thinking_blocks":[{}]"#, raw.get()), out);
+            }
+            "tool_use" => {
+                otherwise = Some(block.input.map_or("{}", RawValue::get).to_owned());
+                kind = self.call(&block, out);
+            }
+            _ => {}
+        }
+        self.open.push(Open {
+            index: index.unwrap_or_default(),
+            kind,
+            otherwise,
+        });
+        None
+    }
+
+    /// Begins the call of a tool.
+    fn call(&mut self, block: &Block<'_>, out: &mut Vec<u8>) -> Kind {
+        let name = block.name.as_deref().unwrap_or_default();
+        if self.context.is_json_tool(Some(name)) {
+            let is_first = !self.open.iter().any(|open| open.kind == Kind::Json);
+            return if is_first { Kind::Json } else { Kind::Surplus };
+        }
+        let number = self.calls;
+        self.calls += 1;
+        let id = Value::from(block.id.as_deref().unwrap_or_default());
+        let name = Value::from(self.context.asked.names.own(name));
+        self.write(
+            &format!(
+                r#""tool_calls":[{{"index":{number},"id":{id},"type":"function","function":{{"name":{name},"arguments":""}}}}]"#
+            ),
+            out,
+        );
+        Kind::Call(number)
+    }
+
+    fn delta(&mut self, index: Option<u64>, delta: Option<Delta<'_>>, out: &mut Vec<u8>) {
+        let Some(delta) = delta else { return };
+        match &*delta.kind {
+            "text_delta" => self.text(delta.text, out),
+            "thinking_delta" => self.thought(delta.thinking, out),
+            "signature_delta" => {
+                if let Some(signature) = string(delta.signature) {
+                    let block =
+                        format!(r#"{{"type":"thinking","thinking":"","signature":{signature}}}"#);
+                    self.write(
+                        &format!(r#""reasoning_content":"","thinking_blocks":[{block}]"#),
+                        out,
+                    );
+                }
+            }
+            "input_json_delta" => {
+                if let Some(fragment) = string(delta.partial_json) {
+                    self.arguments(index.unwrap_or_default(), fragment, out);
+                }
+            }
+            "citations_delta" => {
+                if let Some(citation) = delta.citation {
+                    let fields = format!(
+                        r#""provider_specific_fields":{{"citation":{}}}"#,
+                        citation.get()
+                    );
+                    self.write(&fields, out);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn text(&mut self, text: Option<&RawValue>, out: &mut Vec<u8>) {
+        if let Some(text) = string(text).filter(|text| *text != "\"\"") {
+            self.write(&format!(r#""content":{text}"#), out);
+        }
+    }
+
+    fn thought(&mut self, text: Option<&RawValue>, out: &mut Vec<u8>) {
+        if let Some(text) = string(text).filter(|text| *text != "\"\"") {
+            let block = format!(r#"{{"type":"thinking","thinking":{text}}}"#);
+            self.write(
+                &format!(r#""reasoning_content":{text},"thinking_blocks":[{block}]"#),
+                out,
+            );
+        }
+    }
+
+    /// Passes a piece of the arguments of a call on; `fragment` is a string as JSON.
+    fn arguments(&mut self, index: u64, fragment: &str, out: &mut Vec<u8>) {
+        let open = self.open.iter_mut().rev().find(|open| open.index == index);
+        let Some(open) = open else { return };
+        if fragment != "\"\"" {
+            open.otherwise = None;
+        }
+        match open.kind {
+            Kind::Call(number) => self.write(
+                &format!(
+                    r#""tool_calls":[{{"index":{number},"function":{{"arguments":{fragment}}}}}]"#
+                ),
+                out,
+            ),
+            Kind::Json if fragment != "\"\"" => {
+                self.write(&format!(r#""content":{fragment}"#), out)
+            }
+            Kind::Json | Kind::Surplus | Kind::Other => {}
+        }
+    }
+
+    /// Ends a block. A call without a piece of arguments gets those it began with.
+    fn close(&mut self, index: Option<u64>, out: &mut Vec<u8>) {
+        let index = index.unwrap_or_default();
+        let Some(at) = self.open.iter().rposition(|open| open.index == index) else {
+            return;
+        };
+        if let Some(otherwise) = self.open[at].otherwise.take() {
+            let fragment = Value::from(otherwise).to_string();
+            self.arguments(index, &fragment, out);
+        }
+        // The one of the JSON tool stays, so that it stays the first.
+        if self.open[at].kind == Kind::Json {
+            self.open[at].index = u64::MAX;
+        } else {
+            self.open.swap_remove(at);
+        }
+    }
+
+    /// Ends a stream whose upstream says that it is complete.
+    fn done(&mut self, out: &mut Vec<u8>) -> Result<(), Failure> {
+        if self.head.is_empty() {
+            return Err(invalid("the upstream's stream ended before it began"));
+        }
+        let reason = finish::openai(self.reason.as_deref().unwrap_or_default());
+        let reason = match self.calls {
+            0 if reason == "tool_calls" => "stop",
+            1.. if reason == "stop" => "tool_calls",
+            _ => reason,
+        };
+        self.choice("", &format!("\"{reason}\""), out);
+        if self.context.asked.usage {
+            let usage = serde_json::to_string(&self.usage.counts()).expect("its keys are strings");
+            out.extend_from_slice(&self.head);
+            out.extend_from_slice(br#""choices":[],"usage":"#);
+            out.extend_from_slice(usage.as_bytes());
+            out.extend_from_slice(b"}\n\n");
+        }
+        out.extend_from_slice(DONE_EVENT);
+        Ok(())
+    }
+
+    /// Writes a chunk with these members of a delta.
+    fn write(&mut self, delta: &str, out: &mut Vec<u8>) {
+        self.choice(delta, "null", out);
+    }
+
+    fn choice(&mut self, delta: &str, reason: &str, out: &mut Vec<u8>) {
+        if self.head.is_empty() {
+            self.head = self.context.head(None);
+        }
+        out.extend_from_slice(&self.head);
+        out.extend_from_slice(br#""choices":[{"index":0,"delta":{"#);
+        if !std::mem::replace(&mut self.began, true) {
+            out.extend_from_slice(br#""role":"assistant""#);
+            if !delta.is_empty() {
+                out.push(b',');
+            }
+        }
+        out.extend_from_slice(delta.as_bytes());
+        out.extend_from_slice(br#"},"finish_reason":"#);
+        out.extend_from_slice(reason.as_bytes());
+        out.extend_from_slice(b"}]}\n\n");
+    }
+
+    fn error(&self, data: &[u8]) -> Failure {
+        Wire::of(data, &self.context.template.secrets).in_band()
+    }
+}
+
+impl Context {
+    /// What the chunks of a stream begin with.
+    fn head(&self, upstream: Option<&str>) -> Vec<u8> {
+        let model = self.model.as_deref().or(upstream).unwrap_or_default();
+        let (id, created, model) = (&self.id, self.created, Value::from(model));
+        format!(
+            r#"data: {{"id":"{id}","object":"chat.completion.chunk","created":{created},"model":{model},"#
+        )
+        .into()
+    }
+}

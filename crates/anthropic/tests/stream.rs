@@ -1,0 +1,250 @@
+//! Streams, beyond what is recorded.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+mod support;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use support::{exchange, hello};
+use ziggurat_core::{Failure, FailureKind};
+
+/// A stream with thoughts, text and two calls.
+const RICH: &str = concat!(
+    "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"model\":\"claude\",\"usage\":{\"input_tokens\":5,\"cache_read_input_tokens\":7,\"output_tokens\":1}}}\n\n",
+    "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"thinking\",\"thinking\":\"\"}}\n\n",
+    "event: ping\r\ndata: {\"type\":\"ping\"}\r\n\r\n",
+    "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"hm\\u00e9\"}}\n\n",
+    "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"signature_delta\",\"signature\":\"sig\"}}\n\n",
+    "data: {\"type\":\"content_block_stop\",\"index\":0}\n\n",
+    "data: {\"type\":\"content_block_start\",\"index\":1,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n",
+    "data: {\"type\":\"content_block_delta\",\"index\":1,\"delta\":{\"type\":\"text_delta\",\"text\":\"I see 😀\"}}\n\n",
+    "data: {\"type\":\"something_new\",\"index\":9}\n\n",
+    "data: {\"type\":\"content_block_stop\",\"index\":1}\n\n",
+    "data: {\"type\":\"content_block_start\",\"index\":2,\"content_block\":{\"type\":\"tool_use\",\"id\":\"t1\",\"name\":\"f\",\"input\":{}}}\n\n",
+    "data: {\"type\":\"content_block_delta\",\"index\":2,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"{\\\"a\\\":\"}}\n\n",
+    "data: {\"type\":\"content_block_delta\",\"index\":2,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"1}\"}}\n\n",
+    "data: {\"type\":\"content_block_stop\",\"index\":2}\n\n",
+    "data: {\"type\":\"content_block_start\",\"index\":3,\"content_block\":{\"type\":\"tool_use\",\"id\":\"t2\",\"name\":\"g\",\"input\":{}}}\n\n",
+    "data: {\"type\":\"content_block_stop\",\"index\":3}\n\n",
+    "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"},\"usage\":{\"output_tokens\":20}}\n\n",
+    "data: {\"type\":\"message_stop\"}\n\n",
+);
+
+struct Seen {
+    text: String,
+    end: Result<(), Failure>,
+}
+
+fn play(asked: &Value, pieces: &[Bytes]) -> Seen {
+    let (mut exchange, _) = exchange(asked);
+    let mut text = String::new();
+    for piece in pieces {
+        let streamed = exchange.chunk(piece.clone());
+        text.push_str(std::str::from_utf8(&streamed.data).unwrap());
+        if let Some(end) = streamed.end {
+            return Seen { text, end };
+        }
+    }
+    let streamed = exchange.end(None);
+    text.push_str(std::str::from_utf8(&streamed.data).unwrap());
+    let end = streamed.end.unwrap();
+    Seen { text, end }
+}
+
+fn whole(asked: &Value, text: &str) -> Seen {
+    play(asked, &[Bytes::copy_from_slice(text.as_bytes())])
+}
+
+fn chunks(text: &str) -> Vec<Value> {
+    let data = text
+        .split("\n\n")
+        .filter_map(|event| event.strip_prefix("data: "));
+    data.filter(|data| *data != "[DONE]")
+        .map(|data| serde_json::from_str(data).unwrap())
+        .collect()
+}
+
+/// Ids and times differ between calls.
+fn masked(text: &str) -> Vec<String> {
+    let mask = |mut chunk: Value| {
+        chunk["id"] = json!("");
+        chunk["created"] = json!(0);
+        chunk.to_string()
+    };
+    chunks(text).into_iter().map(mask).collect()
+}
+
+fn streaming() -> Value {
+    let mut asked = hello();
+    asked["stream"] = json!(true);
+    asked["stream_options"] = json!({"include_usage": true});
+    asked
+}
+
+#[test]
+fn every_event_becomes_its_chunk() {
+    let seen = whole(&streaming(), RICH);
+    seen.end.unwrap();
+    assert!(seen.text.ends_with("data: [DONE]\n\n"));
+    assert!(
+        seen.text.starts_with(":\n\n"),
+        "a ping keeps the connection alive"
+    );
+    let chunks = chunks(&seen.text);
+    let deltas: Vec<_> = chunks
+        .iter()
+        .map(|chunk| chunk["choices"][0]["delta"].clone())
+        .collect();
+    let call = |index: u64, arguments: &str| json!({"tool_calls": [{"index": index, "function": {"arguments": arguments}}]});
+    let begun = |index: u64, id: &str, name: &str| json!({"tool_calls": [{"index": index, "id": id, "type": "function", "function": {"name": name, "arguments": ""}}]});
+    assert_eq!(
+        deltas[..],
+        [
+            json!({"role": "assistant", "reasoning_content": "hmé", "thinking_blocks": [{"type": "thinking", "thinking": "hmé"}]}),
+            json!({"reasoning_content": "", "thinking_blocks": [{"type": "thinking", "thinking": "", "signature": "sig"}]}),
+            json!({"content": "I see 😀"}),
+            begun(0, "t1", "f"),
+            call(0, "{\"a\":"),
+            call(0, "1}"),
+            begun(1, "t2", "g"),
+            call(1, "{}"),
+            json!({}),
+            json!(null),
+        ]
+    );
+    assert_eq!(chunks[8]["choices"][0]["finish_reason"], "tool_calls");
+    assert_eq!(chunks[9]["choices"], json!([]));
+    assert_eq!(chunks[9]["usage"]["prompt_tokens"], 12);
+    assert_eq!(chunks[9]["usage"]["completion_tokens"], 20);
+    assert!(
+        chunks
+            .iter()
+            .all(|chunk| chunk["model"] == "claude" && chunk["id"] == chunks[0]["id"])
+    );
+}
+
+#[test]
+fn tokens_are_metered_as_they_are_told() {
+    let (mut exchange, meter) = exchange(&streaming());
+    let start = RICH.find("\n\n").unwrap() + 2;
+    exchange.chunk(RICH[..start].into());
+    assert_eq!((meter.input(), meter.output()), (Some(12), Some(1)));
+    exchange.chunk(RICH[start..].into());
+    assert_eq!((meter.input(), meter.output()), (Some(12), Some(20)));
+}
+
+#[test]
+fn a_stream_without_its_end_is_broken() {
+    for event in ["message_stop", "message_delta", "content_block_stop"] {
+        let at = RICH
+            .rfind(&format!("data: {{\"type\":\"{event}\""))
+            .unwrap();
+        let seen = whole(&streaming(), &RICH[..at]);
+        assert_eq!(seen.end.unwrap_err().kind(), FailureKind::Disconnected);
+        assert!(!seen.text.contains("[DONE]") && !seen.text.contains("\"tool_calls\"}"));
+    }
+    // The blank line after the last event is all that may lack.
+    whole(&streaming(), RICH.trim_end()).end.unwrap();
+}
+
+#[test]
+fn errors_end_it_by_their_own_words() {
+    let cases = [
+        ("overloaded_error", "Overloaded", FailureKind::Server, 500),
+        (
+            "rate_limit_error",
+            "slow down",
+            FailureKind::RateLimited,
+            429,
+        ),
+        ("api_error", "oops", FailureKind::Server, 500),
+        ("timeout_error", "late", FailureKind::Timeout, 504),
+        (
+            "invalid_request_error",
+            "prompt is too long: 3 > 2",
+            FailureKind::ContextWindow,
+            400,
+        ),
+        (
+            "invalid_request_error",
+            "Output blocked by content filtering policy",
+            FailureKind::ContentPolicy,
+            400,
+        ),
+    ];
+    for (kind, message, expected, status) in cases {
+        let error = json!({"type": "error", "error": {"type": kind, "message": message}});
+        let half = &RICH[..RICH.find("data: {\"type\":\"something_new").unwrap()];
+        let seen = whole(
+            &streaming(),
+            &format!("{half}event: error\ndata: {error}\n\n"),
+        );
+        let failure = seen.end.unwrap_err();
+        assert_eq!(
+            (failure.kind(), failure.status().as_u16()),
+            (expected, status),
+            "{kind}"
+        );
+        assert_eq!(failure.upstream().unwrap().message(), message);
+        assert!(seen.text.contains("I see"));
+    }
+    for text in [
+        "data: {\n\n",
+        "data: 7\n\n",
+        "data: {\"type\":\"content_block_start\"}\n\n",
+        "data: {\"type\":\"message_stop\"}\n\n",
+    ] {
+        let failure = whole(&streaming(), text).end.unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::InvalidResponse, "{text}");
+    }
+    let failure = whole(&streaming(), "event: error\ndata: upstream gone\n\n")
+        .end
+        .unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::Server);
+}
+
+#[test]
+fn the_json_tool_becomes_content() {
+    let mut asked = streaming();
+    asked["response_format"] =
+        json!({"type": "json_schema", "json_schema": {"schema": {"type": "object"}}});
+    let text = RICH.replace("\"name\":\"f\"", "\"name\":\"json_tool_call\"");
+    let seen = whole(&asked, &text);
+    let chunks = chunks(&seen.text);
+    let content: String = chunks
+        .iter()
+        .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str())
+        .collect();
+    assert_eq!(content, "I see 😀{\"a\":1}");
+    let calls = chunks
+        .iter()
+        .filter(|chunk| chunk["choices"][0]["delta"].get("tool_calls").is_some());
+    assert!(
+        calls
+            .map(|chunk| &chunk["choices"][0]["delta"]["tool_calls"][0])
+            .all(|call| call["index"] == 0)
+    );
+    // Alone it ends the answer as text does; a second one says nothing more.
+    let text = text.replace("\"name\":\"g\"", "\"name\":\"json_tool_call\"");
+    let seen = whole(&asked, &text);
+    assert!(seen.text.contains("\"finish_reason\":\"stop\"") && !seen.text.contains("tool_calls"));
+}
+
+proptest! {
+    #[test]
+    fn any_split_gives_the_same_chunks(cuts in proptest::collection::vec(0..RICH.len(), 0..40)) {
+        let mut cuts = cuts;
+        cuts.sort_unstable();
+        let text = RICH.as_bytes();
+        let (mut pieces, mut from) = (Vec::new(), 0);
+        for cut in cuts.into_iter().chain([text.len()]) {
+            pieces.push(Bytes::copy_from_slice(&text[from..cut]));
+            from = cut;
+        }
+        let seen = play(&streaming(), &pieces);
+        prop_assert!(seen.end.is_ok());
+        prop_assert_eq!(masked(&seen.text), masked(&whole(&streaming(), RICH).text));
+    }
+}

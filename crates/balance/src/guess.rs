@@ -1,0 +1,67 @@
+//! The short way to a choice: one endpoint is chosen from all, and then asked.
+//!
+//! Asking all whether they would take a request costs more the more there are. A policy that chooses among some as it does
+//! among all (given that it chooses one of them) need not know beforehand who takes it. Be `p(i)` the chance of endpoint `i`
+//! among all, and `P` the sum of those that take the request. The one chosen from all is `i` with `p(i)`, and with `1 - P`
+//! someone who does not take it, after which all are asked and `i` is chosen with `p(i) / P`. Together that is
+//! `p(i) + (1 - P) p(i) / P = p(i) / P`: what asking all at once would have given.
+
+use http::Request;
+use ziggurat_core::{Admit, Tried};
+
+use crate::{Balance, Pick, demand, left::Left, tags::Filter};
+
+impl<S, P, C> Balance<S, P, C> {
+    /// Chooses one that takes the request, if no other could have to come before it whatever the policy says.
+    pub(crate) fn guess<B>(&self, request: &Request<B>) -> Option<usize>
+    where
+        S: Admit<Request<B>>,
+        P: Pick,
+    {
+        let pool = self.pool();
+        let tried = request.extensions().get::<Tried>();
+        if pool.is_ordered() || tried.is_some_and(|tried| tried.attempts() > 0) {
+            return None;
+        }
+        let index = match pool.len() {
+            0 => return None,
+            1 => 0,
+            _ => self.policy().guess(pool)?,
+        };
+        let filter = self.filter(request);
+        self.takes(index, filter, request).then_some(index)
+    }
+
+    /// Says who else would have taken a request that has been nowhere before.
+    pub(crate) fn left_beside<B>(&self, index: usize, request: &Request<B>) -> Left
+    where
+        S: Admit<Request<B>>,
+    {
+        let filter = self.filter(request);
+        let takes = |other| self.takes(other, filter, request);
+        let (here, elsewhere) = self.pool().others(index, takes);
+        Left {
+            here,
+            elsewhere,
+            ..Left::default()
+        }
+    }
+
+    fn filter<'a, B>(&self, request: &'a Request<B>) -> Filter<'a> {
+        Filter::of(self.options().tags, self.endpoints(), request.extensions())
+    }
+
+    fn takes<B>(&self, index: usize, filter: Filter<'_>, request: &Request<B>) -> bool
+    where
+        S: Admit<Request<B>>,
+    {
+        // A policy may guess a place beyond the end.
+        self.endpoints().get(index).is_some_and(|endpoint| {
+            let declared = endpoint.declared();
+            let tokens = || demand::tokens(request.extensions());
+            filter.allows(declared)
+                && endpoint.get_ref().admit(request).is_ok()
+                && declared.has_room(tokens).is_ok()
+        })
+    }
+}

@@ -1,0 +1,75 @@
+//! Credentials of AWS, and signatures made with them.
+
+mod chain;
+mod metadata;
+mod profile;
+mod sign;
+mod sts;
+
+use std::{fmt, sync::Arc, time::SystemTime};
+
+use ziggurat_core::{Failure, FailureKind};
+use ziggurat_provider::{HttpClient, credentials::Cached};
+
+pub(crate) use self::{chain::Settings, profile::Profiles, sign::sign};
+
+/// Looks environment variables up.
+pub(crate) type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Tells the time, for signatures.
+pub(crate) type Clock = fn() -> SystemTime;
+
+/// What signs requests.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Keys {
+    pub(crate) id: String,
+    pub(crate) secret: String,
+    pub(crate) token: Option<String>,
+}
+
+/// Where the keys of a deployment come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// They do not change.
+    Fixed(Arc<Keys>),
+    /// They are fetched, and expire.
+    Fetched(Cached<Arc<Keys>>),
+}
+
+/// What is needed to fetch keys.
+#[derive(Clone)]
+pub(crate) struct Reach {
+    pub(crate) client: HttpClient,
+    pub(crate) environment: Lookup,
+    pub(crate) region: Arc<str>,
+    /// The address of the token service, if it is not the region's own.
+    pub(crate) sts: Option<Arc<str>>,
+    pub(crate) clock: Clock,
+}
+
+impl Reach {
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        (self.environment)(name).filter(|value| !value.trim().is_empty())
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys").finish_non_exhaustive()
+    }
+}
+
+/// No credentials: the message says what was wrong.
+fn failed(message: impl Into<Box<str>>) -> Failure {
+    Failure::new(FailureKind::Authentication).with_message(message)
+}
+
+/// Reads a small file, which no async reader would make faster.
+async fn read_file(path: String) -> Result<String, Failure> {
+    let read = tokio::task::spawn_blocking(move || std::fs::read_to_string(path));
+    match read.await {
+        Ok(Ok(text)) => Ok(text),
+        // The path may tell more than a client should know.
+        _ => Err(failed("a file with AWS credentials cannot be read")),
+    }
+}

@@ -1,0 +1,164 @@
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Uri};
+use ziggurat_core::{Failure, Meter, json, json::Printed};
+use ziggurat_provider::{Authorized, Call, Dialect, Outgoing};
+
+use crate::{
+    Builder,
+    aws::{Clock, Keys, Source, sign},
+    exchange::Chat,
+    model::Model,
+    request,
+};
+
+/// The dialect of one deployment on AWS Bedrock. See the [crate page](crate).
+///
+/// Cloning counts a reference.
+#[derive(Clone)]
+pub struct Bedrock {
+    template: Arc<Template>,
+}
+
+/// What all requests of a deployment have in common. It holds keys: no `Debug`.
+pub(crate) struct Template {
+    pub(crate) model: Model,
+    /// The model's name, as JSON.
+    pub(crate) name: Bytes,
+    pub(crate) region: Box<str>,
+    pub(crate) api_base: Box<str>,
+    /// For plain answers, and for streams.
+    pub(crate) uris: [Uri; 2],
+    pub(crate) headers: HeaderMap,
+    pub(crate) auth: Auth,
+    pub(crate) is_missing: bool,
+    pub(crate) defaults: Vec<(Box<str>, Bytes)>,
+    pub(crate) drop_params: bool,
+    /// Parameters that are sent whatever is known of the model.
+    pub(crate) allowed: Vec<Box<str>>,
+    /// What must never be shown, should an upstream quote it.
+    pub(crate) secrets: Vec<Box<str>>,
+    pub(crate) clock: Clock,
+}
+
+/// How requests are authorized.
+pub(crate) enum Auth {
+    /// By a key that is sent, among the headers.
+    Bearer(Box<str>),
+    /// By keys that sign.
+    Signed(Source),
+}
+
+impl Bedrock {
+    /// Starts to describe a deployment: the model's id, its inference profile or its ARN, perhaps after `converse/` or
+    /// `invoke/` and a region.
+    pub fn builder(model: impl Into<String>) -> Builder {
+        Builder::new(model)
+    }
+
+    /// Returns the environment variables that stand in for a setting (`api_key`, `api_base`) that is not given.
+    #[must_use]
+    pub fn env_defaults(setting: &str) -> &'static [&'static str] {
+        match setting {
+            "api_base" => &["AWS_BEDROCK_RUNTIME_ENDPOINT"],
+            _ => &[],
+        }
+    }
+
+    pub(crate) fn new(template: Arc<Template>) -> Self {
+        Self { template }
+    }
+
+    /// Returns the base URL in use.
+    #[must_use]
+    pub fn api_base(&self) -> &str {
+        &self.template.api_base
+    }
+
+    /// Returns the region in use.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.template.region
+    }
+
+    /// Says whether it is certain that the deployment has no credentials; each call then fails. What a machine of EC2
+    /// would tell is not known before it is asked.
+    #[must_use]
+    pub fn is_key_missing(&self) -> bool {
+        self.template.is_missing
+    }
+}
+
+impl Dialect for Bedrock {
+    fn provider(&self) -> &'static str {
+        "aws.bedrock"
+    }
+
+    fn prepare(&self, call: Call<'_>) -> Result<Outgoing, Failure> {
+        let template = &self.template;
+        let stream = call.stream();
+        let built = request::build(template, call)?;
+        let model = call.public_model().map(json::string);
+        let meter = call.extensions().get::<Meter>().cloned();
+        let chat = Chat::new(template.clone(), model, meter, built.asked);
+        let mut request = Request::new(Printed::from(built.body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = template.uris[usize::from(stream)].clone();
+        *request.headers_mut() = template.headers.clone();
+        call.forward(request.headers_mut());
+        Ok(Outgoing {
+            request,
+            exchange: Box::new(chat),
+        })
+    }
+
+    fn authorize(&self, request: Request<Printed>) -> Authorized {
+        let keys = match &self.template.auth {
+            Auth::Bearer(_) => return Authorized::Now(request),
+            Auth::Signed(Source::Fixed(keys)) => keys.clone(),
+            Auth::Signed(Source::Fetched(cached)) => match cached.at_hand() {
+                Some(keys) => keys,
+                None => {
+                    let (keys, template) = (cached.get(), self.template.clone());
+                    return Authorized::Later(Box::pin(async move {
+                        template.signed(request, &*keys.await?)
+                    }));
+                }
+            },
+        };
+        match self.template.signed(request, &keys) {
+            Ok(request) => Authorized::Now(request),
+            Err(failure) => Authorized::Later(Box::pin(async { Err(failure) })),
+        }
+    }
+}
+
+impl Template {
+    fn signed(
+        &self,
+        mut request: Request<Printed>,
+        keys: &Keys,
+    ) -> Result<Request<Printed>, Failure> {
+        let body = request.body().clone().into_bytes();
+        sign(
+            &mut request,
+            &body,
+            keys,
+            "bedrock",
+            &self.region,
+            (self.clock)(),
+        )?;
+        Ok(request)
+    }
+}
+
+impl fmt::Debug for Bedrock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bedrock")
+            .field("model", &self.template.model.id)
+            .field("region", &self.template.region)
+            .field("api_base", &self.template.api_base)
+            .finish_non_exhaustive()
+    }
+}

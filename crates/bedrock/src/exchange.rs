@@ -1,0 +1,154 @@
+//! Reading the answer to one call.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{header::CONTENT_TYPE, response::Parts};
+use serde_json::Value;
+use ziggurat_core::{Failure, FailureKind, Meter, json::Printed};
+use ziggurat_provider::{Answer, Exchange, Streamed, redact};
+
+use crate::{
+    answer::Said,
+    aws::Source,
+    dialect::{Auth, Template},
+    failure,
+    model::Route,
+    request::Asked,
+    stream::Events,
+};
+
+const EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
+
+/// One chat completion.
+pub(crate) struct Chat {
+    template: Arc<Template>,
+    /// The name that answers bear, as JSON.
+    model: Bytes,
+    meter: Option<Meter>,
+    asked: Arc<Asked>,
+    events: Option<Box<Events>>,
+}
+
+impl Chat {
+    pub(crate) fn new(
+        template: Arc<Template>,
+        model: Option<Bytes>,
+        meter: Option<Meter>,
+        asked: Asked,
+    ) -> Self {
+        let model = model.unwrap_or_else(|| template.name.clone());
+        Self {
+            template,
+            model,
+            meter,
+            asked: Arc::new(asked),
+            events: None,
+        }
+    }
+
+    fn events(&mut self) -> &mut Events {
+        let Self {
+            template,
+            model,
+            meter,
+            asked,
+            events,
+        } = self;
+        events.get_or_insert_with(|| {
+            let events = Events::new(
+                template.clone(),
+                model.clone(),
+                meter.clone(),
+                asked.clone(),
+            );
+            Box::new(events)
+        })
+    }
+}
+
+impl Exchange for Chat {
+    fn announced(&self, head: &Parts) -> Result<Answer, Failure> {
+        let media = head
+            .headers
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
+        let media = media
+            .and_then(|value| value.split(';').next())
+            .unwrap_or_default();
+        match (
+            media.trim().eq_ignore_ascii_case(EVENT_STREAM),
+            self.asked.stream,
+        ) {
+            (true, true) => Ok(Answer::Stream),
+            (true, false) => Err(invalid(
+                "the upstream answered with a stream that was not asked for",
+            )),
+            // Any other stream is not Bedrock's.
+            (false, true) => match Answer::of(head, true)? {
+                Answer::Plain => Ok(Answer::Plain),
+                Answer::Stream | Answer::Undeclared => Err(invalid(
+                    "the upstream answered with neither its stream nor JSON",
+                )),
+            },
+            (false, false) => Answer::of(head, false),
+        }
+    }
+
+    fn is_secret(&self, header: &[u8]) -> bool {
+        redact::is_needed(&self.template.secrets, header)
+    }
+
+    fn refused(&mut self, head: &Parts, body: &mut Bytes) -> Failure {
+        let failure = failure::refused(head, body, &self.template.secrets);
+        // Keys may be over before their time, for instance while this machine slept.
+        if let Auth::Signed(Source::Fetched(keys)) = &self.template.auth
+            && failure::says_expired(&failure)
+        {
+            keys.forget(|_| true);
+        }
+        failure
+    }
+
+    fn plain(&mut self, body: Bytes) -> Result<Printed, Failure> {
+        let said = match self.template.model.route {
+            Route::Converse => Said::of_converse(&body),
+            Route::Invoke => Said::of_anthropic(&body),
+        };
+        match said {
+            Some(said) => Ok(said
+                .print(&self.asked, &self.model, self.meter.as_ref())
+                .into()),
+            None => Err(no_answer(&body, &self.template.secrets)),
+        }
+    }
+
+    fn chunk(&mut self, data: Bytes) -> Streamed {
+        self.events().chunk(&data)
+    }
+
+    fn end(&mut self, broken: Option<Failure>) -> Streamed {
+        self.events().end(broken)
+    }
+}
+
+/// The failure of a success that is none: an error, or nothing that can be read.
+fn no_answer(body: &[u8], secrets: &[Box<str>]) -> Failure {
+    let json: Result<Value, _> = serde_json::from_slice(body);
+    let Ok(json) = json else {
+        return invalid("the upstream's answer is not JSON");
+    };
+    let exception = json
+        .get("__type")
+        .or_else(|| json.pointer("/Output/__type"));
+    let is_error =
+        json.get("type").is_some_and(|kind| kind == "error") || json.get("message").is_some();
+    match exception.and_then(Value::as_str) {
+        None if !is_error => invalid("the upstream's answer has no message of the model"),
+        exception => failure::in_band(exception, body, secrets),
+    }
+}
+
+pub(crate) fn invalid(message: &str) -> Failure {
+    Failure::new(FailureKind::InvalidResponse).with_message(message)
+}

@@ -1,0 +1,96 @@
+//! A client's request, in the words of Converse.
+
+mod content;
+mod fields;
+mod invoke;
+mod messages;
+mod names;
+mod tools;
+mod wire;
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value, value::RawValue};
+use ziggurat_core::{Failure, json::Document};
+use ziggurat_provider::{Call, params, params::refusal};
+
+pub(crate) use self::names::Names;
+use self::{fields::Params, wire::Converse};
+use crate::{dialect::Template, model::Route};
+
+/// The tool that stands in for a schema of the answer.
+pub(crate) const JSON_TOOL: &str = "json_tool_call";
+
+/// What is sent, and what the answer has to be made of.
+pub(crate) struct Built {
+    pub(crate) body: Bytes,
+    pub(crate) asked: Asked,
+}
+
+/// What a request asked for, as far as the answer shows it.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) stream: bool,
+    /// Whether the client wants the chunk that tells the usage.
+    pub(crate) usage: bool,
+    /// JSON of a schema, by way of a tool that is called with it.
+    pub(crate) json_tool: bool,
+    /// Tools that had to be renamed.
+    pub(crate) names: Names,
+}
+
+/// Makes the body for the upstream.
+///
+/// # Errors
+///
+/// [`BadRequest`](ziggurat_core::FailureKind::BadRequest) that names what cannot be said.
+pub(crate) fn build(template: &Template, call: Call<'_>) -> Result<Built, Failure> {
+    let body = params::body(call, &template.defaults);
+    let document = Document::parse(body.to_bytes())
+        .map_err(|_| refusal("messages", "the request is no JSON object"))?;
+    let mut fields = Params::read(template, &document)?;
+    let mut names = Names::default();
+    let tools = tools::read(&fields, &mut names)?;
+    let (json_tool, tools) = tools::with_schema(&mut fields, tools, &template.model)?;
+    let conversation = messages::read(&document, &mut names, tools.is_some())?;
+    fields.think(&template.model);
+    let asked = Asked {
+        stream: call.stream(),
+        usage: call.stream() && fields.include_usage,
+        json_tool,
+        names,
+    };
+    let converse = Converse::new(fields, conversation, tools);
+    let body = match template.model.route {
+        Route::Converse => print(&converse),
+        Route::Invoke => print(&invoke::Anthropic::of(converse)?),
+    };
+    Ok(Built { body, asked })
+}
+
+fn print(body: &impl Serialize) -> Bytes {
+    let printed = serde_json::to_vec(body);
+    printed
+        .expect("texts, numbers and what was JSON before print")
+        .into()
+}
+
+/// Reads a member; its type is the client's fault.
+fn decode<T: DeserializeOwned>(param: &str, value: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(value).map_err(|_| {
+        refusal(
+            param,
+            format!("{param} is not of the type that it should be"),
+        )
+    })
+}
+
+/// JSON that is passed on as it is.
+fn raw(value: &str) -> &RawValue {
+    serde_json::from_str(value).expect("it was read before")
+}
+
+type Object = Map<String, Value>;
+type Text<'a> = Cow<'a, str>;

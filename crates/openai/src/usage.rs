@@ -1,0 +1,32 @@
+//! What a call used, as the upstream tells it.
+
+use bytes::Bytes;
+use serde::Deserialize;
+use ziggurat_core::{JsonBody, Meter, json::Document};
+
+use crate::template::Template;
+
+/// The host that is known to take `stream_options`. Others are asked for what the client asks for.
+const HOST: &str = "api.openai.com";
+
+#[derive(Deserialize)]
+struct Usage {
+    prompt_tokens: Option<u64>,
+    completion_tokens: Option<u64>,
+}
+
+/// Writes the `usage` of an answer, or of a chunk, as far as it is there and of use.
+pub(crate) fn record(meter: &Meter, document: &Document) {
+    let usage = document.get("usage");
+    if let Some(Ok(usage)) = usage.map(|usage| usage.decode::<Usage>()) {
+        meter.record(usage.prompt_tokens, usage.completion_tokens);
+    }
+}
+
+/// Asks for the chunk that tells the usage of a stream, which is kept from a client who has not asked for it.
+pub(crate) fn ask(template: &Template, body: &mut JsonBody) {
+    if template.uri.host() == Some(HOST) && !body.contains("stream_options") {
+        let options = Bytes::from_static(br#"{"include_usage":true}"#);
+        body.set("stream_options", options);
+    }
+}

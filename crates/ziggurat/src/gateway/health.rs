@@ -1,0 +1,229 @@
+//! Checks of deployments in the background, and what they do to routing.
+
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::BodyExt;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tower::ServiceExt;
+use ziggurat_config::{Config, Deployment};
+use ziggurat_cooldown::CooldownLayer;
+use ziggurat_core::{
+    ByStatus, DeploymentId, Failure, FailureKind, JsonBody, LlmRequest, Vitals, json::Document,
+    judge,
+};
+use ziggurat_provider::ProviderService;
+
+use super::{
+    endpoint::Parts,
+    group,
+    groups::{self, Reached},
+};
+
+const TARGET: &str = "ziggurat::health";
+
+/// One of the two messages that LiteLLM sends, with its limit of tokens for answers.
+const QUESTION: &[u8] = br#"{"model":"health-check","messages":[{"role":"user","content":"What's 1 + 1?"}],"max_tokens":5}"#;
+
+/// LiteLLM's `HEALTH_CHECK_TIMEOUT_SECONDS`.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// All deployments are checked first within this time.
+const FIRST: Duration = Duration::from_secs(5);
+
+/// A shorter interval is taken for this one: each check costs a call.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// Asks one deployment now and then whether it answers.
+///
+/// A check is a chat request with an answer of five tokens, straight to the upstream: no limit of the deployment counts
+/// it, nothing but this asks again, and no filter refuses it. The outcome is kept in the deployment's
+/// [`Vitals`](ziggurat_core::Vitals).
+///
+/// Nothing is checked unless [`run`](Self::run) is polled: spawn it, and drop it when the gateway is dropped.
+#[derive(Clone)]
+pub struct HealthCheck {
+    deployment: DeploymentId,
+    vitals: Arc<Vitals>,
+    leaf: ProviderService,
+    /// Hears of failures, if they are to count like those of calls.
+    cooldown: Option<CooldownLayer>,
+    interval: Duration,
+    limit: Duration,
+    ignore_transient: bool,
+}
+
+/// What the outcomes of checks are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Routing {
+    /// Nothing.
+    Off,
+    /// Who failed less than so long ago is passed over.
+    Filter(Duration),
+    /// Failures count like those of calls.
+    Cooldown,
+}
+
+impl Routing {
+    pub(super) fn of(config: &Config) -> Self {
+        let health = &config.settings.health;
+        if !health.background_health_checks || !health.enable_health_check_routing {
+            return Self::Off;
+        }
+        match config.settings.cooldown.allowed_fails_policy {
+            Some(_) => Self::Cooldown,
+            None => Self::Filter(health.health_check_staleness_threshold),
+        }
+    }
+}
+
+/// Says whether a deployment can be asked a chat question.
+pub(super) fn is_checked(deployment: &Deployment) -> bool {
+    let chats = |mode: &str| matches!(mode, "chat" | "completion" | "responses");
+    !deployment.blocked
+        && !deployment.disable_background_health_check
+        && deployment.mode.as_deref().is_none_or(chats)
+}
+
+/// Returns the time between two checks of a deployment.
+pub(super) fn interval(config: &Config) -> Duration {
+    config.settings.health.health_check_interval.max(SHORTEST)
+}
+
+/// Returns the checks of a configuration.
+pub(super) fn checks(config: &Config, parts: &HashMap<String, Parts>) -> Vec<HealthCheck> {
+    let health = &config.settings.health;
+    if !health.background_health_checks {
+        return Vec::new();
+    }
+    let groups = groups::of(config);
+    let builder = group::Builder::new(config, parts, &groups);
+    let interval = interval(config);
+    let check = |deployment: &Deployment| {
+        let parts = parts.get(&deployment.id)?;
+        let is_own = |group: &&groups::Members<'_>| {
+            group.reached == Reached::AsGroup && group.name.as_str() == deployment.model_name
+        };
+        let group = groups.iter().find(is_own)?;
+        let counts = Routing::of(config) == Routing::Cooldown;
+        let own = config.settings.timeout_for(deployment);
+        Some(HealthCheck {
+            deployment: deployment.id.as_str().into(),
+            vitals: Arc::clone(parts.breaker().vitals()),
+            leaf: parts.leaf().clone(),
+            cooldown: counts.then(|| parts.cooldown(&builder.membership(group))),
+            interval,
+            limit: own.min(LIMIT).min(interval),
+            ignore_transient: health.health_check_ignore_transient_errors,
+        })
+    };
+    let deployments = config.deployments.iter();
+    deployments
+        .filter(|deployment| is_checked(deployment))
+        .filter_map(check)
+        .collect()
+}
+
+// === impl HealthCheck ===
+
+impl HealthCheck {
+    /// Returns whom it asks.
+    #[must_use]
+    pub fn deployment(&self) -> &DeploymentId {
+        &self.deployment
+    }
+
+    /// Checks within the first five seconds, and then once per interval, a little sooner by chance so that deployments and
+    /// processes do not fall into step. It does not end.
+    pub async fn run(self) {
+        sleep(FIRST.min(self.interval).mul_f64(fastrand::f64())).await;
+        loop {
+            let next = Instant::now() + self.interval.mul_f64(1.0 - 0.1 * fastrand::f64());
+            self.check().await;
+            sleep_until(next).await;
+        }
+    }
+
+    /// Checks once.
+    ///
+    /// It takes at most 60 s, and no longer than the interval and the deployment's own limit.
+    pub async fn check(&self) {
+        let asked = timeout(self.limit, self.ask()).await;
+        let asked = asked.unwrap_or_else(|_| Err(Failure::new(FailureKind::Timeout)));
+        let Err(failure) = asked else {
+            return self.note(None);
+        };
+        let (kind, deployment) = (failure.kind(), self.deployment.as_str());
+        if self.ignore_transient && matches!(failure.status().as_u16(), 408 | 429) {
+            tracing::debug!(target: TARGET, deployment, error.type = kind.as_str(), "transient failure ignored");
+            return;
+        }
+        if let Some(cooldown) = &self.cooldown {
+            cooldown.record_failure(&failure.with_deployment(self.deployment.clone()));
+        }
+        if is_of_request(kind) {
+            tracing::debug!(target: TARGET, deployment, error.type = kind.as_str(), "the question was refused, which says nothing");
+            return;
+        }
+        self.note(Some(kind));
+    }
+
+    async fn ask(&self) -> Result<(), Failure> {
+        let document = Document::parse(Bytes::from_static(QUESTION));
+        let document = document.expect("the question is a JSON object");
+        let mut request = Request::new(JsonBody::new(document.clone()));
+        let extensions = request.extensions_mut();
+        extensions.insert(LlmRequest::new("health-check", false, document));
+        extensions.insert(self.deployment.clone());
+        let answer = self.leaf.clone().oneshot(request).await;
+        if let Some(failure) = judge(&ByStatus, &answer) {
+            return Err(failure);
+        }
+        let mut body = answer?.into_body();
+        while let Some(frame) = body.frame().await {
+            frame.map_err(Failure::wrap)?;
+        }
+        Ok(())
+    }
+
+    fn note(&self, failure: Option<FailureKind>) {
+        let before = self.vitals.health().note(failure);
+        let was_failing = before.is_some_and(|before| before.failure.is_some());
+        let deployment = self.deployment.as_str();
+        match failure.map(FailureKind::as_str) {
+            Some(kind) if !was_failing => {
+                tracing::info!(target: TARGET, deployment, error.type = kind, "health check failed");
+            }
+            Some(kind) => {
+                tracing::debug!(target: TARGET, deployment, error.type = kind, "health check failed again");
+            }
+            None if was_failing => {
+                tracing::info!(target: TARGET, deployment, "health check passes again");
+            }
+            None => tracing::debug!(target: TARGET, deployment, "health check passed"),
+        }
+    }
+}
+
+/// Says whether a failure is one of the question, which says nothing of the deployment.
+fn is_of_request(kind: FailureKind) -> bool {
+    matches!(
+        kind,
+        FailureKind::BadRequest
+            | FailureKind::PayloadTooLarge
+            | FailureKind::ContextWindow
+            | FailureKind::ContentPolicy
+    )
+}
+
+impl fmt::Debug for HealthCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HealthCheck")
+            .field("deployment", &self.deployment)
+            .field("interval", &self.interval)
+            .field("limit", &self.limit)
+            .field("last", self.vitals.health())
+            .finish_non_exhaustive()
+    }
+}

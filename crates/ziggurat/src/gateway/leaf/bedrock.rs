@@ -1,0 +1,64 @@
+//! AWS Bedrock.
+
+use std::sync::Arc;
+
+use ziggurat_bedrock::{Bedrock, Builder};
+
+use super::{Params, Spoken};
+
+/// What is said at the start of a deployment that cannot be called.
+const NO_KEYS: &str = "no AWS credentials: set aws_access_key_id and aws_secret_access_key, AWS_ACCESS_KEY_ID and \
+                       AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or AWS_BEARER_TOKEN_BEDROCK";
+
+pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, String> {
+    let deployment = params.deployment;
+    let mut builder = Bedrock::builder(deployment.model.as_str())
+        .environment(params.environment())
+        .http_client(params.client.clone())
+        .drop_params(params.drop_params())
+        .allowed_params(params.allowed());
+    type Set = fn(Builder, String) -> Builder;
+    let settings: [(Option<String>, Set); 13] = [
+        (deployment.api_base.clone(), Builder::api_base),
+        (params.api_key(), Builder::api_key),
+        (
+            params.text("aws_bedrock_runtime_endpoint"),
+            Builder::aws_bedrock_runtime_endpoint,
+        ),
+        (params.text("aws_region_name"), Builder::aws_region_name),
+        (params.text("aws_access_key_id"), Builder::aws_access_key_id),
+        (
+            params.text("aws_secret_access_key"),
+            Builder::aws_secret_access_key,
+        ),
+        (params.text("aws_session_token"), Builder::aws_session_token),
+        (params.text("aws_role_name"), Builder::aws_role_name),
+        (params.text("aws_session_name"), Builder::aws_session_name),
+        (params.text("aws_external_id"), Builder::aws_external_id),
+        (params.text("aws_profile_name"), Builder::aws_profile_name),
+        (
+            params.text("aws_web_identity_token"),
+            Builder::aws_web_identity_token,
+        ),
+        (params.text("aws_sts_endpoint"), Builder::aws_sts_endpoint),
+    ];
+    for (value, set) in settings {
+        if let Some(value) = value {
+            builder = set(builder, value);
+        }
+    }
+    for (name, value) in params.headers() {
+        builder = builder.header(name, value);
+    }
+    for (name, value) in params.defaults()? {
+        builder = builder.default_parameter(name, value);
+    }
+    let dialect = builder.build().map_err(|error| error.to_string())?;
+    if dialect.is_key_missing() {
+        return Err(NO_KEYS.to_owned());
+    }
+    Ok(Spoken {
+        api_base: dialect.api_base().to_owned(),
+        dialect: Arc::new(dialect),
+    })
+}

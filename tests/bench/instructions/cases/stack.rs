@@ -1,0 +1,92 @@
+//! All layers together, in their usual order, over the leaf.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use tower_layer::Layer;
+use tower_service::Service;
+use ziggurat_balance::{Balance, Endpoint, Shuffle};
+use ziggurat_cooldown::{Breaker, CooldownLayer, Group, Rules};
+use ziggurat_core::{ModelGroup, Open, Vitals, fallbacks::Table};
+use ziggurat_edge::{EnvelopeLayer, RespondLayer};
+use ziggurat_fallback::FallbackLayer;
+use ziggurat_region::RegionFilterLayer;
+use ziggurat_retry::RetryLayer;
+use ziggurat_router::Router;
+use ziggurat_stream_timeout::StreamTimeoutLayer;
+use ziggurat_timeout::TimeoutLayer;
+
+use super::Row;
+use crate::{
+    leaf::Leaf,
+    round::{calls, clones, frames, request},
+};
+
+const LIMIT: Duration = Duration::from_secs(600);
+
+pub(super) fn rows() -> Vec<Row> {
+    vec![
+        Row::new("stack, 1 deployment", || {
+            calls(stack(1, &Leaf::new()), request)
+        }),
+        Row::new("stack, 1 deployment, pending once", || {
+            calls(stack(1, &Leaf::new().pending()), request)
+        })
+        .over("leaf, pending once"),
+        Row::new("stack, 100 deployments", || {
+            calls(stack(100, &Leaf::new()), request)
+        }),
+        Row::new("stack, 2 deployments, one retry", || {
+            calls(stack(2, &Leaf::new().failing_first()), request)
+        }),
+        Row::new("stack, one frame", || {
+            frames(stack(1, &Leaf::new().streaming()), request())
+        })
+        .over("leaf, one frame"),
+        Row::new("stack of 1, clone and drop", || {
+            clones(stack(1, &Leaf::new()))
+        })
+        .over(""),
+        Row::new("stack of 100, clone and drop", || {
+            clones(stack(100, &Leaf::new()))
+        })
+        .over(""),
+    ]
+}
+
+/// One group of deployments, which has a fallback chain to another.
+fn stack(
+    deployments: usize,
+    leaf: &Leaf,
+) -> impl Service<Request<Full<Bytes>>, Response = Response<impl http_body::Body + 'static>>
++ Clone
++ 'static {
+    let vitals: Vec<_> = (0..deployments).map(|_| Arc::new(Vitals::new())).collect();
+    let group = Group::new(vitals.iter().cloned(), 1.0);
+    let endpoint = |(i, vitals): (usize, Arc<Vitals>)| {
+        let timed = TimeoutLayer::new(LIMIT).layer(Open::new(leaf.clone()));
+        let timed = StreamTimeoutLayer::new(LIMIT).layer(timed);
+        let breaker = Breaker::new(Arc::clone(&vitals), Rules::new());
+        let watched = CooldownLayer::new(breaker)
+            .group(group.clone())
+            .layer(timed);
+        let service = RegionFilterLayer::new(["eu-west-1"]).layer(watched);
+        Endpoint::new(format!("deployment-{i}"), service)
+            .vitals(vitals)
+            .origin(format!("https://upstream-{i}"))
+    };
+    let endpoints = vitals.into_iter().enumerate().map(endpoint);
+    let balance = Balance::with_policy(endpoints, Shuffle::seeded(7));
+    let router = Router::new([(
+        ModelGroup::from("zephyr"),
+        RetryLayer::new(2).layer(balance),
+    )]);
+    let fallback = FallbackLayer::new(Table::from_iter([("zephyr", ["gpt-4o"])])).layer(router);
+    let envelope = EnvelopeLayer::new()
+        .accept_overrides(true)
+        .require("messages")
+        .layer(fallback);
+    RespondLayer::new().layer(envelope)
+}

@@ -1,0 +1,121 @@
+//! What someone who starts the proxy is told about the configuration.
+
+use ziggurat::Gateway;
+
+use crate::support::config;
+
+const MODELS: &str = "
+model_list:
+- {model_name: a, litellm_params: {model: openai/gpt-4o, api_base: 'http://a', LIMIT}}
+- {model_name: a, litellm_params: {model: openai/mine, api_base: 'http://b'}}
+- {model_name: c, litellm_params: {model: azure/mine, api_base: 'http://c', api_key: sk-c, api_version: v1}, model_info: {base_model: azure/gpt-4o}}
+";
+
+fn notes(settings: &str) -> Vec<String> {
+    notes_of(&MODELS.replace(", LIMIT", ""), settings)
+}
+
+fn notes_of(models: &str, settings: &str) -> Vec<String> {
+    let config = config(&format!("{models}{settings}"), &[]);
+    let gateway = Gateway::new(&config).unwrap();
+    let shown = gateway.summary().to_string();
+    for note in &gateway.summary().notes {
+        assert!(shown.contains(&format!("  note: {note}\n")), "{shown}");
+    }
+    assert!(!shown.contains("sk-"));
+    gateway.summary().notes.clone()
+}
+
+#[test]
+fn nothing_is_noted_where_nothing_can_be_mistaken() {
+    assert_eq!(notes(""), [] as [&str; 0]);
+}
+
+#[test]
+fn what_limits_do() {
+    let models = MODELS.replace("LIMIT", "rpm: 6");
+    let weigh = "rpm and tpm only weigh: when all have used up their minute, requests go on";
+    assert_eq!(notes_of(&models, ""), [weigh]);
+    let enforced = notes_of(
+        &models,
+        "router_settings: {optional_pre_call_checks: [enforce_model_rate_limits]}",
+    );
+    let limits = "rpm and tpm are limits: when all have used up their minute, requests are refused";
+    assert_eq!(enforced, [limits]);
+    assert_eq!(
+        notes_of(&MODELS.replace("LIMIT", "rpm: 0"), ""),
+        [] as [&str; 0]
+    );
+}
+
+#[test]
+fn what_allowed_fails_means() {
+    let router = "router_settings: {allowed_fails: 3}";
+    let three = "allowed_fails: 3: failure 4 within 60 s begins a cooldown";
+    assert_eq!(notes(router), [three]);
+    assert_eq!(
+        notes("litellm_settings: {allowed_fails: 0, allowed_fails_window: 30}"),
+        ["allowed_fails: 0: failure 1 within 30 s begins a cooldown"]
+    );
+    let own = MODELS.replace("LIMIT", "allowed_fails: 1");
+    assert_eq!(
+        notes_of(&own, router),
+        [
+            "allowed_fails: 1 (a (1 of 2)): failure 2 within 60 s begins a cooldown",
+            "allowed_fails: 3 (a (1 of 2), c): failure 4 within 60 s begins a cooldown",
+        ]
+    );
+    let off = "router_settings: {allowed_fails: 3, disable_cooldowns: true}";
+    assert_eq!(notes(off), [] as [&str; 0]);
+}
+
+#[test]
+fn which_windows_are_not_known() {
+    assert_eq!(
+        notes("router_settings: {enable_pre_call_checks: true}"),
+        ["context window not known, prompts of any length are sent: a (1 of 2)"]
+    );
+}
+
+#[test]
+fn which_regions_are_not_known() {
+    let refused = "region not known, refused for requests that are bound to one: ";
+    let bound = notes("router_settings: {allowed_model_region: eu}");
+    assert_eq!(bound, [format!("{refused}a, c")]);
+    let named = MODELS.replace("LIMIT", "region_name: eu");
+    assert_eq!(notes_of(&named, ""), [format!("{refused}a (1 of 2), c")]);
+    assert_eq!(
+        notes("litellm_settings: {enable_preview: true}"),
+        [
+            format!("{refused}a"),
+            "region not known, refused for requests that are bound to one until an answer tells \
+             it: c"
+                .to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn who_is_checked_and_what_for() {
+    let embeds = MODELS.replace("base_model: azure/gpt-4o", "mode: embedding");
+    let checks = "general_settings: {background_health_checks: true, health_check_interval: 0.1";
+    let routing = format!("{checks}, enable_health_check_routing: true");
+    let calls = "health checks call 2 deployment(s) every 1 s";
+    let skipped = "not health-checked, by their mode or setting: c";
+    let of = |settings: &str| notes_of(&embeds.replace(", LIMIT", ""), settings);
+    assert_eq!(of(&format!("{checks}}}")), [calls, skipped]);
+    assert_eq!(
+        of(&format!(
+            "{routing}, health_check_staleness_threshold: 90}}"
+        )),
+        [
+            &format!("{calls}; who fails is passed over for 90 s"),
+            skipped
+        ]
+    );
+    let policy = "\nrouter_settings: {allowed_fails_policy: {TimeoutErrorAllowedFails: 1}}";
+    assert_eq!(
+        of(&format!("{routing}}}{policy}"))[0],
+        format!("{calls}; failures count like those of calls (allowed_fails_policy)")
+    );
+}
