@@ -5,6 +5,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use ziggurat_core::{BoxError, ByStatus, Classify, Failure};
@@ -88,7 +89,14 @@ where
                             watch.end(Some(trailers));
                         }
                     }
-                    None => look_for_end(&*inner, this.watch),
+                    None => {
+                        if let (Some(watch), Some(data)) = (this.watch.as_mut(), frame.data_ref())
+                            && data.has_remaining()
+                        {
+                            watch.data_came();
+                        }
+                        look_for_end(&*inner, this.watch);
+                    }
                 }
                 Poll::Ready(Some(Ok(frame)))
             }

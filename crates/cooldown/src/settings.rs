@@ -4,7 +4,7 @@ use http::{Extensions, StatusCode};
 use tokio::time::Instant;
 use ziggurat_core::{
     DeploymentId, Failure, FailureKind, LastResort, Rejection,
-    vitals::{Change, Phase, Trial},
+    vitals::{Change, Phase, Recovery, Trial},
 };
 
 use crate::{
@@ -44,6 +44,17 @@ pub(crate) struct Refusal {
     last_resort: Option<Instant>,
 }
 
+/// What a call means for the cooldown.
+#[derive(Debug)]
+pub(crate) enum Role {
+    /// One of many.
+    Plain,
+    /// It decides whether the deployment comes back.
+    Trial(Trial),
+    /// It has brought the deployment back, and goes on.
+    Recovered(Recovery),
+}
+
 // === impl Gate ===
 
 impl Gate {
@@ -80,22 +91,26 @@ impl Gate {
     }
 
     /// Counts a success.
-    pub(crate) fn succeed(&self, trial: Option<Trial>, deployment: Option<&DeploymentId>) {
+    pub(crate) fn succeed(&self, role: Role, deployment: Option<&DeploymentId>) {
         if self.is_off() {
             return;
         }
-        let recovered = trial.is_some_and(Trial::succeed);
-        let mut counts = self.breaker.counts();
-        if recovered {
-            // Whoever comes back begins anew: else the next failure alone would send it away again.
-            counts.clear();
+        if let Role::Trial(trial) = role {
+            self.recover(trial, deployment);
         }
-        counts.calls().succeed();
-        drop(counts);
-        if recovered {
-            let deployment = deployment.map(DeploymentId::as_str);
-            tracing::info!(target: TARGET, deployment, "cooldown ended");
-        }
+        self.breaker.counts().calls().succeed();
+    }
+
+    /// Ends the cooldown, though the call that is its trial may go on.
+    pub(crate) fn recover(&self, trial: Trial, deployment: Option<&DeploymentId>) -> Role {
+        let Some(recovery) = trial.succeed_early() else {
+            return Role::Plain;
+        };
+        // Whoever comes back begins anew: else the next failure alone would send it away again.
+        self.breaker.counts().clear();
+        let deployment = deployment.map(DeploymentId::as_str);
+        tracing::info!(target: TARGET, deployment, "cooldown ended");
+        Role::Recovered(recovery)
     }
 
     /// Counts a failure, and begins a cooldown if it is one too many. `status` is that of the upstream's answer.
@@ -103,7 +118,7 @@ impl Gate {
         &self,
         failure: &Failure,
         status: Option<StatusCode>,
-        trial: Option<Trial>,
+        role: Role,
         deployment: Option<&DeploymentId>,
     ) {
         if self.is_off() {
@@ -129,10 +144,13 @@ impl Gate {
         let (vitals, rules) = (self.breaker.vitals(), self.breaker.rules());
         vitals.cooling().fail(kind, status);
         let time = |strikes| rules.time_after(strikes, failure.retry_after());
-        let change = match trial {
-            Some(trial) => Some(trial.fail(kind, status, time)),
-            None if !trips || self.protected => return,
-            None => self.send_away(|| vitals.cooling().cool(kind, status, time)),
+        let change = match role {
+            Role::Trial(trial) => Some(trial.fail(kind, status, time)),
+            Role::Recovered(recovery) if recovery.is_latest() => {
+                self.send_away(|| recovery.revoke(kind, status, time))
+            }
+            _ if !trips || self.protected => return,
+            _ => self.send_away(|| vitals.cooling().cool(kind, status, time)),
         };
         let seconds = vitals.cooling().remaining().unwrap_or_default();
         let seconds = seconds.as_secs_f64();

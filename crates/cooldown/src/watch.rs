@@ -1,12 +1,16 @@
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
-use http::{Extensions, HeaderMap, Response, StatusCode};
+use http::{Extensions, HeaderMap, Response, StatusCode, header::CONTENT_TYPE};
 use http_body::Body;
 use ziggurat_core::{
-    Classify, Deadline, DeploymentId, Failure, FailureKind, judge, overrides, vitals::Trial,
+    Classify, Deadline, DeploymentId, Failure, FailureKind, LlmRequest, judge, overrides,
+    vitals::Trial,
 };
 
-use crate::{ResponseBody, settings::Settings};
+use crate::{
+    ResponseBody,
+    settings::{Role, Settings},
+};
 
 /// What is kept of a call until it is judged: in the future, then in the body.
 ///
@@ -14,8 +18,10 @@ use crate::{ResponseBody, settings::Settings};
 #[derive(Debug)]
 pub(crate) struct Watch<C> {
     settings: Arc<Settings<C>>,
-    trial: Option<Trial>,
+    role: Role,
     wishes: Wishes,
+    /// Its first frame says that the deployment works: a stream ends when its reader likes.
+    streams: bool,
     deployment: Option<DeploymentId>,
     /// What is said if it is dropped: set when a body of known length has no byte left.
     at_drop: Option<Verdict>,
@@ -41,8 +47,9 @@ impl<C> Watch<C> {
     ) -> Self {
         Self {
             settings,
-            trial,
+            role: trial.map_or(Role::Plain, Role::Trial),
             wishes: Wishes::of(extensions),
+            streams: extensions.get().is_some_and(LlmRequest::stream),
             deployment: extensions.get().cloned(),
             at_drop: None,
         }
@@ -54,8 +61,9 @@ impl<C> Watch<C> {
 
     fn say_success(&mut self) {
         self.at_drop = None;
+        let role = self.take_role();
         let gate = &self.settings.gate;
-        gate.succeed(self.trial.take(), self.deployment.as_ref());
+        gate.succeed(role, self.deployment.as_ref());
     }
 
     fn fail(mut self, failure: &Failure, status: Option<StatusCode>) {
@@ -67,8 +75,27 @@ impl<C> Watch<C> {
         if self.wishes.ended(failure) {
             return;
         }
+        let role = self.take_role();
         let gate = &self.settings.gate;
-        gate.fail(failure, status, self.trial.take(), self.deployment.as_ref());
+        gate.fail(failure, status, role, self.deployment.as_ref());
+    }
+
+    fn take_role(&mut self) -> Role {
+        mem::replace(&mut self.role, Role::Plain)
+    }
+
+    /// Decides the trial, if it is a stream: data has come.
+    pub(crate) fn data_came(&mut self) {
+        if !self.streams {
+            return;
+        }
+        self.role = match self.take_role() {
+            Role::Trial(trial) => {
+                let gate = &self.settings.gate;
+                gate.recover(trial, self.deployment.as_ref())
+            }
+            role => role,
+        };
     }
 
     /// Judges a body that broke.
@@ -80,11 +107,14 @@ impl<C> Watch<C> {
 impl<C: Classify> Watch<C> {
     /// Judges a call by its head. If nothing is wrong so far, goes on with its body.
     pub(crate) fn head<R: Body>(
-        self,
+        mut self,
         result: Result<Response<R>, Failure>,
     ) -> Result<Response<ResponseBody<R, C>>, Failure> {
         let Some(failure) = judge(&self.settings.classify, &result) else {
-            return result.map(|response| response.map(|body| ResponseBody::new(body, self)));
+            return result.map(|response| {
+                self.streams |= is_event_stream(response.headers());
+                response.map(|body| ResponseBody::new(body, self))
+            });
         };
         let status = match &result {
             Ok(response) => Some(response.status()).filter(is_error),
@@ -120,6 +150,13 @@ impl<C> Drop for Watch<C> {
             Some(Some(kind)) => self.say_failure(&kind.into(), None),
         }
     }
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|value| {
+        let essence = value.as_bytes().split(|&byte| byte == b';').next();
+        essence.is_some_and(|it| it.trim_ascii().eq_ignore_ascii_case(b"text/event-stream"))
+    })
 }
 
 fn is_error(status: &StatusCode) -> bool {

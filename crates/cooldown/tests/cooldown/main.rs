@@ -12,6 +12,7 @@ mod judging;
 mod model;
 mod policy;
 mod recovery;
+mod streams;
 mod support;
 mod triggers;
 mod wire;
