@@ -72,7 +72,7 @@ impl<C> Watch<C> {
 
     fn say_failure(&mut self, failure: &Failure, status: Option<StatusCode>) {
         self.at_drop = None;
-        if self.wishes.ended(failure) {
+        if failure.is_blameless() || self.wishes.ended(failure) {
             return;
         }
         let role = self.take_role();

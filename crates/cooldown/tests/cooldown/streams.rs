@@ -99,6 +99,23 @@ async fn a_failure_that_is_no_fault_of_the_deployment_takes_nothing_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nor_does_one_for_which_the_reader_took_the_time() {
+    let slow = || Failure::new(FailureKind::Timeout).with_blameless();
+    let deployment = Deployment::new(rules().allowed_fails(0));
+    cut_stream(&deployment, slow(), request()).await;
+    assert_eq!(deployment.phase(), Phase::Closed);
+    assert_eq!(deployment.breaker.calls(), 0);
+    deployment.expire().await;
+    cut_stream(&deployment, slow(), request()).await;
+    assert_eq!(deployment.phase(), Phase::Closed);
+    // A trial of which no data has come says nothing.
+    deployment.expire().await;
+    deployment.call(Err(slow())).await;
+    assert_eq!(deployment.phase(), Phase::Waiting);
+    assert_eq!(deployment.breaker.calls(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_has_changed_since_then_stays() {
     let deployment = Deployment::new(rules());
     deployment.expire().await;
