@@ -103,7 +103,8 @@ impl<S, P, C> Balance<S, P, C> {
     }
 
     /// Calls the endpoint that failed longest ago if all rest, it permits that, the request has not been there before,
-    /// and no fallback is ahead. Off by default.
+    /// and no fallback is ahead. Those that have a call in flight are not asked: one at a time finds out whether it answers.
+    /// Off by default.
     #[must_use]
     pub fn last_resort(mut self, call: bool) -> Self {
         self.options.last_resort = call;
