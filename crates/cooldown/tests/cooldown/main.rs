@@ -4,6 +4,7 @@
 
 mod admission;
 mod contract;
+mod deadline;
 mod durations;
 mod events;
 mod groups;
