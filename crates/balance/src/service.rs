@@ -194,13 +194,11 @@ where
             if !filter.allows(declared) {
                 continue;
             }
-            let admitted = endpoint.get_ref().admit(request);
-            let admitted = admitted.and_then(|()| {
-                let busy = Busy::of(declared, self.options, extensions);
-                busy.map_or(Ok(()), |busy| {
-                    Err(refusal::busy(declared, busy, extensions))
-                })
-            });
+            let mut admitted = endpoint.get_ref().admit(request);
+            let takes = admitted.as_ref().map_or_else(Rejection::yields, |()| true);
+            if takes && let Some(busy) = Busy::of(declared, self.options, extensions) {
+                admitted = Err(refusal::busy(declared, busy, extensions));
+            }
             match admitted {
                 Ok(()) => return Ok(()),
                 Err(rejection) => refusal.add(index, rejection),

@@ -42,6 +42,8 @@ pub(crate) struct Refusal {
     last_kind: Option<FailureKind>,
     last_status: Option<StatusCode>,
     last_resort: Option<Instant>,
+    /// It takes the request if no one else does.
+    yields: bool,
 }
 
 /// What a call means for the cooldown.
@@ -77,7 +79,10 @@ impl Gate {
         }
         loop {
             match self.breaker.cooling().phase() {
-                Phase::Closed => return Ok(None),
+                Phase::Closed => {
+                    self.breaker.took();
+                    return Ok(None);
+                }
                 // Another may be quicker; then look again.
                 Phase::Waiting => {
                     if let Some(trial) = Trial::reserve(self.breaker.vitals()) {
@@ -204,6 +209,7 @@ impl Gate {
                 Phase::Cooling(remaining) => Some(remaining),
                 _ => None,
             },
+            yields: phase == Phase::Closed,
             last_kind: cooling.last_kind(),
             last_status: cooling.last_status(),
             // One that someone else sent away may never have failed here: it is as good as any.
@@ -229,6 +235,10 @@ fn is_last_resort(extensions: &Extensions) -> bool {
 // === impl Refusal ===
 
 impl Refusal {
+    pub(crate) const fn yields(&self) -> bool {
+        self.yields
+    }
+
     fn retry_after(&self) -> Duration {
         let wait = self.remaining.unwrap_or(WHILE_TRIED);
         wait.max(Duration::from_millis(1))
@@ -267,6 +277,9 @@ impl From<Refusal> for Rejection {
         }
         if let Some(failed) = refusal.last_resort {
             rejection = rejection.with_last_resort(failed);
+        }
+        if refusal.yields {
+            rejection = rejection.with_yielding();
         }
         rejection
     }
