@@ -6,7 +6,6 @@ mod admission;
 mod contract;
 mod deadline;
 mod durations;
-mod events;
 mod groups;
 mod grpc;
 mod judging;
