@@ -325,12 +325,18 @@ impl<S, P, C> Balance<S, P, C> {
         let was_there = |index: usize| {
             tried.is_some_and(|tried| tried.last_on(self.endpoints()[index].id()).is_some())
         };
+        // One call finds out whether it answers: who rests is not to bear the requests of the whole group.
+        let is_idle = |index: usize| {
+            let load = self.endpoints()[index].declared().vitals.load();
+            load.in_flight() == 0
+        };
         let failed = refusal
             .rejections()
             .iter()
             .filter_map(|(index, rejection)| {
                 let failed = rejection.last_resort()?;
-                (!was_there(*index)).then_some((failed, *index))
+                let may = !was_there(*index) && is_idle(*index);
+                may.then_some((failed, *index))
             });
         let (_, index) = failed.min()?;
         tracing::debug!(

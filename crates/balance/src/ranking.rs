@@ -44,6 +44,8 @@ pub(crate) struct Ranking<'a> {
 /// Endpoints that would take a request and are passed over as long as there is a better one.
 #[derive(Default)]
 struct PassedOver {
+    /// Yield to others.
+    yielding: Vec<usize>,
     /// Have used up their minute.
     used_up: Vec<(usize, Exhausted)>,
     /// Their last health check failed.
@@ -112,11 +114,16 @@ impl<'a> Ranking<'a> {
             if !filter.allows(declared) {
                 continue;
             }
-            match endpoint.get_ref().admit(request) {
+            let (admitted, yields) = match endpoint.get_ref().admit(request) {
+                Err(rejection) if rejection.yields() => (Ok(()), true),
+                admitted => (admitted, false),
+            };
+            match admitted {
                 Ok(()) => {
                     let room = declared.has_room(|| demand::tokens(extensions));
                     let is_failing = declared.vitals.health().is_failing(options.staleness);
                     match (is_failing, room) {
+                        (false, Ok(())) if yields => passed.yielding.push(index),
                         (false, Ok(())) => {
                             ranking.add(Candidate::new(index, declared, stream), tried);
                         }
@@ -235,13 +242,14 @@ impl<'a> Ranking<'a> {
 
 impl PassedOver {
     /// Returns the next best, then those after them: limits only weigh unless they are enforced, health checks always do.
-    fn in_turn(&self, enforce: bool) -> [Vec<usize>; 3] {
+    fn in_turn(&self, enforce: bool) -> [Vec<usize>; 4] {
         let weighed = |used_up: &[(usize, Exhausted)]| match enforce {
             true => Vec::new(),
             false => used_up.iter().map(|(index, _)| *index).collect(),
         };
         [
             weighed(&self.used_up),
+            self.yielding.clone(),
             self.failing.clone(),
             weighed(&self.both),
         ]

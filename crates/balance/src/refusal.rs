@@ -107,6 +107,9 @@ impl Refusal {
         if let Some(failed) = all().filter_map(Rejection::last_resort).min() {
             rejection = rejection.with_last_resort(failed);
         }
+        if all().any(Rejection::yields) {
+            rejection = rejection.with_yielding();
+        }
         rejection
     }
 

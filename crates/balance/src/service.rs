@@ -103,7 +103,8 @@ impl<S, P, C> Balance<S, P, C> {
     }
 
     /// Calls the endpoint that failed longest ago if all rest, it permits that, the request has not been there before,
-    /// and no fallback is ahead. Off by default.
+    /// and no fallback is ahead. Those that have a call in flight are not asked: one at a time finds out whether it answers.
+    /// Off by default.
     #[must_use]
     pub fn last_resort(mut self, call: bool) -> Self {
         self.options.last_resort = call;
@@ -193,13 +194,11 @@ where
             if !filter.allows(declared) {
                 continue;
             }
-            let admitted = endpoint.get_ref().admit(request);
-            let admitted = admitted.and_then(|()| {
-                let busy = Busy::of(declared, self.options, extensions);
-                busy.map_or(Ok(()), |busy| {
-                    Err(refusal::busy(declared, busy, extensions))
-                })
-            });
+            let mut admitted = endpoint.get_ref().admit(request);
+            let takes = admitted.as_ref().map_or_else(Rejection::yields, |()| true);
+            if takes && let Some(busy) = Busy::of(declared, self.options, extensions) {
+                admitted = Err(refusal::busy(declared, busy, extensions));
+            }
             match admitted {
                 Ok(()) => return Ok(()),
                 Err(rejection) => refusal.add(index, rejection),

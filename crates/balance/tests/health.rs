@@ -9,7 +9,7 @@ use http::Request;
 use support::{Leaf, Readiness, ask, endpoint, failed, refused, rejecting, request};
 use tokio::time::advance;
 use ziggurat_balance::{Balance, Endpoint, Shuffle};
-use ziggurat_core::{FailureKind, Vitals};
+use ziggurat_core::{Admit, FailureKind, Rejection, Vitals};
 
 const STALENESS: Duration = Duration::from_secs(600);
 
@@ -106,4 +106,33 @@ async fn it_is_not_asked_for_a_place_that_another_does_not_have_yet() {
     };
     let (name, ()) = tokio::join!(ask(&balance, Request::new(())), ready);
     assert_eq!(name, "good");
+}
+
+fn yielding(name: &str) -> Endpoint<Leaf> {
+    let rejection = Rejection::new(FailureKind::CoolingDown).with_yielding();
+    Endpoint::new(name, Leaf::new().rejecting(rejection))
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_yields_is_asked_if_no_other_takes_the_request() {
+    let alone = balance([yielding("back")]);
+    assert_eq!(asked(&alone).await, ["back"]);
+    let pair = balance([yielding("a"), rejecting("region"), yielding("b")]);
+    assert_eq!(asked(&pair).await, ["a", "b"]);
+    let other = balance([yielding("back"), endpoint("other")]);
+    assert_eq!(asked(&other).await, ["other"]);
+    // It works as far as is known, and its limits hold.
+    let limited = balance([failing("bad"), yielding("back").rpm(1.0)]).enforce_limits(true);
+    assert_eq!(ask(&limited, Request::new(())).await, "back");
+    assert_eq!(ask(&limited, Request::new(())).await, "bad");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_yields_if_any_of_it_does() {
+    let group = balance([rejecting("region"), yielding("back").rpm(1.0)]).enforce_limits(true);
+    assert!(group.admit(&Request::new(())).unwrap_err().yields());
+    assert_eq!(ask(&group, Request::new(())).await, "back");
+    assert!(!group.admit(&Request::new(())).unwrap_err().yields());
+    let hard = balance([rejecting("region"), rejecting("other")]);
+    assert!(!hard.admit(&Request::new(())).unwrap_err().yields());
 }

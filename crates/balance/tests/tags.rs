@@ -3,15 +3,16 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::Request;
-use support::{Leaf, ask, endpoint, failed, refused, request, status};
+use support::{Leaf, ask, endpoint, failed, name, refused, request, status};
 use tokio::time::{Instant, advance};
+use tower::ServiceExt;
 use ziggurat_balance::{Balance, Endpoint, Shuffle, TagMatch};
 use ziggurat_core::{
-    Admit, Deadline, FailureKind, FailureKinds, LastResort, ModelGroup, Rejection, Tags,
-    overrides::FallbackAhead,
+    Admit, Deadline, FailureKind, FailureKinds, LastResort, ModelGroup, Rejection, Tags, Vitals,
+    overrides::FallbackAhead, vitals::InFlight,
 };
 
 fn tagged(tags: &[&str]) -> Request<()> {
@@ -213,4 +214,28 @@ async fn r128_the_one_that_failed_longest_ago_is_the_last_resort() {
         .extensions_mut()
         .insert(FallbackAhead::after(FailureKinds::ALL));
     refused(&balance, backed).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn r128_one_call_at_a_time_is_the_last_resort() {
+    let late = Instant::now() + Duration::from_secs(9);
+    let vitals = Arc::new(Vitals::new());
+    let leaf = |failed| Leaf::new().rejecting(cooling(1).with_last_resort(failed));
+    let early = Endpoint::new("early", leaf(Instant::now())).vitals(Arc::clone(&vitals));
+    let balance = Balance::new([early, Endpoint::new("late", leaf(late))]).last_resort(true);
+    let ask = |request| balance.clone().oneshot(request);
+    let first = ask(Request::new(())).await.unwrap();
+    assert_eq!(name(&first), "early");
+    let second = ask(Request::new(())).await.unwrap();
+    assert_eq!(name(&second), "late");
+    assert_eq!(
+        refused(&balance, Request::new(())).await.kind(),
+        FailureKind::CoolingDown
+    );
+    drop(first);
+    let before = InFlight::enter(&vitals);
+    refused(&balance, Request::new(())).await;
+    drop(before);
+    assert_eq!(name(&ask(Request::new(())).await.unwrap()), "early");
+    drop(second);
 }

@@ -2,9 +2,10 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
+use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use ziggurat_core::{BoxError, ByStatus, Classify, Failure};
@@ -15,7 +16,8 @@ pin_project! {
     /// The body of a response of [`Cooldown`](crate::Cooldown): the inner one, and the judgement of the call at its end.
     ///
     /// The end is the last frame, if the inner body tells that it is, an error, `None`, or a drop when no byte of a body
-    /// of known length is left. Dropping it before counts nothing, and gives the trial back. It is `Unpin` if the inner
+    /// of known length is left. Dropping it before counts nothing, and gives the trial back, unless the operator's `Deadline` is what cut it: see the
+    /// crate page. It is `Unpin` if the inner
     /// body is.
     #[derive(Debug)]
     pub struct ResponseBody<R, C = ByStatus> {
@@ -80,7 +82,16 @@ where
         let Some(mut inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Ready(None);
         };
-        match ready!(inner.as_mut().poll_frame(cx)) {
+        let Poll::Ready(frame) = inner.as_mut().poll_frame(cx) else {
+            if let Some(watch) = this.watch.as_mut() {
+                watch.waits();
+            }
+            return Poll::Pending;
+        };
+        if let Some(watch) = this.watch.as_mut() {
+            watch.heard();
+        }
+        match frame {
             Some(Ok(frame)) => {
                 match frame.trailers_ref() {
                     Some(trailers) => {
@@ -88,7 +99,14 @@ where
                             watch.end(Some(trailers));
                         }
                     }
-                    None => look_for_end(&*inner, this.watch),
+                    None => {
+                        if let (Some(watch), Some(data)) = (this.watch.as_mut(), frame.data_ref())
+                            && data.has_remaining()
+                        {
+                            watch.data_came();
+                        }
+                        look_for_end(&*inner, this.watch);
+                    }
                 }
                 Poll::Ready(Some(Ok(frame)))
             }

@@ -34,7 +34,7 @@ struct Inner {
     rules: Rules,
     /// Held for single writes and sums.
     counts: Mutex<Counts>,
-    /// How many requests were asked about during slow starts.
+    /// How many calls were let through during slow starts.
     draws: AtomicU64,
 }
 
@@ -92,7 +92,15 @@ impl Breaker {
         counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Draws whether a request belongs to the share that a recovering deployment takes.
+    /// Counts a call for the draws of a slow start.
+    pub(crate) fn took(&self) {
+        if !self.rules().slow_start.is_zero() {
+            self.inner.draws.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Draws whether a request belongs to the share that a recovering deployment takes. It changes nothing: until a
+    /// millisecond has passed or a call was made, the draw is the same.
     pub(crate) fn takes_share(&self) -> bool {
         let rules = self.rules();
         if rules.slow_start.is_zero() {
@@ -101,16 +109,17 @@ impl Breaker {
         let Some(recovered) = self.cooling().recovered() else {
             return true;
         };
-        let share = recovered
-            .elapsed()
-            .div_duration_f64(rules.slow_start)
-            .max(FIRST_SHARE);
+        let elapsed = recovered.elapsed();
+        let share = elapsed.div_duration_f64(rules.slow_start).max(FIRST_SHARE);
         if share >= 1.0 {
             return true;
         }
-        // Not every n-th: who is asked twice for each request would then always hear the same.
-        let draw = self.inner.draws.fetch_add(1, Ordering::Relaxed);
-        fastrand::Rng::with_seed(rules.seed.wrapping_add(draw)).f64() < share
+        // Time alone would let all requests of one moment through, and calls alone would stand still once it refuses.
+        let calls = self.inner.draws.load(Ordering::Relaxed);
+        let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        let mut draw = fastrand::Rng::with_seed(rules.seed.wrapping_add(millis));
+        let mut draw = fastrand::Rng::with_seed(draw.u64(..).wrapping_add(calls));
+        draw.f64() < share
     }
 
     fn sum(&self) -> Sum {

@@ -16,7 +16,8 @@ use crate::{ResponseBody, watch::Watch};
 pin_project! {
     /// The future of [`Cooldown`](crate::Cooldown).
     ///
-    /// Dropping it drops the call, counts nothing, and gives the trial back.
+    /// Dropping it drops the call, counts nothing, and gives the trial back; unless the operator's `Deadline` has cut it, see
+    /// the [crate page](crate#cancellation).
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F, C = ByStatus> {

@@ -5,7 +5,7 @@ use ziggurat_core::{ByStatus, Failure};
 
 use crate::{
     Breaker, Cooldown, Group,
-    settings::{Gate, Settings},
+    settings::{Gate, Role, Settings},
     watch::upstream_status,
 };
 
@@ -87,7 +87,7 @@ impl<C> CooldownLayer<C> {
     /// with it. It is never the trial.
     pub fn record_failure(&self, failure: &Failure) {
         let gate = &self.settings.gate;
-        gate.fail(failure, upstream_status(failure), None, None);
+        gate.fail(failure, upstream_status(failure), Role::Plain, None);
     }
 }
 

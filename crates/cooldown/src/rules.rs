@@ -142,8 +142,9 @@ impl Rules {
     /// Makes the deployment's share of requests grow over this time once a trial has succeeded; the default is zero: it
     /// has all of them at once.
     ///
-    /// Meanwhile, `admit` refuses the others; a call that is made all the same is let through. This is for groups that
-    /// have someone else to ask.
+    /// Meanwhile, `admit` refuses the others, in favour of someone else: whoever finds no one calls it all the same
+    /// ([`Rejection::yields`](ziggurat_core::Rejection::yields)), and is let through. What is drawn depends on the time, to
+    /// the millisecond, and on the calls so far: asking changes nothing.
     pub const fn slow_start(mut self, time: Duration) -> Self {
         self.slow_start = time;
         self

@@ -94,7 +94,11 @@ where
     S: Admit<Request<B>>,
 {
     fn admit(&self, request: &Request<B>) -> Result<(), Rejection> {
-        self.settings.gate.check(request.extensions())?;
-        self.inner.admit(request)
+        match self.settings.gate.check(request.extensions()) {
+            // Whoever finds no one else asks it all the same, so it has to be able to.
+            Err(refusal) if refusal.yields() => self.inner.admit(request).and(Err(refusal.into())),
+            Err(refusal) => Err(refusal.into()),
+            Ok(()) => self.inner.admit(request),
+        }
     }
 }

@@ -4,7 +4,7 @@ use http::{Extensions, StatusCode};
 use tokio::time::Instant;
 use ziggurat_core::{
     DeploymentId, Failure, FailureKind, LastResort, Rejection,
-    vitals::{Change, Phase, Trial},
+    vitals::{Change, Phase, Recovery, Trial},
 };
 
 use crate::{
@@ -42,6 +42,19 @@ pub(crate) struct Refusal {
     last_kind: Option<FailureKind>,
     last_status: Option<StatusCode>,
     last_resort: Option<Instant>,
+    /// It takes the request if no one else does.
+    yields: bool,
+}
+
+/// What a call means for the cooldown.
+#[derive(Debug)]
+pub(crate) enum Role {
+    /// One of many.
+    Plain,
+    /// It decides whether the deployment comes back.
+    Trial(Trial),
+    /// It has brought the deployment back, and goes on.
+    Recovered(Recovery),
 }
 
 // === impl Gate ===
@@ -66,7 +79,10 @@ impl Gate {
         }
         loop {
             match self.breaker.cooling().phase() {
-                Phase::Closed => return Ok(None),
+                Phase::Closed => {
+                    self.breaker.took();
+                    return Ok(None);
+                }
                 // Another may be quicker; then look again.
                 Phase::Waiting => {
                     if let Some(trial) = Trial::reserve(self.breaker.vitals()) {
@@ -80,22 +96,26 @@ impl Gate {
     }
 
     /// Counts a success.
-    pub(crate) fn succeed(&self, trial: Option<Trial>, deployment: Option<&DeploymentId>) {
+    pub(crate) fn succeed(&self, role: Role, deployment: Option<&DeploymentId>) {
         if self.is_off() {
             return;
         }
-        let recovered = trial.is_some_and(Trial::succeed);
-        let mut counts = self.breaker.counts();
-        if recovered {
-            // Whoever comes back begins anew: else the next failure alone would send it away again.
-            counts.clear();
+        if let Role::Trial(trial) = role {
+            self.recover(trial, deployment);
         }
-        counts.calls().succeed();
-        drop(counts);
-        if recovered {
-            let deployment = deployment.map(DeploymentId::as_str);
-            tracing::info!(target: TARGET, deployment, "cooldown ended");
-        }
+        self.breaker.counts().calls().succeed();
+    }
+
+    /// Ends the cooldown, though the call that is its trial may go on.
+    pub(crate) fn recover(&self, trial: Trial, deployment: Option<&DeploymentId>) -> Role {
+        let Some(recovery) = trial.succeed_early() else {
+            return Role::Plain;
+        };
+        // Whoever comes back begins anew: else the next failure alone would send it away again.
+        self.breaker.counts().clear();
+        let deployment = deployment.map(DeploymentId::as_str);
+        tracing::info!(target: TARGET, deployment, "cooldown ended");
+        Role::Recovered(recovery)
     }
 
     /// Counts a failure, and begins a cooldown if it is one too many. `status` is that of the upstream's answer.
@@ -103,7 +123,7 @@ impl Gate {
         &self,
         failure: &Failure,
         status: Option<StatusCode>,
-        trial: Option<Trial>,
+        role: Role,
         deployment: Option<&DeploymentId>,
     ) {
         if self.is_off() {
@@ -129,10 +149,13 @@ impl Gate {
         let (vitals, rules) = (self.breaker.vitals(), self.breaker.rules());
         vitals.cooling().fail(kind, status);
         let time = |strikes| rules.time_after(strikes, failure.retry_after());
-        let change = match trial {
-            Some(trial) => Some(trial.fail(kind, status, time)),
-            None if !trips || self.protected => return,
-            None => self.send_away(|| vitals.cooling().cool(kind, status, time)),
+        let change = match role {
+            Role::Trial(trial) => Some(trial.fail(kind, status, time)),
+            Role::Recovered(recovery) if recovery.is_latest() => {
+                self.send_away(|| recovery.revoke(kind, status, time))
+            }
+            _ if !trips || self.protected => return,
+            _ => self.send_away(|| vitals.cooling().cool(kind, status, time)),
         };
         let seconds = vitals.cooling().remaining().unwrap_or_default();
         let seconds = seconds.as_secs_f64();
@@ -186,6 +209,7 @@ impl Gate {
                 Phase::Cooling(remaining) => Some(remaining),
                 _ => None,
             },
+            yields: phase == Phase::Closed,
             last_kind: cooling.last_kind(),
             last_status: cooling.last_status(),
             // One that someone else sent away may never have failed here: it is as good as any.
@@ -211,6 +235,10 @@ fn is_last_resort(extensions: &Extensions) -> bool {
 // === impl Refusal ===
 
 impl Refusal {
+    pub(crate) const fn yields(&self) -> bool {
+        self.yields
+    }
+
     fn retry_after(&self) -> Duration {
         let wait = self.remaining.unwrap_or(WHILE_TRIED);
         wait.max(Duration::from_millis(1))
@@ -249,6 +277,9 @@ impl From<Refusal> for Rejection {
         }
         if let Some(failed) = refusal.last_resort {
             rejection = rejection.with_last_resort(failed);
+        }
+        if refusal.yields {
+            rejection = rejection.with_yielding();
         }
         rejection
     }

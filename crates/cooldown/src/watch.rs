@@ -1,24 +1,43 @@
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
-use http::{Extensions, HeaderMap, Response, StatusCode};
+use http::{Extensions, HeaderMap, Response, StatusCode, header::CONTENT_TYPE};
 use http_body::Body;
 use ziggurat_core::{
-    Classify, Deadline, DeploymentId, Failure, FailureKind, judge, overrides, vitals::Trial,
+    Classify, Deadline, DeploymentId, Failure, FailureKind, LlmRequest, Waited, judge, overrides,
+    vitals::Trial,
 };
 
-use crate::{ResponseBody, settings::Settings};
+use crate::{
+    ResponseBody,
+    settings::{Role, Settings},
+};
 
 /// What is kept of a call until it is judged: in the future, then in the body.
 ///
-/// Dropping it before says nothing about the deployment, and gives the trial back.
+/// Dropping it before says nothing about the deployment, and gives the trial back; unless it is the operator's deadline
+/// that has cut a call which had most of the time.
 #[derive(Debug)]
 pub(crate) struct Watch<C> {
     settings: Arc<Settings<C>>,
-    trial: Option<Trial>,
+    role: Role,
     wishes: Wishes,
+    /// Its first frame says that the deployment works: a stream ends when its reader likes.
+    streams: bool,
     deployment: Option<DeploymentId>,
-    /// What is said if it is dropped: set when a body of known length has no byte left.
-    at_drop: Option<Verdict>,
+    /// How long the deployment was waited for, while the reader was there.
+    waited: Waited,
+    /// What is said if it is dropped.
+    at_drop: AtDrop,
+}
+
+#[derive(Debug)]
+enum AtDrop {
+    /// The call goes on.
+    Open,
+    /// A body of known length has no byte left.
+    Ended(Verdict),
+    /// All was said.
+    Judged,
 }
 
 /// `None` is a success.
@@ -41,10 +60,16 @@ impl<C> Watch<C> {
     ) -> Self {
         Self {
             settings,
-            trial,
+            role: trial.map_or(Role::Plain, Role::Trial),
             wishes: Wishes::of(extensions),
+            streams: extensions.get().is_some_and(LlmRequest::stream),
             deployment: extensions.get().cloned(),
-            at_drop: None,
+            waited: {
+                let mut waited = Waited::default();
+                waited.begin();
+                waited
+            },
+            at_drop: AtDrop::Open,
         }
     }
 
@@ -53,9 +78,10 @@ impl<C> Watch<C> {
     }
 
     fn say_success(&mut self) {
-        self.at_drop = None;
+        self.at_drop = AtDrop::Judged;
+        let role = self.take_role();
         let gate = &self.settings.gate;
-        gate.succeed(self.trial.take(), self.deployment.as_ref());
+        gate.succeed(role, self.deployment.as_ref());
     }
 
     fn fail(mut self, failure: &Failure, status: Option<StatusCode>) {
@@ -63,12 +89,41 @@ impl<C> Watch<C> {
     }
 
     fn say_failure(&mut self, failure: &Failure, status: Option<StatusCode>) {
-        self.at_drop = None;
-        if self.wishes.ended(failure) {
+        self.at_drop = AtDrop::Judged;
+        if failure.is_blameless() || self.wishes.ended(failure, self.waited.sum()) {
             return;
         }
+        let role = self.take_role();
         let gate = &self.settings.gate;
-        gate.fail(failure, status, self.trial.take(), self.deployment.as_ref());
+        gate.fail(failure, status, role, self.deployment.as_ref());
+    }
+
+    fn take_role(&mut self) -> Role {
+        mem::replace(&mut self.role, Role::Plain)
+    }
+
+    /// The body is asked for more, and has nothing.
+    pub(crate) fn waits(&mut self) {
+        self.waited.begin();
+    }
+
+    /// Something has come.
+    pub(crate) fn heard(&mut self) {
+        self.waited.end();
+    }
+
+    /// Decides the trial, if it is a stream: data has come.
+    pub(crate) fn data_came(&mut self) {
+        if !self.streams {
+            return;
+        }
+        self.role = match self.take_role() {
+            Role::Trial(trial) => {
+                let gate = &self.settings.gate;
+                gate.recover(trial, self.deployment.as_ref())
+            }
+            role => role,
+        };
     }
 
     /// Judges a body that broke.
@@ -80,11 +135,15 @@ impl<C> Watch<C> {
 impl<C: Classify> Watch<C> {
     /// Judges a call by its head. If nothing is wrong so far, goes on with its body.
     pub(crate) fn head<R: Body>(
-        self,
+        mut self,
         result: Result<Response<R>, Failure>,
     ) -> Result<Response<ResponseBody<R, C>>, Failure> {
+        self.heard();
         let Some(failure) = judge(&self.settings.classify, &result) else {
-            return result.map(|response| response.map(|body| ResponseBody::new(body, self)));
+            return result.map(|response| {
+                self.streams |= is_event_stream(response.headers());
+                response.map(|body| ResponseBody::new(body, self))
+            });
         };
         let status = match &result {
             Ok(response) => Some(response.status()).filter(is_error),
@@ -108,18 +167,28 @@ impl<C: Classify> Watch<C> {
 
     /// Takes a drop from here on for the end: no byte is left, and a reader who knows that does not ask for more.
     pub(crate) fn no_byte_is_left(&mut self) {
-        self.at_drop = Some(self.settings.classify.end(None));
+        self.at_drop = AtDrop::Ended(self.settings.classify.end(None));
     }
 }
 
 impl<C> Drop for Watch<C> {
     fn drop(&mut self) {
         match self.at_drop {
-            None => {}
-            Some(None) => self.say_success(),
-            Some(Some(kind)) => self.say_failure(&kind.into(), None),
+            AtDrop::Ended(None) => self.say_success(),
+            AtDrop::Ended(Some(kind)) => self.say_failure(&kind.into(), None),
+            AtDrop::Open if self.wishes.is_cut(self.waited.sum()) => {
+                self.say_failure(&FailureKind::Timeout.into(), None);
+            }
+            AtDrop::Open | AtDrop::Judged => {}
         }
     }
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|value| {
+        let essence = value.as_bytes().split(|&byte| byte == b';').next();
+        essence.is_some_and(|it| it.trim_ascii().eq_ignore_ascii_case(b"text/event-stream"))
+    })
 }
 
 fn is_error(status: &StatusCode) -> bool {
@@ -155,10 +224,22 @@ impl Wishes {
         }
     }
 
-    /// Says whether the request was given up because it wanted that itself.
-    fn ended(&self, failure: &Failure) -> bool {
+    /// Says whether the request was given up because it wanted that itself, or because others had taken its time.
+    fn ended(&self, failure: &Failure, waited: Duration) -> bool {
         let asked = || failure.limit().is_some() && self.limits.contains(&failure.limit());
-        let is_over = || self.deadline.is_some_and(|it| it.remaining().is_zero());
+        let is_over = || self.is_over() && !self.is_cut(waited);
         failure.kind() == FailureKind::Timeout && (asked() || is_over())
+    }
+
+    /// Says whether the operator's deadline has cut a call that had more than half of the time.
+    ///
+    /// With less, earlier attempts or the reader had most of it, and a good deployment might not have made it either.
+    fn is_cut(&self, waited: Duration) -> bool {
+        let counts = |it: &Deadline| !it.is_by_request() && waited > it.limit() / 2;
+        self.is_over() && self.deadline.as_ref().is_some_and(counts)
+    }
+
+    fn is_over(&self) -> bool {
+        self.deadline.is_some_and(|it| it.remaining().is_zero())
     }
 }

@@ -54,6 +54,7 @@ pub struct Rejection {
     message: Option<Box<str>>,
     status: Option<StatusCode>,
     last_resort: Option<Instant>,
+    yields: bool,
 }
 
 impl Rejection {
@@ -66,6 +67,7 @@ impl Rejection {
             message: None,
             status: None,
             last_resort: None,
+            yields: false,
         }
     }
 
@@ -96,6 +98,19 @@ impl Rejection {
     pub fn with_last_resort(mut self, failed: Instant) -> Self {
         self.last_resort = Some(failed);
         self
+    }
+
+    /// Says that the service only yields to others: it takes the request if no one else does.
+    #[must_use]
+    pub fn with_yielding(mut self) -> Self {
+        self.yields = true;
+        self
+    }
+
+    /// Says whether the service takes the request if no one else does.
+    #[must_use]
+    pub const fn yields(&self) -> bool {
+        self.yields
     }
 
     /// Returns the words for the caller.

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 pub struct Deadline {
     at: Instant,
     limit: Duration,
+    by_request: bool,
 }
 
 impl Deadline {
@@ -19,7 +20,24 @@ impl Deadline {
             return None;
         }
         let at = Instant::now().checked_add(limit)?;
-        Some(Self { at, limit })
+        Some(Self {
+            at,
+            limit,
+            by_request: false,
+        })
+    }
+
+    /// Notes that the request itself asked for it, and not whoever runs the service.
+    #[must_use]
+    pub const fn with_by_request(mut self) -> Self {
+        self.by_request = true;
+        self
+    }
+
+    /// Says whether the request itself asked for it.
+    #[must_use]
+    pub const fn is_by_request(&self) -> bool {
+        self.by_request
     }
 
     /// Returns the moment.

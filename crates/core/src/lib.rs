@@ -17,6 +17,7 @@ mod served;
 mod tokens;
 mod tried;
 pub mod vitals;
+mod waited;
 
 pub use self::{
     admit::{Admit, Open, Rejection},
@@ -33,4 +34,5 @@ pub use self::{
     tokens::{TokenCount, TokenCounts},
     tried::{Attempt, FallbackReason, Outcome, Tried},
     vitals::{Board, Vitals},
+    waited::Waited,
 };

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::time::{Instant, Sleep, sleep_until};
-use ziggurat_core::{DeploymentId, Failure, FailureKind};
+use ziggurat_core::{DeploymentId, Failure, FailureKind, Waited};
 
 use crate::error::{Elapsed, Limit};
 
@@ -23,8 +23,9 @@ pub(crate) struct Clock {
     first: Option<Deadline>,
     idle: Option<Duration>,
     total: Option<Deadline>,
-    /// When the current wait began.
-    since: Option<Instant>,
+    in_body: bool,
+    /// The waits so far, if a total is counted.
+    waited: Waited,
     /// What earlier waits add to the current silence: those that ended with a comment.
     silent: Duration,
     /// Boxed, so that what holds the clock is `Unpin` and small.
@@ -43,7 +44,8 @@ impl Clock {
             first,
             idle,
             total,
-            since: None,
+            in_body: false,
+            waited: Waited::of(Duration::ZERO),
             silent: Duration::ZERO,
             sleep: None,
             deployment,
@@ -60,10 +62,21 @@ impl Clock {
         self.poll(cx, nearer(first, self.total()))
     }
 
+    /// Goes on after the first content: all the time so far was a wait.
+    pub(crate) fn begin_body(mut self) -> Self {
+        // The total began with the call.
+        if let Some(Deadline { at, after }) = self.total {
+            let left = at.saturating_duration_since(Instant::now());
+            self.waited = Waited::of(after.saturating_sub(left));
+        }
+        self.in_body = true;
+        self
+    }
+
     /// Waits for more: to be polled when there is nothing to read. The first such poll begins the silence.
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Failure> {
+        let since = self.waited.begin();
         let idle = self.idle.and_then(|after| {
-            let since = *self.since.get_or_insert_with(Instant::now);
             let at = since.checked_add(after.saturating_sub(self.silent))?;
             Some((Limit::Idle, Deadline { at, after }))
         });
@@ -72,16 +85,16 @@ impl Clock {
 
     /// Ends the silence.
     pub(crate) fn heard(&mut self) {
-        self.since = None;
+        self.waited.end();
         self.silent = Duration::ZERO;
     }
 
     /// Ends a wait, but not the silence.
     pub(crate) fn heard_comment(&mut self) {
-        let (Some(since), Some(idle)) = (self.since.take(), self.idle) else {
+        let (Some(wait), Some(idle)) = (self.waited.end(), self.idle) else {
             return;
         };
-        let silent = self.silent + since.elapsed();
+        let silent = self.silent + wait;
         // A wait that outlasted the limit was the reader's, who did not come to see it pass.
         if silent < idle {
             self.silent = silent;
@@ -116,7 +129,18 @@ impl Clock {
             .with_message(message)
             .with_limit(after)
             .with_source(Elapsed::new(limit, after));
+        let failure = if self.is_the_readers(limit, after) {
+            failure.with_blameless()
+        } else {
+            failure
+        };
         Poll::Ready(self.name(failure))
+    }
+
+    /// Says whether the time went to whoever read the stream.
+    fn is_the_readers(&self, limit: Limit, after: Duration) -> bool {
+        // Before its first content a stream has no reader but this layer.
+        limit == Limit::Total && self.in_body && self.waited.falls_short_of(after)
     }
 
     /// Names the deployment in a failure that names none.

@@ -127,7 +127,9 @@ where
                         let StateOwned::Holding { hold } = state else {
                             unreachable!("it is what was just polled");
                         };
-                        return Poll::Ready(Ok(hold.commit(found, mem::take(this.clock))));
+                        return Poll::Ready(Ok(
+                            hold.commit(found, mem::take(this.clock).begin_body())
+                        ));
                     }
                     Err(failure) => this.clock.name(failure),
                 },

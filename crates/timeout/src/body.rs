@@ -56,7 +56,10 @@ where
         };
         let failure = match inner.poll_frame(cx) {
             Poll::Ready(None) => return Poll::Ready(None),
-            Poll::Ready(Some(Ok(frame))) => return Poll::Ready(Some(Ok(frame))),
+            Poll::Ready(Some(Ok(frame))) => {
+                this.timer.heard();
+                return Poll::Ready(Some(Ok(frame)));
+            }
             Poll::Ready(Some(Err(error))) => Failure::wrap(error),
             Poll::Pending => {
                 let failure = ready!(this.timer.poll(cx));

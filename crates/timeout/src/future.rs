@@ -54,7 +54,7 @@ where
         if let Poll::Ready(result) = this.call.poll(cx) {
             let response = result.map_err(Failure::wrap)?;
             let timer = this.timer.take().expect(TAKEN_ONCE);
-            let timer = timer.with_deadline(this.deadlines.body(&response));
+            let timer = timer.of_body(this.deadlines.body(&response));
             return Poll::Ready(Ok(response.map(|body| ResponseBody::new(body, timer))));
         }
         let timer = this.timer.as_mut().expect(TAKEN_ONCE);

@@ -77,10 +77,13 @@ pub(crate) fn start_total<B>(limit: Duration, request: &mut Request<B>) -> Deadl
     let asked = extensions
         .get()
         .map(|&overrides::TotalTimeout(limit)| limit);
-    let limits = [some(limit), asked.and_then(some)];
     let there = extensions.get::<core::Deadline>().copied();
-    let ours = limits.into_iter().flatten().min();
-    let deadline = match (there, ours.and_then(core::Deadline::start)) {
+    let ours = match (some(limit), asked.and_then(some)) {
+        (Some(limit), Some(asked)) if limit <= asked => core::Deadline::start(limit),
+        (_, Some(asked)) => core::Deadline::start(asked).map(core::Deadline::with_by_request),
+        (limit, None) => limit.and_then(core::Deadline::start),
+    };
+    let deadline = match (there, ours) {
         (Some(there), Some(ours)) if there.at() <= ours.at() => Some(there),
         (_, Some(ours)) => {
             extensions.insert(ours);

@@ -5,8 +5,8 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Sleep, sleep_until};
-use ziggurat_core::{DeploymentId, Failure, FailureKind};
+use tokio::time::{Instant, Sleep, sleep_until};
+use ziggurat_core::{DeploymentId, Failure, FailureKind, Waited};
 
 use crate::{error::Elapsed, limits::Deadline};
 
@@ -20,6 +20,8 @@ pub(crate) struct Timer {
     /// Boxed, so that what holds the timer is `Unpin` and small.
     sleep: Option<Pin<Box<Sleep>>>,
     deployment: Option<DeploymentId>,
+    /// How long the body was waited for, the time until the head included; `None` before the head.
+    waited: Option<Waited>,
 }
 
 impl Timer {
@@ -28,16 +30,29 @@ impl Timer {
             deadline,
             sleep: None,
             deployment,
+            waited: None,
         }
     }
 
-    /// Goes on with another deadline; what is registered stays so if the deadline is the same.
-    pub(crate) fn with_deadline(mut self, deadline: Option<Deadline>) -> Self {
+    /// Goes on with the deadline of a body; what is registered stays so if the deadline is the same.
+    pub(crate) fn of_body(mut self, deadline: Option<Deadline>) -> Self {
         if self.deadline != deadline {
             self.deadline = deadline;
             self.sleep = None;
         }
+        // The limit began with the call.
+        self.waited = deadline.map(|Deadline { at, after, .. }| {
+            let left = at.saturating_duration_since(Instant::now());
+            Waited::of(after.saturating_sub(left))
+        });
         self
+    }
+
+    /// Ends a wait.
+    pub(crate) fn heard(&mut self) {
+        if let Some(waited) = &mut self.waited {
+            waited.end();
+        }
     }
 
     /// Waits for the deadline; without one, forever.
@@ -45,9 +60,16 @@ impl Timer {
         let Some(deadline) = self.deadline else {
             return Poll::Pending;
         };
+        if let Some(waited) = &mut self.waited {
+            waited.begin();
+        }
         let sleep = || Box::pin(sleep_until(deadline.at));
         ready!(self.sleep.get_or_insert_with(sleep).as_mut().poll(cx));
-        let failure = failure(deadline);
+        let mut failure = failure(deadline);
+        let waited = self.waited.as_ref();
+        if waited.is_some_and(|waited| waited.falls_short_of(deadline.after)) {
+            failure = failure.with_blameless();
+        }
         Poll::Ready(match self.deployment.take() {
             Some(deployment) => failure.with_deployment(deployment),
             None => failure,

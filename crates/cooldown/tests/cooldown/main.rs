@@ -4,14 +4,15 @@
 
 mod admission;
 mod contract;
+mod deadline;
 mod durations;
-mod events;
 mod groups;
 mod grpc;
 mod judging;
 mod model;
 mod policy;
 mod recovery;
+mod streams;
 mod support;
 mod triggers;
 mod wire;

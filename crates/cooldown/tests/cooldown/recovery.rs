@@ -11,8 +11,8 @@ use http_body_util::BodyExt;
 use tokio_test::{assert_pending, task};
 use tower::{Layer, Service as _};
 use ziggurat_cooldown::CooldownLayer;
-use ziggurat_core::{Failure, FailureKind, overrides, vitals::Phase};
-use ziggurat_testing::ScriptedBody;
+use ziggurat_core::{Admit, Failure, FailureKind, Rejection, overrides, vitals::Phase};
+use ziggurat_testing::{ScriptedBody, StrictProbe};
 
 use crate::support::{Deployment, Inner, body, fail, ok, request, rules, seconds, status, with};
 
@@ -161,25 +161,32 @@ async fn a_straggler_may_fail_while_the_trial_runs() {
     assert_eq!(deployment.phase(), Phase::Closed);
 }
 
-/// Returns how many of 1000 requests are admitted.
-fn admitted(deployment: &Deployment) -> usize {
-    (0..1000).filter(|_| deployment.admit().is_ok()).count()
+/// Returns how many of 1000 requests are admitted, one in each millisecond.
+async fn admitted(deployment: &Deployment) -> usize {
+    let mut admitted = 0;
+    for _ in 0..1000 {
+        let answer = deployment.admit();
+        assert_eq!(deployment.admit(), answer, "asking changes nothing");
+        admitted += usize::from(answer.is_ok());
+        tokio::time::advance(Duration::from_millis(1)).await;
+    }
+    admitted
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_start_admits_more_and_more() {
     let deployment = Deployment::new(rules().slow_start(seconds(100)));
-    assert_eq!(admitted(&deployment), 1000);
+    assert_eq!(admitted(&deployment).await, 1000);
     deployment.expire().await;
-    assert_eq!(admitted(&deployment), 1000, "any may be the trial");
+    assert_eq!(admitted(&deployment).await, 1000, "any may be the trial");
     deployment.call(ok()).await;
-    for (after, expected) in [(0, 100), (5, 100), (20, 250), (25, 500), (25, 750)] {
+    for (after, expected) in [(0, 100), (4, 100), (19, 255), (24, 505), (24, 755)] {
         tokio::time::advance(seconds(after)).await;
-        let admitted = admitted(&deployment);
+        let admitted = admitted(&deployment).await;
         assert!(admitted.abs_diff(expected) < 50, "{admitted} of {expected}");
     }
     tokio::time::advance(seconds(25)).await;
-    assert_eq!(admitted(&deployment), 1000);
+    assert_eq!(admitted(&deployment).await, 1000);
 }
 
 #[tokio::test(start_paused = true)]
@@ -190,19 +197,34 @@ async fn a_slow_start_can_be_foretold_and_refuses_no_call() {
         deployment.expire().await;
         deployment.call(ok()).await;
         tokio::time::advance(seconds(50)).await;
-        draws.push(
-            (0..50)
-                .map(|_| deployment.admit().is_ok())
-                .collect::<Vec<_>>(),
-        );
-        let refused = (0..50).find_map(|_| deployment.admit().err()).unwrap();
-        assert_eq!(refused.kind(), FailureKind::CoolingDown);
-        assert_eq!(refused.retry_after(), Some(seconds(1)));
+        // Each call draws anew, also within one moment.
         for _ in 0..50 {
+            draws.push(deployment.admit());
             assert_eq!(deployment.call(ok()).await, None);
         }
     }
-    assert_eq!(draws[0], draws[1]);
+    assert_eq!(draws[..50], draws[50..]);
+    let refused = draws.into_iter().find_map(Result::err).unwrap();
+    assert_eq!(refused.kind(), FailureKind::CoolingDown);
+    assert_eq!(refused.retry_after(), Some(seconds(1)));
+    assert!(refused.yields());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_start_does_not_hide_what_is_refused_below() {
+    let deployment = Deployment::new(rules().slow_start(seconds(100)));
+    deployment.expire().await;
+    deployment.call(ok()).await;
+    while deployment.admit().is_ok() {
+        tokio::time::advance(Duration::from_millis(1)).await;
+    }
+    let hard = Rejection::new(FailureKind::Region);
+    let probe = StrictProbe::<http::Request<()>, (), ()>::new(|_| Ok(()));
+    let layer = CooldownLayer::new(deployment.breaker.clone());
+    let service = layer.layer(probe.rejecting(hard.clone()));
+    assert_eq!(service.admit(&request()), Err(hard));
+    deployment.cooling().cool_for(seconds(5));
+    assert!(!deployment.admit().unwrap_err().yields());
 }
 
 #[tokio::test(start_paused = true)]

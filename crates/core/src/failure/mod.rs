@@ -34,6 +34,7 @@ struct Inner {
     limit: Option<Duration>,
     should_retry: Option<bool>,
     unsent: bool,
+    blameless: bool,
     deployment: Option<DeploymentId>,
     message: Option<Box<str>>,
     param: Option<Box<str>>,
@@ -54,6 +55,7 @@ impl Failure {
                 limit: None,
                 should_retry: None,
                 unsent: false,
+                blameless: false,
                 deployment: None,
                 message: None,
                 param: None,
@@ -138,6 +140,13 @@ impl Failure {
         self
     }
 
+    /// Notes that the deployment is not at fault; see [`is_blameless`](Self::is_blameless).
+    #[must_use]
+    pub fn with_blameless(mut self) -> Self {
+        self.edit().blameless = true;
+        self
+    }
+
     /// Names the deployment that failed.
     #[must_use]
     pub fn with_deployment(mut self, deployment: DeploymentId) -> Self {
@@ -216,6 +225,12 @@ impl Failure {
     #[must_use]
     pub fn is_unsent(&self) -> bool {
         self.inner.unsent || self.inner.kind.is_local()
+    }
+
+    /// Says whether the deployment is not at fault: the time went to whoever read the answer.
+    #[must_use]
+    pub fn is_blameless(&self) -> bool {
+        self.inner.blameless
     }
 
     /// Returns the deployment that failed.

@@ -83,6 +83,16 @@ pub struct Trial {
     seen: Word,
 }
 
+/// The end of a cooldown that came before the call that was its trial had ended.
+#[derive(Clone)]
+pub struct Recovery {
+    vitals: Arc<Vitals>,
+    /// The word that the trial had found.
+    seen: Word,
+    /// When it was, as the word tells it.
+    at: u64,
+}
+
 // === impl Cooling ===
 
 impl Cooling {
@@ -290,16 +300,28 @@ impl Trial {
     /// goes on.
     #[must_use]
     pub fn succeed(self) -> bool {
+        self.succeed_early().is_some()
+    }
+
+    /// Ends the cooldown before the call has ended, which may still show that it came too early: others are let through
+    /// again. Returns `None` if another cooldown began during the trial, which goes on.
+    #[must_use]
+    pub fn succeed_early(self) -> Option<Recovery> {
         let cooling = self.vitals.cooling();
         // 0 stands for no recovery.
-        let now = cooling.elapsed_millis().max(1);
-        cooling.update(|word| {
+        let at = cooling.elapsed_millis().max(1);
+        let ended = cooling.update(|word| {
             if word.time() == self.seen.time() {
                 // The reservation is given back last, as it might be another's right after this.
-                (Word::at(now).with_trial(true), true)
+                (Word::at(at).with_trial(true), true)
             } else {
                 (word, false)
             }
+        });
+        ended.then(|| Recovery {
+            vitals: Arc::clone(&self.vitals),
+            seen: self.seen,
+            at,
         })
     }
 
@@ -334,5 +356,46 @@ impl Drop for Trial {
 impl fmt::Debug for Trial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Trial").finish_non_exhaustive()
+    }
+}
+
+// === impl Recovery ===
+
+impl Recovery {
+    /// Says whether nothing has changed since then.
+    #[must_use]
+    pub fn is_latest(&self) -> bool {
+        self.is_of(self.vitals.cooling().word())
+    }
+
+    /// Begins another cooldown, as a trial that fails does, if nothing has changed since then.
+    pub fn revoke(
+        self,
+        kind: FailureKind,
+        status: Option<StatusCode>,
+        time: impl Fn(u32) -> Duration,
+    ) -> Change {
+        let cooling = self.vitals.cooling();
+        let struck = self.seen.strike();
+        let time = time(struck.strikes());
+        let until = cooling.end_of(time);
+        cooling.update(|word| {
+            if self.is_of(word) && !time.is_zero() {
+                let next = struck.open_until(until).caused_by(kind, status);
+                (next, Change::Reopened)
+            } else {
+                (word, Change::Unchanged)
+            }
+        })
+    }
+
+    fn is_of(&self, word: Word) -> bool {
+        !word.is_open() && word.time() == self.at
+    }
+}
+
+impl fmt::Debug for Recovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recovery").finish_non_exhaustive()
     }
 }

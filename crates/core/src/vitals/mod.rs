@@ -17,7 +17,7 @@ use std::{
 use crate::DeploymentId;
 
 pub use self::{
-    cooling::{Change, Cooling, CoolingSnapshot, Phase, Trial},
+    cooling::{Change, Cooling, CoolingSnapshot, Phase, Recovery, Trial},
     health::{Health, Verdict},
     load::{Exhausted, InFlight, Limits, Load, LoadSnapshot, Used, Waiting},
 };

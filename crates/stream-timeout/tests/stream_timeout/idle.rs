@@ -3,6 +3,7 @@
 use std::{pin::Pin, time::Duration};
 
 use http_body::Body as _;
+use http_body_util::BodyExt;
 use tokio::time::Instant;
 use tokio_test::{assert_pending, assert_ready, task};
 use ziggurat_core::{DeploymentId, FailureKind};
@@ -251,6 +252,43 @@ async fn the_total_is_looked_at_only_when_there_is_nothing_to_hand_out() {
     }
     let failure = assert_ready!(poll!(body)).unwrap().unwrap_err();
     assert_eq!(elapsed(&failure), (Limit::Total, 9));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_total_that_a_slow_reader_used_up_is_no_fault_of_the_stream() {
+    // What the stream takes before its content, then between frames, and its reader between them.
+    for (head, gap, reader, blameless) in [
+        (0, 1, 40, true),
+        (50, 10, 12, true),
+        (0, 30, 0, false),
+        (60, 10, 1, false),
+        (91, 0, 9, false),
+    ] {
+        let scripted = (0..9).fold(body().wait(seconds(head)).data(TEXT), |body, _| {
+            body.wait(seconds(gap)).data(TEXT)
+        });
+        let layer = limit(95).total(seconds(100));
+        let service = answering(scripted.hang());
+        let response = ask(layer, &service, streaming()).await.unwrap();
+        let mut body = response.into_body();
+        let failure = loop {
+            match body.frame().await.unwrap() {
+                Ok(_) => tokio::time::sleep(seconds(reader)).await,
+                Err(failure) => break failure,
+            }
+        };
+        assert_eq!(elapsed(&failure), (Limit::Total, 100));
+        assert_eq!(failure.is_blameless(), blameless, "{head} {gap} {reader}");
+    }
+    // A silence is never the reader's.
+    let mut body = begun(limit(5).total(seconds(100)), body().data(TEXT).hang()).await;
+    tokio::time::advance(seconds(60)).await;
+    assert!(assert_ready!(poll!(body)).unwrap().is_ok());
+    assert_pending!(poll!(body));
+    tokio::time::advance(seconds(5)).await;
+    let failure = assert_ready!(poll!(body)).unwrap().unwrap_err();
+    assert_eq!(elapsed(&failure), (Limit::Idle, 5));
+    assert!(!failure.is_blameless());
 }
 
 #[tokio::test(start_paused = true)]

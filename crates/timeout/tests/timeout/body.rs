@@ -43,6 +43,24 @@ async fn r99_a_trickling_body_is_cut_at_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_limit_that_a_slow_reader_used_up_is_no_fault_of_the_service() {
+    // The trickle takes a second for each frame.
+    for (head, reader, blameless) in [(0, 5, true), (5, 3, true), (0, 0, false), (14, 1, false)] {
+        let service = answering(trickle()).after(seconds(head));
+        let response = ask(limit(15), &service, plain()).await;
+        let mut body = response.unwrap().into_body();
+        let failure = loop {
+            match body.frame().await.unwrap() {
+                Ok(_) => tokio::time::sleep(seconds(reader)).await,
+                Err(failure) => break failure,
+            }
+        };
+        assert_eq!(failure.limit(), Some(seconds(15)));
+        assert_eq!(failure.is_blameless(), blameless, "{head} {reader}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_body_in_time_passes() {
     let (frames, failure) = frames(limit(21), &answering(trickle()), plain()).await;
     assert_eq!(frames, 20);

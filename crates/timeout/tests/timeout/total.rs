@@ -74,6 +74,27 @@ async fn r108_the_deadline_is_told_below() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_deadline_tells_whose_wish_it_is() {
+    for (operator, asked, by_request) in [
+        (5, Some(3), true),
+        (0, Some(3), true),
+        (3, Some(3), false),
+        (3, Some(5), false),
+        (3, None, false),
+    ] {
+        let service = silent();
+        let request = match asked {
+            Some(asked) => with(plain(), overrides::TotalTimeout(seconds(asked))),
+            None => plain(),
+        };
+        drop(total(operator).layer(service.clone()).call(request));
+        let request = service.take_requests().pop().unwrap();
+        let deadline = request.extensions().get::<Deadline>().unwrap();
+        assert_eq!(deadline.is_by_request(), by_request, "{operator} {asked:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_nearer_of_two_deadlines_counts_and_stays() {
     for (outer, inner, nearer) in [(3, 5, 3), (5, 3, 3), (3, 0, 3)] {
         let service = silent();

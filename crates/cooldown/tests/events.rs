@@ -1,4 +1,9 @@
-//! What is told.
+//! What is told. In a process of its own: elsewhere, tests without a subscriber switch the events off for a moment.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+#[path = "cooldown/support.rs"]
+#[allow(dead_code, reason = "the other tests use the rest")]
+mod support;
 
 use std::{
     fmt::{self, Write as _},
