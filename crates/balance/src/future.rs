@@ -5,6 +5,7 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use http::{Request, Response};
@@ -14,11 +15,7 @@ use tower_service::Service;
 use tracing::instrument::Instrumented;
 use ziggurat_core::{Admit, BoxError, Classify, Failure};
 
-use crate::{
-    Balance, Pick, ResponseBody,
-    call::Call,
-    choose::{Patience, Wait},
-};
+use crate::{Balance, Pick, ResponseBody, call::Call, choose::Wait};
 
 pin_project! {
     /// The future of [`Balance`].
@@ -31,7 +28,7 @@ pin_project! {
         S: Service<Request<B>>,
     {
         balance: Balance<S, P, C>,
-        patience: Patience,
+        rested: Duration,
         #[pin]
         state: State<S, B, S::Future>,
     }
@@ -62,7 +59,7 @@ where
         let request = Some(request);
         Self {
             balance,
-            patience: None,
+            rested: Duration::ZERO,
             state: State::Choosing { request },
         }
     }
@@ -84,7 +81,7 @@ where
             let next = match this.state.as_mut().project() {
                 StateProj::Choosing { request } => {
                     let request = request.take().expect(TAKEN_ONCE);
-                    balance.choose(request, this.patience, cx)?
+                    balance.choose(request, this.rested, cx)?
                 }
                 StateProj::Resting { request, sleep } => {
                     ready!(sleep.as_mut().poll(cx));

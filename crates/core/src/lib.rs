@@ -31,6 +31,6 @@ pub use self::{
     route::{AllowedRegions, ContentFiltered, LastResort, Tags},
     served::Served,
     tokens::{TokenCount, TokenCounts},
-    tried::{Attempt, FallbackReason, Outcome, Tried},
+    tried::{Attempt, FallbackReason, Outcome, Tried, Waited},
     vitals::{Board, Vitals},
 };
