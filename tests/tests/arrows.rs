@@ -31,6 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["ziggurat-core", "ziggurat-models", "ziggurat-provider"],
     ),
     ("ziggurat-bedrock", &["ziggurat-core", "ziggurat-provider"]),
+    ("ziggurat-vertex", &["ziggurat-core", "ziggurat-provider"]),
     ("ziggurat-config", &["ziggurat-models"]),
     ("ziggurat-mock", &[]),
     (
@@ -57,6 +58,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "ziggurat-router",
             "ziggurat-stream-timeout",
             "ziggurat-timeout",
+            "ziggurat-vertex",
             "ziggurat-watsonx",
         ],
     ),

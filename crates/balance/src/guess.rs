@@ -20,7 +20,8 @@ impl<S, P, C> Balance<S, P, C> {
     {
         let pool = self.pool();
         let tried = request.extensions().get::<Tried>();
-        if pool.is_ordered() || tried.is_some_and(|tried| tried.attempts() > 0) {
+        let by_health = !self.options().staleness.is_zero();
+        if by_health || pool.is_ordered() || tried.is_some_and(|tried| tried.attempts() > 0) {
             return None;
         }
         let index = match pool.len() {

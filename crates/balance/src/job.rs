@@ -22,6 +22,8 @@ pub(crate) struct Job {
 struct Tokens {
     window: u32,
     counted: u64,
+    /// The part of it that stands for the prompt.
+    prompt: u64,
     meter: Meter,
     /// Whether nothing was used unless the upstream tells otherwise.
     failed: bool,
@@ -70,6 +72,7 @@ impl Job {
             tokens = metered.then(|| Tokens {
                 window,
                 counted,
+                prompt: demand::prompt(extensions),
                 // One from further up hears of this call as well.
                 meter: extensions.get_or_insert_default::<Meter>().clone(),
                 failed: false,
@@ -121,7 +124,13 @@ impl Drop for Job {
     fn drop(&mut self) {
         if let Some(tokens) = &self.tokens {
             let unknown = if tokens.failed { 0 } else { tokens.counted };
-            let used = tokens.meter.total().unwrap_or(unknown);
+            let used = match (tokens.meter.input(), tokens.meter.output()) {
+                (None, None) => unknown,
+                (prompt, answer) => {
+                    let prompt = prompt.unwrap_or(tokens.prompt);
+                    prompt.saturating_add(answer.unwrap_or_default())
+                }
+            };
             let load = self.in_flight.vitals().load();
             load.settle(tokens.window, tokens.counted, used);
         }

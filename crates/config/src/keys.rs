@@ -183,7 +183,7 @@ pub(crate) const ROUTER: Keys = Keys {
         model_group_retry_policy num_retries num_retries_per_request optional_pre_call_checks
         retry_after retry_budget retry_policy routing_groups routing_strategy
         routing_strategy_args stream_idle_timeout stream_timeout stream_total_timeout
-        tag_filtering_match_any timeout total_timeout treat_uk_as_eu",
+        tag_filtering_match_any timeout total_timeout wider_europe",
     not_active: "alerting_config assistants_config cache_kwargs cache_responses caching_groups
         client_ttl debug_level default_litellm_params default_priority
         deployment_affinity_ttl_seconds health_check_*

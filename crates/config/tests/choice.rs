@@ -25,7 +25,7 @@ fn r29h_defaults() {
     assert!(!balance.enable_tag_filtering && balance.tag_filtering_match_any);
     assert!(!settings.enforce_model_rate_limits && !settings.enable_pre_call_checks);
     assert_eq!(settings.region.allowed_model_region.len(), 0);
-    assert!(!settings.region.enable_preview && !settings.region.treat_uk_as_eu);
+    assert!(!settings.region.enable_preview && !settings.region.wider_europe);
     assert_eq!(settings.model_facts, None);
 }
 

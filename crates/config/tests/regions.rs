@@ -14,11 +14,11 @@ fn regions_of_all_requests() {
     let litellm = "litellm_settings: {allowed_model_region: us, enable_preview: true}\n";
     let region = of(litellm);
     assert_eq!(region.allowed_model_region, ["us"]);
-    assert!(region.enable_preview && !region.treat_uk_as_eu);
-    let router = "router_settings: {allowed_model_region: [eu, eu-west-1], treat_uk_as_eu: yes}";
+    assert!(region.enable_preview && !region.wider_europe);
+    let router = "router_settings: {allowed_model_region: [eu, eu-west-1], wider_europe: yes}";
     let region = of(&format!("{litellm}{router}"));
     assert_eq!(region.allowed_model_region, ["eu", "eu-west-1"]);
-    assert!(region.treat_uk_as_eu);
+    assert!(region.wider_europe);
     let path = "router_settings.allowed_model_region";
     for (bad, message) in [
         ("[]", "expected at least one region"),
@@ -62,4 +62,17 @@ fn what_regions_are_inferred_from() {
         deployment("model: o1, region_name: [eu, us]").region_name,
         ["eu", "us"]
     );
+}
+
+/// An empty text is no region, and not the wish for none.
+#[test]
+fn an_empty_restriction_is_refused() {
+    for empty in ["\"\"", "\" \"", "[]"] {
+        let text = format!("{ONE}router_settings: {{allowed_model_region: {empty}}}");
+        let errors = errors(&text);
+        assert!(
+            matches!(&errors[..], [error] if error.contains("expected at least one region")),
+            "{empty}: {errors:?}"
+        );
+    }
 }

@@ -187,14 +187,18 @@ impl Attempt {
 
 impl Attempts {
     fn push(&mut self, attempt: Attempt) {
-        *self = match mem::take(self) {
-            Self::None => Self::One([attempt]),
-            Self::One([first]) => Self::Many(vec![first, attempt]),
-            Self::Many(mut all) => {
+        match self {
+            Self::None => *self = Self::One([attempt]),
+            Self::Many(all) => all.push(attempt),
+            Self::One(_) => {
+                let mut all = Vec::with_capacity(4);
+                if let Self::One([first]) = mem::take(self) {
+                    all.push(first);
+                }
                 all.push(attempt);
-                Self::Many(all)
+                *self = Self::Many(all);
             }
-        };
+        }
     }
 }
 

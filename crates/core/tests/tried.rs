@@ -123,3 +123,13 @@ fn values_of_parameters_do_not_show() {
         "{shown}"
     );
 }
+
+#[test]
+fn a_ledger_is_shared_while_there_is_another_clone() {
+    let tried = Tried::new();
+    assert!(!tried.is_shared());
+    let other = tried.clone();
+    assert!(tried.is_shared());
+    drop(other);
+    assert!(!tried.is_shared());
+}

@@ -6,7 +6,6 @@
 use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use ziggurat_core::{Failure, FailureKind, Meter, json::Document};
 use ziggurat_provider::{
@@ -15,9 +14,10 @@ use ziggurat_provider::{
 };
 
 use crate::{
+    chunk::{Choice, index, is_finished, is_whole, offset, pass_comments, says_error},
     dialect::generated_id,
     exchange::Asked,
-    failure::{Wire, is_error},
+    failure::Wire,
     finish, json_tool,
     memo::{Memo, splice},
     template::Template,
@@ -48,18 +48,10 @@ struct Reader {
     started: u128,
     finished: u128,
     calls_tools: bool,
+    /// Events that brought a piece of the answer: about as many as its tokens.
+    pieces: u64,
     /// The members that a chunk of our own takes from the others: `id`, `created` and `model`.
     head: Vec<u8>,
-}
-
-#[derive(Deserialize)]
-struct Choice<'a> {
-    #[serde(borrow)]
-    index: Option<&'a RawValue>,
-    #[serde(borrow)]
-    delta: Option<&'a RawValue>,
-    #[serde(borrow)]
-    finish_reason: Option<&'a RawValue>,
 }
 
 /// What an event means for its stream; `None` that it goes on.
@@ -85,6 +77,7 @@ impl Events {
             started: 0,
             finished: 0,
             calls_tools: false,
+            pieces: 0,
             head: Vec::new(),
         };
         Self {
@@ -116,6 +109,10 @@ impl Events {
         Streamed { data, end }
     }
 
+    pub(crate) fn is_complete(&self) -> bool {
+        self.reader.is_complete()
+    }
+
     pub(crate) fn end(&mut self, broken: Option<Failure>) -> Streamed {
         let mut out = BytesMut::new();
         let last = self.splitter.rest();
@@ -144,6 +141,7 @@ impl Reader {
             && let Some(delta) = memo.pass(event.raw(), out)
         {
             self.calls_tools |= delta.starts_with(br#"{"tool_calls""#);
+            self.pieces += 1;
             return None;
         }
         let Some(data) = event.data().filter(|data| !data.is_empty()) else {
@@ -211,6 +209,7 @@ impl Reader {
         if choices.is_empty() && !(has_usage && self.include_usage) {
             return None;
         }
+        self.pieces += u64::from(!choices.is_empty());
         let at = offset(event.raw(), data);
         let edits = self.edits(&document, &choices, at);
         splice(event.raw(), 0..event.raw().len(), &edits, out);
@@ -320,6 +319,9 @@ impl Reader {
 
     /// Ends a stream whose upstream says that it is complete.
     fn done(&mut self, out: &mut BytesMut) -> Result<(), Failure> {
+        if let Some(meter) = self.meter.as_ref().filter(|meter| meter.output().is_none()) {
+            meter.record(None, Some(self.pieces));
+        }
         if self.started == 0 {
             return Err(Failure::new(FailureKind::Disconnected)
                 .with_message("the upstream's stream ended before its first chunk"));
@@ -344,60 +346,16 @@ impl Reader {
         Ok(())
     }
 
+    /// Says whether every choice that began has ended.
+    fn is_complete(&self) -> bool {
+        self.started != 0 && self.started == self.finished
+    }
+
     /// Ends a stream whose upstream has gone without a word.
     fn end(&mut self, broken: Option<Failure>, out: &mut BytesMut) -> Result<(), Failure> {
-        if self.started != 0 && self.started == self.finished {
+        if self.is_complete() {
             return self.done(out);
         }
         Err(broken.unwrap_or_else(|| Failure::new(FailureKind::Disconnected)))
     }
-}
-
-/// Passes an event without data on as comments, since it keeps the connection alive. What else is in it is unknown text.
-fn pass_comments(event: Event<'_>, out: &mut BytesMut) {
-    let mut comments = event.comments().peekable();
-    if comments.peek().is_none() {
-        out.put_slice(b":\n");
-    }
-    for comment in comments {
-        out.put_slice(comment);
-        out.put_u8(b'\n');
-    }
-    out.put_u8(b'\n');
-}
-
-/// Whether an event is an error in the words of one of the servers that do not call it so in its name.
-fn says_error(document: &Document) -> bool {
-    let names_itself = |name| {
-        document
-            .get(name)
-            .is_some_and(|it| it.as_bytes() == b"\"error\"")
-    };
-    document.get("error").is_some_and(is_error) || names_itself("object") || names_itself("type")
-}
-
-/// Whether the last event of a body is whole, though its blank line is missing: half of one says nothing.
-fn is_whole(event: Event<'_>) -> bool {
-    event.data().is_some_and(|data| {
-        data.trim_ascii() == DONE
-            || event.name() == Some(b"error")
-            || Document::parse(Bytes::copy_from_slice(&data)).is_ok()
-    })
-}
-
-fn index(choice: &Choice<'_>) -> u32 {
-    let index = choice.index.and_then(|index| index.get().parse().ok());
-    index.unwrap_or(0)
-}
-
-fn is_finished(choice: &Choice<'_>) -> bool {
-    // Some servers send an empty reason while a choice goes on.
-    choice
-        .finish_reason
-        .is_some_and(|reason| reason.get() != "\"\"")
-}
-
-/// Where a part of a text starts.
-fn offset(text: &[u8], part: &[u8]) -> usize {
-    part.as_ptr() as usize - text.as_ptr() as usize
 }

@@ -35,9 +35,14 @@ struct Stream {
     /// What was read to know that it is a stream.
     first: Option<Bytes>,
     exchange: Box<dyn Exchange>,
+    /// Runs while the answer is complete and its end does not come.
+    end: Option<Pin<Box<Sleep>>>,
     deployment: DeploymentId,
     span: Span,
 }
+
+/// How long after the last piece of an answer its end, or what it used, is waited for.
+const END: Duration = Duration::from_secs(1);
 
 enum State {
     /// More comes.
@@ -69,6 +74,7 @@ impl ProviderBody {
             state: State::Open(body),
             first,
             exchange,
+            end: None,
             deployment,
             span,
         };
@@ -134,6 +140,7 @@ impl Stream {
                     };
                     let streamed = match frame {
                         Poll::Ready(Some(Ok(frame))) => {
+                            self.end = None;
                             let data = frame.into_data().unwrap_or_default(); // no trailers
                             let streamed = self.exchange.chunk(data);
                             self.state = State::Open(body);
@@ -144,8 +151,11 @@ impl Stream {
                         }
                         Poll::Ready(None) => self.exchange.end(None),
                         Poll::Pending => {
-                            self.state = State::Open(body);
-                            return Poll::Pending;
+                            if !self.exchange.is_complete() || self.poll_end(cx).is_pending() {
+                                self.state = State::Open(body);
+                                return Poll::Pending;
+                            }
+                            self.exchange.end(None)
                         }
                     };
                     if let Some(end) = streamed.end {
@@ -170,6 +180,11 @@ impl Stream {
                 State::Over => return Poll::Ready(None),
             }
         }
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let end = self.end.get_or_insert_with(|| Box::pin(sleep(END)));
+        end.as_mut().poll(cx)
     }
 
     /// Notes how the stream ended. The upstream is let go at once unless it only has to finish.

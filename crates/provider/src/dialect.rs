@@ -104,6 +104,12 @@ pub trait Exchange: Send + 'static {
     /// Makes the client's events of the next piece of a stream.
     fn chunk(&mut self, data: Bytes) -> Streamed;
 
+    /// Says whether all of the answer has come, though the upstream has not marked its end. One that then stays silent with
+    /// its connection open has ended all the same. `false`, the default, waits for the end.
+    fn is_complete(&self) -> bool {
+        false
+    }
+
     /// Ends a stream of which no more comes; `broken` says why, if the upstream did not end it itself.
     ///
     /// The result always has an [`end`](Streamed::end).

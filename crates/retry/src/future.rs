@@ -164,11 +164,14 @@ where
             mut service,
             mut request,
         } = again.take().expect(KEPT);
-        progress.mark(&mut request);
         if !keep {
+            progress.mark(&mut request);
             return service.call(request);
         }
-        let call = service.call(request.clone());
+        // As before the first attempt: what is kept has no ledger, if it came without one.
+        let mut sent = request.clone();
+        progress.mark(&mut sent);
+        let call = service.call(sent);
         *again = Some(Self::new(service, request));
         call
     }

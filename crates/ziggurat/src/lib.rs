@@ -37,6 +37,8 @@ pub use ziggurat_router as router;
 pub use ziggurat_stream_timeout as stream_timeout;
 #[cfg(feature = "timeout")]
 pub use ziggurat_timeout as timeout;
+#[cfg(feature = "vertex")]
+pub use ziggurat_vertex as vertex;
 #[cfg(feature = "watsonx")]
 pub use ziggurat_watsonx as watsonx;
 

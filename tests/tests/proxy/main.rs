@@ -16,6 +16,7 @@ mod regions;
 mod routing;
 mod streams;
 mod support;
+mod vertex;
 mod watsonx;
 mod windows;
 mod zephyrs;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use ziggurat_testing::mock::{Answer as Reply, Cut, Progress, Running, Step};
+use ziggurat_testing::mock::{Answer as Reply, Cut, Event, Progress, Running, Step};
 
 use crate::support::{Answer, Proxy, upstream};
 
@@ -223,4 +223,46 @@ async fn a_client_that_leaves_ends_the_upstreams_work() {
             .is_err()
     );
     assert_eq!(a.hits()[1].ended().await, Progress::ClientLeft);
+}
+
+/// D10: a stream whose choices have all ended is complete, even if its upstream keeps the connection open.
+#[tokio::test(start_paused = true)]
+async fn a_finished_stream_ends_though_its_connection_stays_open() {
+    let chunk = |delta: Value, reason: Value| {
+        Event::data(
+            json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "x",
+                "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]})
+            .to_string(),
+        )
+    };
+    let events = [
+        chunk(json!({"role": "assistant", "content": "all"}), Value::Null),
+        chunk(json!({}), json!("stop")),
+        Event::pause(Duration::from_secs(60)),
+        Event::done(),
+    ];
+    let (proxy, _a, b) = start(Step::events(events)).await;
+    let started = Instant::now();
+    let answer = proxy.chat("m", &json!({"stream": true})).await;
+    assert_eq!(answer.content(), "all");
+    assert_eq!(answer.events().last().unwrap(), "[DONE]");
+    assert!(!answer.text.contains("error"), "{}", answer.text);
+    assert!(started.elapsed() < Duration::from_millis(1500));
+    assert_eq!(b.count(), 0);
+}
+
+/// What a stream used counts in the minute of its deployment, whether or not the upstream tells.
+#[tokio::test(start_paused = true)]
+async fn the_tokens_of_streams_count() {
+    let up = upstream("a", [Step::answer(Reply::deltas(vec!["x"; 100]))]).await;
+    let yaml = "
+model_list: [{model_name: m, litellm_params: {model: openai/x, api_base: os.environ/A, tpm: 150}}]
+router_settings: {enable_pre_call_checks: true, num_retries: 0}";
+    let proxy = Proxy::start(yaml, &[("A", up.url())]).await;
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        let answer = proxy.chat("m", &json!({"stream": true})).await;
+        statuses.push(answer.status.as_u16());
+    }
+    assert_eq!(statuses, [200, 200, 429]);
 }

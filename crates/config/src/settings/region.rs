@@ -20,8 +20,9 @@ pub struct RegionSettings {
     /// Whether the region of an Azure deployment may be taken from its answers
     /// (`litellm_settings.enable_preview`).
     pub enable_preview: bool,
-    /// Whether places in the United Kingdom count as `eu` (`router_settings.treat_uk_as_eu`).
-    pub treat_uk_as_eu: bool,
+    /// Whether places in the United Kingdom, Switzerland and Norway count as `eu`
+    /// (`router_settings.wider_europe`).
+    pub wider_europe: bool,
 }
 
 // === impl RegionSettings ===
@@ -34,13 +35,16 @@ impl RegionSettings {
         Self {
             allowed_model_region: allowed.unwrap_or_default(),
             enable_preview: flag(litellm, "enable_preview"),
-            treat_uk_as_eu: flag(router, "treat_uk_as_eu"),
+            wider_europe: flag(router, "wider_europe"),
         }
     }
 }
 
 /// Regions; a list without any would allow either nothing or everything.
 fn regions(value: &Value) -> Read<Vec<String>> {
+    if value.as_str().is_some_and(|text| text.trim().is_empty()) {
+        return Err("expected at least one region".to_owned());
+    }
     match scalar::texts(value)? {
         Some(regions) if regions.is_empty() => Err("expected at least one region".to_owned()),
         regions => Ok(regions),

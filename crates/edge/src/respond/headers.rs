@@ -99,9 +99,11 @@ pub(super) fn stream(headers: &mut HeaderMap) {
 /// Everything that helps was tried here already. Only a known wait on a 429 or 503 is worth another request.
 pub(super) fn failed(headers: &mut HeaderMap, failure: &Failure) {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some(wait) = failure.retry_after() {
-        headers.insert(RETRY_AFTER, whole_seconds(wait));
-    }
+    match failure.retry_after() {
+        Some(wait) => headers.insert(RETRY_AFTER, whole_seconds(wait)),
+        // What the upstream wrote was no time.
+        None => headers.remove(RETRY_AFTER),
+    };
     if let Some(limit) = failure.limit() {
         insert(headers, TIMEOUT, &limit.as_secs_f64().to_string());
     }

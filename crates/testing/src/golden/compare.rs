@@ -7,12 +7,17 @@ use serde_json::{Map, Value, json};
 const GENERATED: &str = "<GENERATED_ID>";
 
 /// Members that say nothing when they are empty.
-const EXTENSIONS: [&str; 5] = [
+const EXTENSIONS: [&str; 10] = [
     "annotations",
     "images",
     "prompt_filter_results",
     "content_filter_results",
+    "thinking_blocks",
     "tool_calls",
+    "vertex_ai_citation_metadata",
+    "vertex_ai_grounding_metadata",
+    "vertex_ai_safety_results",
+    "vertex_ai_url_context_metadata",
 ];
 
 /// Lists where two values differ; placeholders in the expected one match what they stand for.
@@ -204,6 +209,24 @@ fn fold_choice(choice: &Value, folded: &mut BTreeMap<String, String>) {
             &call["function"]["arguments"],
         );
     }
+}
+
+/// Whether streams say the same: ids may be made up, and JSON in arguments may be spaced otherwise.
+pub(super) fn say_the_same(expected: &Folded, actual: &Folded) -> bool {
+    let members = |folded: &Folded| {
+        let choices = folded.choices.iter();
+        let members = choices.flat_map(|(index, choice)| {
+            let members = choice.iter();
+            members.map(|(name, text)| ((*index, name.clone()), Value::from(&**text)))
+        });
+        members.collect::<BTreeMap<_, _>>()
+    };
+    let (expected, actual) = (members(expected), members(actual));
+    expected.keys().eq(actual.keys())
+        && expected
+            .values()
+            .zip(actual.values())
+            .all(|(expected, actual)| is_same(expected, actual))
 }
 
 fn note(value: &Value, seen: &mut Vec<String>) {

@@ -8,7 +8,7 @@ use ziggurat_core::FailureKind;
 
 use super::{
     Better,
-    compare::{canonical, diff, fold, is_generated, lean},
+    compare::{canonical, diff, fold, is_generated, lean, say_the_same},
     play::Outcome,
 };
 
@@ -204,11 +204,13 @@ impl Expected<'_> {
             }
         };
         let (choices, usage) = (&wanted.choices, &wanted.usage);
-        compare(
-            "choices",
-            format!("{choices:?}"),
-            format!("{:?}", got.choices),
-        );
+        if !say_the_same(&wanted, &got) {
+            compare(
+                "choices",
+                format!("{choices:?}"),
+                format!("{:?}", got.choices),
+            );
+        }
         compare("usage", usage.to_string(), got.usage.to_string());
         compare(
             "models",

@@ -231,7 +231,7 @@ fn region(config: &Config, deployment: &Deployment) -> RegionFilterLayer {
         }
         _ => RegionFilterLayer::unknown(),
     };
-    let layer = layer.wider_europe(settings.treat_uk_as_eu);
+    let layer = layer.wider_europe(settings.wider_europe);
     match &*settings.allowed_model_region {
         [] => layer,
         allowed => layer.allowed(AllowedRegions::new(allowed.iter().map(String::as_str))),

@@ -82,10 +82,14 @@ fn add_others<'a>(config: &'a Config, groups: &mut Vec<Members<'a>>) {
     let policies = &config.settings.model_group_retry_policy;
     for alias in &config.aliases {
         let has_policy = policies.iter().any(|(name, _)| *name == alias.name);
+        let mut chains = config.fallbacks.general.iter();
+        let has_chain = chains.any(|(name, _)| *name == alias.name);
         let group = groups
             .iter()
             .find(|group| group.name.as_str() == alias.group);
-        if let Some(group) = group.filter(|_| has_policy && !has(groups, &alias.name)) {
+        if let Some(group) =
+            group.filter(|_| (has_policy || has_chain) && !has(groups, &alias.name))
+        {
             more.push(Members {
                 name: alias.name.as_str().into(),
                 deployments: group.deployments.clone(),

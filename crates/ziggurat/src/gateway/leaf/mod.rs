@@ -6,6 +6,8 @@ mod anthropic;
 mod bedrock;
 mod openai;
 mod params;
+#[cfg(feature = "vertex")]
+mod vertex;
 #[cfg(feature = "watsonx")]
 mod watsonx;
 
@@ -70,6 +72,8 @@ fn dialect(params: Params<'_>) -> Result<Spoken, String> {
         Provider::Anthropic => anthropic::dialect(params),
         #[cfg(feature = "bedrock")]
         Provider::Bedrock => bedrock::dialect(params),
+        #[cfg(feature = "vertex")]
+        Provider::VertexAi | Provider::Gemini => vertex::dialect(params),
         #[cfg(feature = "watsonx")]
         Provider::Watsonx | Provider::WatsonxText => watsonx::dialect(params),
         _ => Err(format!("the provider `{provider}` is not supported")),
@@ -86,6 +90,8 @@ pub(super) fn env_defaults(provider: Provider, setting: &str) -> &'static [&'sta
         Provider::Anthropic => ziggurat_anthropic::Anthropic::env_defaults(setting),
         #[cfg(feature = "bedrock")]
         Provider::Bedrock => ziggurat_bedrock::Bedrock::env_defaults(setting),
+        #[cfg(feature = "vertex")]
+        Provider::VertexAi | Provider::Gemini => vertex::face(provider).env_defaults(setting),
         #[cfg(feature = "watsonx")]
         Provider::Watsonx | Provider::WatsonxText => watsonx::env_defaults(setting),
         _ => &[],

@@ -33,6 +33,15 @@ impl<'a> Params<'a> {
         params.text(name).map(str::to_owned)
     }
 
+    /// A parameter that is JSON: as text, or written out as a mapping.
+    #[cfg(feature = "vertex")]
+    pub(super) fn document(self, name: &str) -> Option<String> {
+        match self.deployment.provider_params.get(name)? {
+            Value::Object(members) => serde_json::to_string(members).ok(),
+            _ => self.text(name),
+        }
+    }
+
     pub(super) fn headers(self) -> impl Iterator<Item = (&'a str, &'a str)> {
         let headers = self.deployment.extra_headers.iter();
         headers.map(|(name, value)| (name.as_str(), value.as_str()))

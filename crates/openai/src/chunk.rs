@@ -1,0 +1,69 @@
+//! The parts of a chunk, and of the event that it comes in.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use ziggurat_core::json::Document;
+use ziggurat_provider::sse::{DONE, Event};
+
+use crate::failure::is_error;
+
+/// One of the answers that a chunk brings a piece of.
+#[derive(Deserialize)]
+pub(crate) struct Choice<'a> {
+    #[serde(borrow)]
+    pub(crate) index: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) delta: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) finish_reason: Option<&'a RawValue>,
+}
+
+/// Passes an event without data on as comments, since it keeps the connection alive. What else is in it is unknown text.
+pub(crate) fn pass_comments(event: Event<'_>, out: &mut BytesMut) {
+    let mut comments = event.comments().peekable();
+    if comments.peek().is_none() {
+        out.put_slice(b":\n");
+    }
+    for comment in comments {
+        out.put_slice(comment);
+        out.put_u8(b'\n');
+    }
+    out.put_u8(b'\n');
+}
+
+/// Whether an event is an error in the words of one of the servers that do not call it so in its name.
+pub(crate) fn says_error(document: &Document) -> bool {
+    let names_itself = |name| {
+        document
+            .get(name)
+            .is_some_and(|it| it.as_bytes() == b"\"error\"")
+    };
+    document.get("error").is_some_and(is_error) || names_itself("object") || names_itself("type")
+}
+
+/// Whether the last event of a body is whole, though its blank line is missing: half of one says nothing.
+pub(crate) fn is_whole(event: Event<'_>) -> bool {
+    event.data().is_some_and(|data| {
+        data.trim_ascii() == DONE
+            || event.name() == Some(b"error")
+            || Document::parse(Bytes::copy_from_slice(&data)).is_ok()
+    })
+}
+
+pub(crate) fn index(choice: &Choice<'_>) -> u32 {
+    let index = choice.index.and_then(|index| index.get().parse().ok());
+    index.unwrap_or(0)
+}
+
+pub(crate) fn is_finished(choice: &Choice<'_>) -> bool {
+    // Some servers send an empty reason while a choice goes on.
+    choice
+        .finish_reason
+        .is_some_and(|reason| reason.get() != "\"\"")
+}
+
+/// Where a part of a text starts.
+pub(crate) fn offset(text: &[u8], part: &[u8]) -> usize {
+    part.as_ptr() as usize - text.as_ptr() as usize
+}

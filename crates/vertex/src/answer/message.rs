@@ -1,0 +1,220 @@
+//! What a model says, in OpenAI's words.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::{json, value::RawValue};
+
+use super::wire::{Candidate, Logprobs, Part, Text};
+use crate::request::SIGNATURE;
+
+/// A message, or a piece of one.
+#[derive(Default, Serialize)]
+pub(super) struct Message<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) role: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) content: Option<Option<Cow<'a, str>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reasoning_content: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) thinking_blocks: Vec<Thinking<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) tool_calls: Vec<ToolCall<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) images: Vec<Image>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Thinking<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    thinking: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<Cow<'a, str>>,
+}
+
+#[derive(Serialize)]
+pub(super) struct ToolCall<'a> {
+    index: usize,
+    id: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    function: Function<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_specific_fields: Option<Specific<'a>>,
+}
+
+#[derive(Serialize)]
+struct Function<'a> {
+    name: Cow<'a, str>,
+    arguments: &'a str,
+}
+
+#[derive(Serialize)]
+struct Specific<'a> {
+    thought_signature: Cow<'a, str>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Image {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    index: usize,
+    image_url: Url,
+}
+
+#[derive(Serialize)]
+struct Url {
+    url: String,
+}
+
+impl<'a> Message<'a> {
+    /// Reads the parts of a candidate; its calls are numbered on from `calls`.
+    pub(super) fn of(parts: Vec<Part<'a>>, calls: usize) -> Self {
+        let mut message = Self::default();
+        for part in parts {
+            let signature = part.thought_signature.map(|signature| signature.0);
+            if let Some(call) = part.function_call {
+                let index = calls + message.tool_calls.len();
+                let arguments = call.args.map_or("{}", arguments);
+                let call = ToolCall::new(index, call.name.0, arguments, signature);
+                message.tool_calls.push(call);
+            } else if let Some(blob) = part.inline_data {
+                let (kind, data) = (blob.mime_type.0, blob.data.0);
+                message.images.push(Image {
+                    kind: "image_url",
+                    index: message.images.len(),
+                    image_url: Url {
+                        url: format!("data:{kind};base64,{data}"),
+                    },
+                });
+            } else if let Some(Text(text)) = part.text {
+                if part.thought == Some(true) {
+                    append(&mut message.reasoning_content, text.clone());
+                    message.thinking_blocks.push(Thinking {
+                        kind: "thinking",
+                        thinking: text,
+                        signature,
+                    });
+                } else {
+                    append(message.content.get_or_insert_default(), text);
+                }
+            }
+        }
+        message
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        let has_text = matches!(&self.content, Some(Some(text)) if !text.is_empty());
+        let has_thoughts = !self.thinking_blocks.is_empty();
+        !has_text && !has_thoughts && self.tool_calls.is_empty() && self.images.is_empty()
+    }
+}
+
+impl<'a> ToolCall<'a> {
+    /// Google gives calls no ids. The signature rides on the one that is made, since most clients send back no more.
+    fn new(
+        index: usize,
+        name: Cow<'a, str>,
+        arguments: &'a str,
+        signature: Option<Cow<'a, str>>,
+    ) -> Self {
+        let digits = std::iter::repeat_with(|| fastrand::digit(16)).take(28);
+        let mut id: String = "call_".chars().chain(digits).collect();
+        if let Some(signature) = &signature {
+            id.push_str(SIGNATURE);
+            id.push_str(signature);
+        }
+        Self {
+            index,
+            id,
+            kind: "function",
+            function: Function { name, arguments },
+            provider_specific_fields: signature
+                .map(|thought_signature| Specific { thought_signature }),
+        }
+    }
+}
+
+fn append<'a>(all: &mut Option<Cow<'a, str>>, text: Cow<'a, str>) {
+    match all {
+        Some(all) => all.to_mut().push_str(&text),
+        None => *all = Some(text),
+    }
+}
+
+fn arguments(args: &RawValue) -> &str {
+    match args.get() {
+        "null" => "{}",
+        args => args,
+    }
+}
+
+/// OpenAI's word for a reason to end.
+pub(super) fn finish(native: &str, calls_tools: bool) -> &'static str {
+    match native {
+        "MAX_TOKENS" => "length",
+        "SAFETY" | "RECITATION" | "LANGUAGE" | "OTHER" | "BLOCKLIST" | "PROHIBITED_CONTENT"
+        | "SPII" | "MODEL_ARMOR" => "content_filter",
+        image if image.starts_with("IMAGE_") => "content_filter",
+        _ if calls_tools => "tool_calls",
+        _ => "stop",
+    }
+}
+
+/// Whether what was said before a filter stopped it is held back as well. A recitation does no harm.
+pub(super) fn is_withheld(native: &str) -> bool {
+    native != "RECITATION" && finish(native, false) == "content_filter"
+}
+
+/// The probabilities of tokens.
+pub(super) fn logprobs(result: &Logprobs) -> serde_json::Value {
+    let token = |token: &str, logprob: f64| json!({"token": token, "logprob": logprob, "bytes": token.as_bytes()});
+    let chosen = result.chosen_candidates.iter().enumerate();
+    let content = chosen.map(|(at, chosen)| {
+        let tops = result.top_candidates.get(at);
+        let tops = tops.into_iter().flat_map(|tops| &tops.candidates);
+        let tops: Vec<_> = tops
+            .map(|top| token(&top.token, top.log_probability))
+            .collect();
+        let mut one = token(&chosen.token, chosen.log_probability);
+        one["top_logprobs"] = tops.into();
+        one
+    });
+    json!({"content": content.collect::<Vec<_>>(), "refusal": null})
+}
+
+/// What Google tells of its sources, of one candidate or of several, under LiteLLM's names.
+#[derive(Default, Serialize)]
+pub(super) struct Notes<'a> {
+    #[serde(
+        rename = "vertex_ai_grounding_metadata",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    grounding: Vec<&'a RawValue>,
+    #[serde(
+        rename = "vertex_ai_url_context_metadata",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    urls: Vec<&'a RawValue>,
+    #[serde(
+        rename = "vertex_ai_safety_results",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    safety: Vec<&'a RawValue>,
+    #[serde(
+        rename = "vertex_ai_citation_metadata",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    citations: Vec<&'a RawValue>,
+}
+
+impl<'a> Notes<'a> {
+    pub(super) fn add(&mut self, candidate: &Candidate<'a>) {
+        self.grounding.extend(candidate.grounding_metadata);
+        self.urls.extend(candidate.url_context_metadata);
+        self.safety.extend(candidate.safety_ratings);
+        self.citations.extend(candidate.citation_metadata);
+    }
+}

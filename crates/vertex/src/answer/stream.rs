@@ -1,0 +1,297 @@
+//! Making OpenAI's chunks of a stream of Google's, event by event.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use ziggurat_core::{Failure, FailureKind, Meter};
+use ziggurat_provider::{
+    Streamed,
+    sse::{DONE, DONE_EVENT, Splitter},
+};
+
+use super::{
+    generated_id, invalid,
+    message::{self, Message, Notes},
+    now,
+    usage::{self, Usage},
+    wire::{Candidate, Counts, Generated},
+};
+use crate::{failure::Wire, template::Template};
+
+/// Most choices of one stream; Google makes eight.
+const MOST_CHOICES: usize = 128;
+
+/// The events of a stream.
+pub(super) struct Events {
+    splitter: Splitter,
+    reader: Reader,
+}
+
+/// What is known of a stream while it is read.
+struct Reader {
+    template: Arc<Template>,
+    model: Option<String>,
+    include_usage: bool,
+    meter: Option<Meter>,
+    /// What all chunks share, once the first event came.
+    head: Option<Head>,
+    choices: BTreeMap<u32, State>,
+    counts: Option<Counts>,
+}
+
+struct Head {
+    id: String,
+    created: u64,
+    model: String,
+}
+
+/// How far a choice has come.
+#[derive(Default)]
+struct State {
+    calls: usize,
+    is_finished: bool,
+}
+
+#[derive(Serialize)]
+struct Chunk<'a> {
+    id: &'a str,
+    object: &'static str,
+    created: u64,
+    model: &'a str,
+    choices: &'a [Choice<'a>],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Usage>,
+    #[serde(flatten)]
+    notes: Notes<'a>,
+}
+
+#[derive(Serialize)]
+struct Choice<'a> {
+    index: u32,
+    delta: Message<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logprobs: Option<serde_json::Value>,
+    finish_reason: Option<&'static str>,
+}
+
+/// What an event means for its stream; `None` that it goes on.
+type End = Option<Result<(), Failure>>;
+
+// === impl Events ===
+
+impl Events {
+    pub(super) fn new(
+        template: Arc<Template>,
+        model: Option<String>,
+        include_usage: bool,
+        meter: Option<Meter>,
+    ) -> Self {
+        let reader = Reader {
+            template,
+            model,
+            include_usage,
+            meter,
+            head: None,
+            choices: BTreeMap::new(),
+            counts: None,
+        };
+        Self {
+            splitter: Splitter::new(),
+            reader,
+        }
+    }
+
+    pub(super) fn chunk(&mut self, data: Bytes) -> Streamed {
+        let mut out = BytesMut::new();
+        self.splitter.push(data);
+        let end = loop {
+            match self.splitter.next_event() {
+                Ok(Some(event)) => {
+                    let Some(data) = event.data() else { continue };
+                    if let Some(end) = self.reader.event(&data, &mut out) {
+                        break Some(end);
+                    }
+                }
+                Ok(None) => break None,
+                Err(too_long) => {
+                    let failure = Failure::new(FailureKind::InvalidResponse);
+                    break Some(Err(failure.with_source(too_long)));
+                }
+            }
+        };
+        let data = out.freeze();
+        Streamed { data, end }
+    }
+
+    pub(super) fn end(&mut self, broken: Option<Failure>) -> Streamed {
+        let mut out = BytesMut::new();
+        // Half of an event says nothing; a whole one may lack its blank line.
+        let last = self.splitter.rest().and_then(|event| event.data());
+        let last = last
+            .filter(|data| broken.is_none() && serde_json::from_slice::<&RawValue>(data).is_ok());
+        let end = last.and_then(|data| self.reader.event(&data, &mut out));
+        let end = end.unwrap_or_else(|| self.reader.end(broken, &mut out));
+        let data = out.freeze();
+        Streamed {
+            data,
+            end: Some(end),
+        }
+    }
+}
+
+// === impl Reader ===
+
+impl Reader {
+    fn event(&mut self, data: &[u8], out: &mut BytesMut) -> End {
+        let data = data.trim_ascii();
+        if data.is_empty() || data == DONE {
+            return None;
+        }
+        let template = &self.template;
+        if let Ok(generated) = serde_json::from_slice::<Generated<'_>>(data)
+            && generated.error.is_none()
+        {
+            return self.generated(generated, out).err().map(Err);
+        }
+        Some(Err(match Wire::in_answer(data, &template.secrets()) {
+            Some(wire) => wire.in_band(template.face.label()),
+            None => invalid("the upstream's stream has an unreadable event"),
+        }))
+    }
+
+    fn generated(&mut self, generated: Generated<'_>, out: &mut BytesMut) -> Result<(), Failure> {
+        if self.head.is_none() {
+            let id = generated.response_id.map(|id| id.0.into_owned());
+            let native = generated
+                .model_version
+                .map(|version| version.0.into_owned());
+            let own = self.model.clone().or(native);
+            self.head = Some(Head {
+                id: id.filter(|id| !id.is_empty()).unwrap_or_else(generated_id),
+                created: now(),
+                model: own.unwrap_or_else(|| self.template.name.to_string()),
+            });
+        }
+        if let Some(counts) = generated.usage_metadata
+            && usage::tells(&counts)
+        {
+            usage::record(self.meter.as_ref(), &counts);
+            self.counts = Some(counts);
+        }
+        let candidates = generated.candidates.unwrap_or_default();
+        let blocked = generated.prompt_feedback.and_then(|it| it.block_reason);
+        if candidates.is_empty() && blocked.is_some() && self.choices.is_empty() {
+            self.choices.entry(0).or_default().is_finished = true;
+            let delta = Message {
+                role: Some("assistant"),
+                ..Message::default()
+            };
+            self.write(finished(0, delta, "content_filter"), Notes::default(), out);
+        }
+        for (at, candidate) in (0..).zip(candidates) {
+            self.candidate(at, candidate, out)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what a candidate says, and then that it has ended.
+    fn candidate(
+        &mut self,
+        at: u32,
+        mut candidate: Candidate<'_>,
+        out: &mut BytesMut,
+    ) -> Result<(), Failure> {
+        let index = candidate.index.unwrap_or(at);
+        let is_new = !self.choices.contains_key(&index);
+        if is_new && self.choices.len() == MOST_CHOICES {
+            return Err(invalid("the upstream's stream has too many choices"));
+        }
+        let state = self.choices.entry(index).or_default();
+        if state.is_finished {
+            return Ok(());
+        }
+        let mut notes = Notes::default();
+        notes.add(&candidate);
+        let parts = candidate.content.take().and_then(|content| content.parts);
+        let mut delta = Message::of(parts.unwrap_or_default(), state.calls);
+        state.calls += delta.tool_calls.len();
+        let calls_tools = state.calls > 0;
+        let native = candidate.finish_reason;
+        state.is_finished = native.is_some();
+        let mut role = is_new.then_some("assistant");
+        if !delta.is_empty() || (is_new && native.is_none()) {
+            delta.role = role.take();
+            let choice = Choice {
+                index,
+                delta,
+                logprobs: candidate.logprobs_result.as_ref().map(message::logprobs),
+                finish_reason: None,
+            };
+            self.write(choice, notes, out);
+        }
+        if let Some(native) = native {
+            let delta = Message {
+                role,
+                ..Message::default()
+            };
+            let reason = message::finish(&native, calls_tools);
+            self.write(finished(index, delta, reason), Notes::default(), out);
+        }
+        Ok(())
+    }
+
+    fn write(&self, choice: Choice<'_>, notes: Notes<'_>, out: &mut BytesMut) {
+        self.chunk(&[choice], None, notes, out);
+    }
+
+    fn chunk(
+        &self,
+        choices: &[Choice<'_>],
+        usage: Option<Usage>,
+        notes: Notes<'_>,
+        out: &mut BytesMut,
+    ) {
+        let Some(head) = &self.head else { return };
+        let chunk = Chunk {
+            id: &head.id,
+            object: "chat.completion.chunk",
+            created: head.created,
+            model: &head.model,
+            choices,
+            usage,
+            notes,
+        };
+        out.put_slice(b"data: ");
+        serde_json::to_writer((&mut *out).writer(), &chunk).expect("our own types are JSON");
+        out.put_slice(b"\n\n");
+    }
+
+    /// Ends a stream: Google's just stop, so that only finish reasons tell whether one is complete.
+    fn end(&mut self, broken: Option<Failure>, out: &mut BytesMut) -> Result<(), Failure> {
+        let is_complete = self.choices.values().all(|state| state.is_finished);
+        if self.choices.is_empty() || !is_complete {
+            return Err(broken.unwrap_or_else(|| {
+                Failure::new(FailureKind::Disconnected)
+                    .with_message("the upstream's stream ended before its answer did")
+            }));
+        }
+        if self.include_usage
+            && let Some(counts) = &self.counts
+        {
+            self.chunk(&[], Some(Usage::of(counts)), Notes::default(), out);
+        }
+        out.put_slice(DONE_EVENT);
+        Ok(())
+    }
+}
+
+fn finished<'a>(index: u32, delta: Message<'a>, reason: &'static str) -> Choice<'a> {
+    Choice {
+        index,
+        delta,
+        logprobs: None,
+        finish_reason: Some(reason),
+    }
+}

@@ -1,0 +1,20 @@
+#![doc = include_str!("../README.md")]
+
+mod answer;
+mod auth;
+mod builder;
+mod dialect;
+mod error;
+mod failure;
+mod model;
+mod partner;
+mod request;
+mod template;
+mod url;
+
+pub use self::{
+    builder::Builder,
+    dialect::{Face, Vertex},
+    error::ConfigError,
+    partner::{Partner, PartnerBuilder},
+};

@@ -1,0 +1,138 @@
+//! Making Google's request of OpenAI's.
+
+mod config;
+mod media;
+mod messages;
+mod node;
+mod object;
+mod parts;
+mod schema;
+mod thinking;
+mod tools;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use ziggurat_core::{Failure, JsonBody};
+use ziggurat_provider::{
+    Call,
+    params::{self, refusal},
+};
+
+pub(crate) use self::messages::SIGNATURE;
+use self::{config::Config, object::Object, tools::Tools};
+use crate::template::Template;
+
+/// What a request asked for, as far as the answer shows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub(crate) stream: bool,
+    /// The chunk that tells the usage.
+    pub(crate) usage: bool,
+}
+
+/// Google's own members at the top of a request, in either spelling.
+const NATIVE: [(&str, &str); 9] = [
+    ("safetySettings", "safetySettings"),
+    ("safety_settings", "safetySettings"),
+    ("cachedContent", "cachedContent"),
+    ("cached_content", "cachedContent"),
+    ("labels", "labels"),
+    ("toolConfig", "toolConfig"),
+    ("tool_config", "toolConfig"),
+    ("modelArmorConfig", "modelArmorConfig"),
+    ("model_armor_config", "modelArmorConfig"),
+];
+
+/// Parameters of OpenAI's that Gemini has nothing like, though answers would differ.
+const UNSUPPORTED: [&str; 4] = ["logit_bias", "prediction", "verbosity", "function_call"];
+
+/// Parameters of OpenAI's that say nothing to Google, and change no answer.
+const SILENT: [&str; 11] = [
+    "model",
+    "messages",
+    "stream",
+    "stream_options",
+    "user",
+    "store",
+    "metadata",
+    "service_tier",
+    "safety_identifier",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+];
+
+/// Makes the body for the upstream.
+pub(crate) fn translate(template: &Template, call: Call<'_>) -> Result<(Bytes, Asked), Failure> {
+    let mut body = params::body(call, &template.defaults);
+    let permits = template.unsupported.permits(&mut body);
+    let stream = call.stream();
+    let asked = Asked {
+        stream,
+        usage: stream && asks_for_usage(&body),
+    };
+    let mut unsupported: Vec<String> = Vec::new();
+    let mut out = Object::default();
+    let mut config = Config::new(template.model);
+    let mut tools = Tools::default();
+    for (name, value) in body.members() {
+        if value == b"null" || SILENT.contains(&&*name) {
+            continue;
+        }
+        let is_allowed = permits.allow(&name);
+        if let Some((_, native)) = NATIVE.iter().find(|(ours, _)| *ours == name) {
+            out.set(*native, Bytes::copy_from_slice(value));
+        } else if tools.take(&name, value)? {
+            if name == "parallel_tool_calls" && value == b"false" && !is_allowed {
+                unsupported.push(name.into_owned());
+            }
+        } else if !is_allowed && (config.is_unsupported(&name) || UNSUPPORTED.contains(&&*name)) {
+            unsupported.push(name.into_owned());
+        } else if !config.take(&name, value)? && (is_allowed || !permits.drop()) {
+            // Google refuses what it does not know, and names it.
+            out.set(name.into_owned(), Bytes::copy_from_slice(value));
+        }
+    }
+    // A single tool is not called in parallel to others.
+    unsupported.retain(|name| name != "parallel_tool_calls" || tools.count() > 1);
+    if !unsupported.is_empty() && !permits.drop() {
+        return Err(refused(template, &unsupported));
+    }
+    let messages = body.get("messages").unwrap_or(b"null");
+    let conversation = messages::read(messages, template)?;
+    let mut whole = Object::default();
+    whole.set_value("contents", &conversation.contents);
+    if !conversation.system.is_empty() {
+        let parts = serde_json::json!({"parts": conversation.system});
+        whole.set_value("system_instruction", &parts);
+    }
+    tools.finish(&mut whole, &mut out);
+    config.finish(&mut whole);
+    for (name, value) in out.into_members() {
+        whole.set(name, value);
+    }
+    Ok((whole.print(), asked))
+}
+
+/// The failure that names parameters, in the words that clients of LiteLLM know.
+fn refused(template: &Template, names: &[String]) -> Failure {
+    let list = names.iter().map(|name| format!("'{name}'"));
+    let message = format!(
+        "{} does not support parameters: [{}], for model={}",
+        template.face.prefix(),
+        list.collect::<Vec<_>>().join(", "),
+        template.name
+    );
+    refusal(&names[0], message)
+}
+
+/// Whether the client wants the chunk that tells the usage.
+fn asks_for_usage(body: &JsonBody) -> bool {
+    #[derive(Deserialize)]
+    struct Options {
+        include_usage: Option<bool>,
+    }
+    let options: Option<Options> = body
+        .get("stream_options")
+        .and_then(|options| serde_json::from_slice(options).ok());
+    options.is_some_and(|options| options.include_usage == Some(true))
+}

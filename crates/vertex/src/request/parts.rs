@@ -1,0 +1,68 @@
+//! Google's messages, as they are sent.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// One turn.
+#[derive(Serialize)]
+pub(super) struct Content<'a> {
+    pub(super) role: &'static str,
+    pub(super) parts: Vec<Part<'a>>,
+    /// Whether it holds the results of functions: they stay apart from what a user says.
+    #[serde(skip)]
+    pub(super) has_results: bool,
+}
+
+#[derive(Serialize)]
+pub(super) struct Part<'a> {
+    #[serde(flatten)]
+    pub(super) data: Data<'a>,
+    #[serde(rename = "thoughtSignature", skip_serializing_if = "Option::is_none")]
+    pub(super) signature: Option<Cow<'a, str>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Data<'a> {
+    Text(Cow<'a, str>),
+    #[serde(rename = "inline_data")]
+    Inline {
+        mime_type: Cow<'a, str>,
+        data: Cow<'a, str>,
+    },
+    #[serde(rename = "file_data")]
+    File {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        mime_type: Option<Cow<'a, str>>,
+        file_uri: Cow<'a, str>,
+    },
+    FunctionCall {
+        name: Cow<'a, str>,
+        args: Box<RawValue>,
+    },
+    FunctionResponse {
+        name: Cow<'a, str>,
+        response: Box<RawValue>,
+    },
+}
+
+impl<'a> From<Data<'a>> for Part<'a> {
+    fn from(data: Data<'a>) -> Self {
+        Self {
+            data,
+            signature: None,
+        }
+    }
+}
+
+impl<'a> Part<'a> {
+    pub(super) fn text(text: impl Into<Cow<'a, str>>) -> Self {
+        Data::Text(text.into()).into()
+    }
+
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self.data, Data::Text(_))
+    }
+}

@@ -1,0 +1,198 @@
+//! Tools, and which of them to call.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{json, value::RawValue};
+use ziggurat_core::Failure;
+use ziggurat_provider::params::refusal;
+
+use super::{node::Node, object::Object, schema};
+
+/// The tools of a request.
+#[derive(Default)]
+pub(super) struct Tools {
+    functions: Vec<Bytes>,
+    /// Google's own, each with its settings.
+    own: Vec<Bytes>,
+    choice: Option<Bytes>,
+}
+
+#[derive(Deserialize)]
+struct Tool<'a> {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    #[serde(borrow)]
+    function: Option<&'a RawValue>,
+    #[serde(borrow, alias = "functionDeclarations")]
+    function_declarations: Option<Vec<&'a RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct Function<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    description: Option<String>,
+    #[serde(borrow)]
+    parameters: Option<&'a RawValue>,
+}
+
+impl Tools {
+    /// Takes a parameter of the request, if it is one about tools.
+    pub(super) fn take(&mut self, name: &str, value: &[u8]) -> Result<bool, Failure> {
+        match name {
+            "tools" => {
+                let tools: Vec<&RawValue> = serde_json::from_slice(value)
+                    .map_err(|_| refusal("tools", "tools must be a list"))?;
+                for (at, tool) in tools.into_iter().enumerate() {
+                    self.tool(tool, at)?;
+                }
+            }
+            "functions" => {
+                let functions: Vec<&RawValue> = serde_json::from_slice(value)
+                    .map_err(|_| refusal("functions", "functions must be a list"))?;
+                for (at, function) in functions.into_iter().enumerate() {
+                    self.function(function, &format!("functions[{at}]"))?;
+                }
+            }
+            "tool_choice" => self.choice = Some(choice(value)?),
+            "web_search_options" => self.own.push(Bytes::from_static(br#"{"googleSearch":{}}"#)),
+            "parallel_tool_calls" => {}
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// How many functions may be called.
+    pub(super) fn count(&self) -> usize {
+        self.functions.len()
+    }
+
+    /// Writes them; `native` has what the request says in Google's words.
+    pub(super) fn finish(self, whole: &mut Object, native: &mut Object) {
+        let mut tools: Vec<Vec<u8>> = Vec::new();
+        if !self.functions.is_empty() {
+            let functions = self.functions.join(&b","[..]);
+            tools.push([br#"{"function_declarations":["#, &functions[..], b"]}"].concat());
+        }
+        let has_functions = !self.functions.is_empty();
+        tools.extend(self.own.iter().map(|tool| tool.to_vec()));
+        if !tools.is_empty() {
+            let tools = tools.join(&b","[..]);
+            whole.set("tools", [b"[", &tools[..], b"]"].concat().into());
+        }
+        if let Some(choice) = self.choice
+            && has_functions
+            && !native.contains("toolConfig")
+        {
+            let config = [br#"{"functionCallingConfig":"#, &choice[..], b"}"].concat();
+            whole.set("toolConfig", config.into());
+        }
+    }
+
+    fn tool(&mut self, raw: &RawValue, at: usize) -> Result<(), Failure> {
+        let name = format!("tools[{at}]");
+        let Ok(tool) = serde_json::from_str::<Tool<'_>>(raw.get()) else {
+            return Err(refusal(&name, format!("{name} is no tool")));
+        };
+        match (tool.kind.as_deref(), tool.function) {
+            (Some("function") | None, Some(function)) => {
+                self.function(function, &format!("{name}.function"))
+            }
+            (Some("web_search" | "web_search_preview"), _) => {
+                self.own.push(Bytes::from_static(br#"{"googleSearch":{}}"#));
+                Ok(())
+            }
+            (None, None) => {
+                match tool.function_declarations {
+                    Some(functions) => {
+                        let functions = functions.into_iter();
+                        let raw = functions.map(|it| Bytes::copy_from_slice(it.get().as_bytes()));
+                        self.functions.extend(raw);
+                    }
+                    None => self.own.push(Bytes::copy_from_slice(raw.get().as_bytes())),
+                }
+                Ok(())
+            }
+            (Some(_), _) => {
+                let message = format!("{name}.type is not one that Gemini models have");
+                Err(refusal(&name, message))
+            }
+        }
+    }
+
+    fn function(&mut self, raw: &RawValue, name: &str) -> Result<(), Failure> {
+        let invalid = |problem: &str| refusal(name, format!("{name}: {problem}"));
+        let function: Function<'_> =
+            serde_json::from_str(raw.get()).map_err(|_| invalid("a function must have a name"))?;
+        let mut out = Object::default();
+        out.set_value("name", &function.name);
+        if let Some(description) = &function.description {
+            out.set_value("description", description);
+        }
+        if let Some(parameters) = function.parameters {
+            let node: Node<'_> = serde_json::from_str(parameters.get())
+                .map_err(|_| invalid("its parameters are no schema"))?;
+            let schema = schema::google(&node, false).map_err(invalid)?;
+            // Google refuses an object without properties.
+            let is_empty = schema
+                .get("properties")
+                .is_none_or(|properties| properties.members().is_empty());
+            let is_object = schema.get("type").and_then(Node::as_text) == Some("object");
+            let says_nothing = schema.members().is_empty() || (is_object && is_empty);
+            if !says_nothing {
+                out.set_value("parameters", &schema);
+            }
+        }
+        self.functions.push(out.print());
+        Ok(())
+    }
+}
+
+/// Google's `functionCallingConfig` for OpenAI's `tool_choice`.
+fn choice(value: &[u8]) -> Result<Bytes, Failure> {
+    #[derive(Deserialize)]
+    struct Name {
+        name: String,
+    }
+    #[derive(Deserialize)]
+    struct Allowed {
+        mode: String,
+        tools: Vec<Named>,
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        function: Option<Name>,
+        name: Option<String>,
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Choice {
+        Word(String),
+        Allowed { allowed_tools: Allowed },
+        Named(Named),
+    }
+    let invalid = || refusal("tool_choice", "tool_choice is none that is known");
+    let name = |named: Named| named.function.map(|function| function.name).or(named.name);
+    let config = match serde_json::from_slice(value).map_err(|_| invalid())? {
+        Choice::Word(word) => match &*word {
+            "auto" => json!({"mode": "AUTO"}),
+            "required" | "any" => json!({"mode": "ANY"}),
+            "none" => json!({"mode": "NONE"}),
+            _ => return Err(invalid()),
+        },
+        Choice::Named(named) => {
+            let name = name(named).ok_or_else(invalid)?;
+            json!({"mode": "ANY", "allowed_function_names": [name]})
+        }
+        Choice::Allowed { allowed_tools } => {
+            let names: Vec<_> = allowed_tools.tools.into_iter().filter_map(name).collect();
+            match &*allowed_tools.mode {
+                "required" => json!({"mode": "ANY", "allowed_function_names": names}),
+                _ => json!({"mode": "VALIDATED", "allowed_function_names": names}),
+            }
+        }
+    };
+    Ok(config.to_string().into())
+}

@@ -1,0 +1,333 @@
+//! Streams, however they are cut, and whatever they hold.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+use bytes::Bytes;
+use http::{Request, Response};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use ziggurat_core::{ContentFiltered, Failure, FailureKind, JsonBody, Meter, json::Document};
+use ziggurat_provider::{Call, Dialect, Exchange};
+use ziggurat_vertex::{Face, Vertex};
+
+fn exchange(stream: bool, meter: &Meter) -> Box<dyn Exchange> {
+    let body = json!({
+        "model": "any", "messages": [{"role": "user", "content": "Hi"}], "stream": stream,
+        "stream_options": {"include_usage": true},
+    });
+    let body = Document::parse(body.to_string().into()).unwrap();
+    let mut request = Request::new(JsonBody::new(body));
+    request.extensions_mut().insert(meter.clone());
+    let dialect = Vertex::builder(Face::Gemini, "gemini-2.5-flash").api_key("gem-key-0123");
+    let dialect = dialect.build().unwrap();
+    dialect.prepare(Call::new(&request, &[])).unwrap().exchange
+}
+
+/// Plays a stream in pieces; gives the chunks, without what differs from call to call, and the end.
+fn play(pieces: &[&[u8]]) -> (Vec<Value>, Result<(), Failure>) {
+    let mut exchange = exchange(true, &Meter::new());
+    let mut text = Vec::new();
+    let mut end = None;
+    for piece in pieces {
+        let streamed = exchange.chunk(Bytes::copy_from_slice(piece));
+        text.extend_from_slice(&streamed.data);
+        end = streamed.end;
+        if end.is_some() {
+            break;
+        }
+    }
+    let end = end.unwrap_or_else(|| {
+        let streamed = exchange.end(None);
+        text.extend_from_slice(&streamed.data);
+        streamed.end.unwrap()
+    });
+    let text = String::from_utf8(text).unwrap();
+    let data = text
+        .split("\n\n")
+        .filter_map(|it| it.strip_prefix("data: "));
+    let chunks = data.map(|data| {
+        let mut chunk: Value = serde_json::from_str(data).unwrap_or_else(|_| data.into());
+        let Some(members) = chunk.as_object_mut() else {
+            return chunk;
+        };
+        members.remove("created");
+        for choice in chunk["choices"].as_array_mut().into_iter().flatten() {
+            for call in choice
+                .pointer_mut("/delta/tool_calls")
+                .and_then(Value::as_array_mut)
+                .into_iter()
+                .flatten()
+            {
+                let id = call["id"].as_str().unwrap().to_owned();
+                call["id"] = id
+                    .chars()
+                    .skip("call_".len() + 28)
+                    .collect::<String>()
+                    .into();
+            }
+        }
+        chunk
+    });
+    (chunks.collect(), end)
+}
+
+fn event(value: &Value) -> String {
+    format!("data: {value}\r\n\r\n")
+}
+
+fn part(part: &Value) -> Value {
+    json!({
+        "candidates": [{"content": {"role": "model", "parts": [part]}}],
+        "usageMetadata": {"trafficType": "ON_DEMAND"}, "responseId": "r-1",
+    })
+}
+
+fn whole() -> String {
+    let call =
+        json!({"functionCall": {"name": "f", "args": {"a": "ü"}}, "thoughtSignature": "SIG"});
+    let last = json!({
+        "candidates": [{"content": {"parts": [{"text": ""}]}, "finishReason": "STOP", "index": 0}],
+        "usageMetadata": {
+            "promptTokenCount": 8, "candidatesTokenCount": 3, "thoughtsTokenCount": 2,
+            "cachedContentTokenCount": 4, "totalTokenCount": 13,
+        },
+    });
+    [
+        event(&part(&json!({"text": "Grü", "thought": true}))),
+        ": ping\n\n".to_owned(),
+        event(&part(&json!({"text": "ße 👋"}))),
+        event(&part(&call)),
+        event(&part(&call)),
+        event(&last),
+    ]
+    .concat()
+}
+
+fn chunks_of_whole() -> Vec<Value> {
+    let chunk = |delta: Value, finish: Value| {
+        json!({
+            "id": "r-1", "object": "chat.completion.chunk", "model": "gemini-2.5-flash",
+            "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+        })
+    };
+    let call = |index: u32| {
+        json!({"tool_calls": [{
+            "index": index, "id": "__thought__SIG", "type": "function",
+            "function": {"name": "f", "arguments": r#"{"a":"ü"}"#},
+            "provider_specific_fields": {"thought_signature": "SIG"},
+        }]})
+    };
+    let thought = json!({
+        "role": "assistant", "reasoning_content": "Grü",
+        "thinking_blocks": [{"type": "thinking", "thinking": "Grü"}],
+    });
+    vec![
+        chunk(thought, Value::Null),
+        chunk(json!({"content": "ße 👋"}), Value::Null),
+        chunk(call(0), Value::Null),
+        chunk(call(1), Value::Null),
+        chunk(json!({}), "tool_calls".into()),
+        json!({
+            "id": "r-1", "object": "chat.completion.chunk", "model": "gemini-2.5-flash", "choices": [],
+            "usage": {
+                "prompt_tokens": 8, "completion_tokens": 5, "total_tokens": 13,
+                "prompt_tokens_details": {"cached_tokens": 4},
+                "completion_tokens_details": {"reasoning_tokens": 2},
+                "cache_read_input_tokens": 4,
+            },
+        }),
+        "[DONE]".into(),
+    ]
+}
+
+#[test]
+fn each_event_becomes_a_chunk() {
+    let (chunks, end) = play(&[whole().as_bytes()]);
+    assert_eq!(chunks, chunks_of_whole());
+    end.unwrap();
+}
+
+#[test]
+fn an_event_leaves_as_soon_as_it_is_whole() {
+    let mut exchange = exchange(true, &Meter::new());
+    let text = event(&part(&json!({"text": "a"})));
+    let (first, last) = text.split_at(text.len() - 1);
+    assert!(
+        exchange
+            .chunk(Bytes::copy_from_slice(&first.as_bytes()[..first.len() - 2]))
+            .data
+            .is_empty()
+    );
+    let rest = [&first.as_bytes()[first.len() - 2..], last.as_bytes()].concat();
+    let streamed = exchange.chunk(rest.into());
+    assert!(streamed.data.ends_with(b"\n\n") && streamed.end.is_none());
+}
+
+#[test]
+fn a_stream_is_complete_once_each_choice_has_ended() {
+    let text = json!({"text": "a"});
+    let (_, end) = play(&[event(&part(&text)).as_bytes()]);
+    assert_eq!(end.unwrap_err().kind(), FailureKind::Disconnected);
+    let (_, end) = play(&[]);
+    assert_eq!(end.unwrap_err().kind(), FailureKind::Disconnected);
+    let two = json!({"candidates": [
+        {"index": 0, "content": {"parts": [text]}, "finishReason": "STOP"},
+        {"index": 1, "content": {"parts": [text]}},
+    ]});
+    let (_, end) = play(&[event(&two).as_bytes()]);
+    assert!(end.is_err());
+    let other = json!({"candidates": [{"index": 1, "finishReason": "MAX_TOKENS"}]});
+    let (chunks, end) = play(&[event(&two).as_bytes(), event(&other).trim_end().as_bytes()]);
+    end.unwrap();
+    let finish = |at: usize| chunks[at]["choices"][0]["finish_reason"].clone();
+    assert_eq!((finish(1), finish(3)), (json!("stop"), json!("length")));
+    // The connection broke, but all had come.
+    let mut exchange = exchange(true, &Meter::new());
+    let done = json!({"candidates": [{"finishReason": "STOP"}]});
+    exchange.chunk(event(&done).into());
+    let streamed = exchange.end(Some(FailureKind::Disconnected.into()));
+    streamed.end.unwrap().unwrap();
+}
+
+#[test]
+fn errors_inside_streams_keep_their_meaning() {
+    let error = |code: u16, status: &str, message: &str| json!({"error": {"code": code, "status": status, "message": message}});
+    let cases = [
+        (error(503, "UNAVAILABLE", "x"), FailureKind::Server, 503),
+        (
+            error(429, "RESOURCE_EXHAUSTED", "x"),
+            FailureKind::RateLimited,
+            429,
+        ),
+        (
+            error(400, "INVALID_ARGUMENT", "The response was blocked."),
+            FailureKind::ContentPolicy,
+            400,
+        ),
+        (
+            json!([error(403, "PERMISSION_DENIED", "x")]),
+            FailureKind::PermissionDenied,
+            403,
+        ),
+        (json!({"error": {"message": "x"}}), FailureKind::Server, 500),
+        (json!({"error": "x"}), FailureKind::InvalidResponse, 502),
+        (json!([1]), FailureKind::InvalidResponse, 502),
+    ];
+    for (value, kind, status) in cases {
+        let (_, end) = play(&[event(&value).as_bytes()]);
+        let failure = end.unwrap_err();
+        assert_eq!(
+            (failure.kind(), failure.status().as_u16()),
+            (kind, status),
+            "{value}"
+        );
+    }
+}
+
+#[test]
+fn a_blocked_prompt_is_a_filtered_answer() {
+    let blocked = json!({"promptFeedback": {"blockReason": "SAFETY"}});
+    let (chunks, end) = play(&[event(&blocked).as_bytes()]);
+    end.unwrap();
+    assert_eq!(chunks[0]["choices"][0]["finish_reason"], "content_filter");
+    let mut plain = exchange(false, &Meter::new());
+    plain.plain(blocked.to_string().into()).unwrap();
+    let mut response = Response::new(());
+    plain.tell(response.extensions_mut());
+    assert!(response.extensions().get::<ContentFiltered>().is_some());
+}
+
+#[test]
+fn tokens_are_written_to_the_meter() {
+    let meter = Meter::new();
+    exchange(true, &meter).chunk(whole().into());
+    assert_eq!((meter.input(), meter.output()), (Some(8), Some(5)));
+    let meter = Meter::new();
+    let plain =
+        json!({"candidates": [{"finishReason": "STOP"}], "usageMetadata": {"promptTokenCount": 3}});
+    exchange(false, &meter)
+        .plain(plain.to_string().into())
+        .unwrap();
+    assert_eq!((meter.input(), meter.output()), (Some(3), Some(0)));
+}
+
+#[test]
+fn a_plain_answer_without_an_answer_is_a_failure() {
+    for body in [
+        "{}",
+        "",
+        "[]",
+        "{\"candidates\":[]}",
+        "{\"candidates\":7}",
+        "<html>",
+    ] {
+        let failure = exchange(false, &Meter::new())
+            .plain(body.into())
+            .unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::InvalidResponse, "{body}");
+    }
+    let error = json!({"error": {"code": 429, "message": "x"}});
+    let failure = exchange(false, &Meter::new())
+        .plain(error.to_string().into())
+        .unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::RateLimited);
+}
+
+#[test]
+fn one_event_cannot_take_all_memory() {
+    let mut exchange = exchange(true, &Meter::new());
+    let piece = Bytes::from(vec![b'x'; 1024 * 1024]);
+    let ended = (0..64).find_map(|_| exchange.chunk(piece.clone()).end);
+    assert_eq!(
+        ended.unwrap().unwrap_err().kind(),
+        FailureKind::InvalidResponse
+    );
+}
+
+#[test]
+fn many_choices_cannot_take_all_memory() {
+    let candidates: Vec<_> = (0..1000).map(|index| json!({"index": index})).collect();
+    let (_, end) = play(&[event(&json!({"candidates": candidates})).as_bytes()]);
+    assert_eq!(end.unwrap_err().kind(), FailureKind::InvalidResponse);
+}
+
+proptest! {
+    #[test]
+    fn any_cut_gives_the_same_chunks(cuts in proptest::collection::vec(0_usize..1200, 0..40)) {
+        let text = whole();
+        let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut.min(text.len())).collect();
+        cuts.sort_unstable();
+        let mut pieces = Vec::new();
+        let mut start = 0;
+        for cut in cuts {
+            pieces.push(&text.as_bytes()[start..cut]);
+            start = cut;
+        }
+        pieces.push(&text.as_bytes()[start..]);
+        let (chunks, end) = play(&pieces);
+        prop_assert_eq!(chunks, chunks_of_whole());
+        prop_assert!(end.is_ok());
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_no_panic(
+        pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..200), 0..10),
+        json in "[\\[\\]{}\":,a-z0-9 ]{0,80}",
+        nested in prop::sample::select(vec![
+            "{\"candidates\":[{\"content\":", "{\"error\":", "{\"usageMetadata\":", "{\"promptFeedback\":", "",
+        ]),
+    ) {
+        let event = format!("data: {nested}{json}\n\n");
+        let mut all: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+        all.push(event.as_bytes());
+        let (chunks, _) = play(&all);
+        prop_assert!(chunks.len() <= 12);
+        for bytes in all {
+            let mut body = Bytes::copy_from_slice(bytes);
+            let _ = exchange(false, &Meter::new()).plain(body.clone());
+            let (head, ()) = Response::builder().status(400).body(()).unwrap().into_parts();
+            let failure = exchange(false, &Meter::new()).refused(&head, &mut body);
+            prop_assert!(failure.upstream().unwrap().message().len() < 10_000);
+        }
+    }
+}
