@@ -18,6 +18,7 @@ use crate::{
     future::State,
     job::{Busy, Job},
     left::Left,
+    levels::Levels,
     queue::Queue,
     ranking::Ranking,
     refusal::{self, Refusal},
@@ -354,7 +355,11 @@ impl<S, P, C> Balance<S, P, C> {
     /// Sorts those that would have taken the request as well.
     fn left(&self, index: usize, others: impl Iterator<Item = usize>, tried: &Tried) -> Left {
         let declared = |index: usize| &**self.endpoints()[index].declared();
-        tried.read(|attempts| Left::of(declared(index), others.map(declared), attempts))
+        let levels = match self.pool().is_ordered() {
+            true => Levels::of(tried).with(declared(index).level()),
+            false => Levels::default().with(f64::INFINITY),
+        };
+        tried.read(|attempts| Left::of(declared(index), others.map(declared), attempts, levels))
     }
 
     /// Calls an endpoint; `left` tells where the request could have gone as well.

@@ -178,6 +178,11 @@ impl Declared {
         valid.then_some(value)
     }
 
+    /// Returns the order as a number to compare by: those without one come last.
+    pub(crate) fn level(&self) -> f64 {
+        self.order.unwrap_or(f64::INFINITY)
+    }
+
     /// Returns what it is good for in one minute, if anything is declared.
     pub(crate) fn limits(&self) -> Option<Limits> {
         // 0 is a weight and no limit, as in LiteLLM. A fraction of a request is one.

@@ -13,7 +13,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 use tower_service::Service;
 use tracing::instrument::Instrumented;
-use ziggurat_core::{Admit, BoxError, Classify, Failure};
+use ziggurat_core::{Admit, BoxError, Classify, Failure, Tried};
 
 use crate::{Balance, Pick, ResponseBody, call::Call, choose::Wait};
 
@@ -94,7 +94,9 @@ where
                 StateProj::Calling { call, mut future } => {
                     let result = ready!(future.as_mut().poll(cx)).map_err(Failure::wrap);
                     let call = call.take().expect(ENDS_ONCE);
-                    return Poll::Ready(call.end(future.span(), balance.classifier(), result));
+                    let none_before = |tried: &Tried| balance.none_before(tried);
+                    let (span, classify) = (future.span(), balance.classifier());
+                    return Poll::Ready(call.end(span, classify, none_before, result));
                 }
             };
             let was_polled = matches!(&next, State::Waiting { wait, .. } if wait.was_polled());
