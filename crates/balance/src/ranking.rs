@@ -168,8 +168,9 @@ impl<'a> Ranking<'a> {
         self.tried.sort_unstable_by_key(|tried| Reverse(key(tried)));
     }
 
-    /// Draws the next: as the policy picks among the untried of the lowest order, then among the limited and those of an
-    /// order that the request has left; then of the tried the one that asks for no wait, or whose wait is over first, and of several the one tried longest ago.
+    /// Draws the next: as the policy picks among the untried of the lowest order, then among the limited and those of
+    /// an order that the request has left; then of the tried the one that asks for no wait, or whose wait is over
+    /// first, and of several the one tried longest ago.
     pub(crate) fn draw(&mut self, policy: &impl Pick) -> Option<usize> {
         let drawn = if !self.untried.as_slice().is_empty() {
             let place = place(policy, self.turn(self.untried.as_slice()));

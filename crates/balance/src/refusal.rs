@@ -30,8 +30,8 @@ impl Refusal {
     /// Decides between different reasons.
     ///
     /// Who may not serve the request at all (region, tags) does not count, unless there is no one else. Then: all rest;
-    /// or all that do not rest are too small; or, without the too small, the reason that most give. Where there is none,
-    /// or some rest and others do not, there is no single reason.
+    /// or all that do not rest are too small; or, without the too small, the reason that most give. Where there is
+    /// none, or some rest and others do not, there is no single reason.
     pub(crate) fn kind(&self) -> FailureKind {
         use FailureKind::{ContextWindow, CoolingDown, NoCandidate, Region, Tags};
         let kinds = || {
@@ -160,7 +160,8 @@ pub(crate) fn busy(declared: &Declared, busy: Busy, extensions: &Extensions) -> 
         Busy::Full => {
             let group = extensions.get::<ModelGroup>().map(ModelGroup::as_str);
             rejection.with_message(format!(
-                "all max_parallel_requests slots of deployment {} in model group {} are in use (max_parallel_requests={})",
+                "all max_parallel_requests slots of deployment {} in model group {} are in use \
+                 (max_parallel_requests={})",
                 declared.id,
                 group.unwrap_or("none"),
                 declared.max_parallel_requests.unwrap_or_default()

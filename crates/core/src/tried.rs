@@ -33,16 +33,16 @@ pub struct Attempt {
     pub origin: Option<Arc<str>>,
     /// The deployment's own number of retries.
     pub max_retries: Option<u32>,
-    /// Whether other deployments of the group that share this attempt's origin would have taken the request and were not
-    /// tried before.
+    /// Whether other deployments of the group that share this attempt's origin would have taken the request and were
+    /// not tried before.
     pub untried_here: bool,
-    /// Whether there are such that live elsewhere, without those of an origin that has asked this request for a wait which
-    /// is not over.
+    /// Whether there are such that live elsewhere, without those of an origin that has asked this request for a wait
+    /// which is not over.
     pub untried_elsewhere: bool,
     /// When the first of those that live elsewhere and have to wait for that may be asked; `None` if there are none.
     pub resting_until: Option<Instant>,
-    /// The numbers of the last attempts on those other deployments of the group that would have taken the request and were
-    /// tried before, in order: the one tried longest ago first.
+    /// The numbers of the last attempts on those other deployments of the group that would have taken the request and
+    /// were tried before, in order: the one tried longest ago first.
     pub tried_others: Vec<usize>,
     /// The deployment's declared order: lower ones have their turn first, those without one last.
     pub order: Option<f64>,

@@ -392,8 +392,8 @@ impl Progress {
     }
 }
 
-/// Says whether those of the next order may answer otherwise: a prompt that does not fit and content that is refused have
-/// groups of their own, and what was refused here was refused for all.
+/// Says whether those of the next order may answer otherwise: a prompt that does not fit and content that is refused
+/// have groups of their own, and what was refused here was refused for all.
 fn opens_next_order(end: &End<'_>) -> bool {
     let kind = end.failure.kind();
     let is_local = !end.was_answered && (kind.is_local() || end.failure.is_unsent());
