@@ -1,4 +1,5 @@
 use http::{Request, Response};
+use tokio::time::Instant;
 use tower_service::Service;
 use tracing::{Instrument, Span, instrument::Instrumented};
 use ziggurat_core::{Attempt, Classify, DeploymentId, Failure, ModelGroup, Outcome, Tried, judge};
@@ -57,11 +58,13 @@ impl Call {
         (call, future)
     }
 
-    /// Says who answered, or who failed, and writes the outcome into the ledger.
+    /// Says who answered, or who failed, and writes the outcome into the ledger; `none_before` tells it when a failed
+    /// request could be taken again, if not now.
     pub(crate) fn end<C: Classify, R>(
         mut self,
         span: &Span,
         classify: &C,
+        none_before: impl FnOnce(&Tried) -> Option<Instant>,
         result: Result<Response<R>, Failure>,
     ) -> Result<Response<ResponseBody<R>>, Failure> {
         let result = match result {
@@ -80,6 +83,11 @@ impl Call {
         }
         if let Some((tried, number)) = &self.entry {
             tried.end(*number, Outcome::of(&result, failure.as_ref()));
+            if failure.is_some()
+                && let Some(until) = none_before(tried)
+            {
+                tried.none_before(*number, until);
+            }
         }
         self.job.answered(failure.as_ref());
         result.map(|response| response.map(|body| ResponseBody::new(body, self.job)))
@@ -117,6 +125,7 @@ fn enter(tried: &Tried, chosen: &Declared, left: Left, group: Option<&ModelGroup
     attempt.group = group.cloned();
     attempt.origin.clone_from(&chosen.origin);
     attempt.max_retries = chosen.max_retries;
+    attempt.order = chosen.order;
     left.write(&mut attempt);
     tried.begin(attempt)
 }

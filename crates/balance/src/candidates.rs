@@ -67,6 +67,6 @@ impl<'a> Candidates<'a> {
 
 /// Puts those with the lowest order first, those without one last.
 pub(crate) fn sort_by_order(candidates: &mut [Candidate<'_>]) {
-    let order = |candidate: &Candidate<'_>| candidate.order().unwrap_or(f64::INFINITY);
-    candidates.sort_by(|a, b| order(a).total_cmp(&order(b)));
+    let level = |candidate: &Candidate<'_>| candidate.declared().level();
+    candidates.sort_by(|a, b| level(a).total_cmp(&level(b)));
 }

@@ -18,6 +18,7 @@ use crate::{
     future::State,
     job::{Busy, Job},
     left::Left,
+    levels::Levels,
     queue::Queue,
     ranking::Ranking,
     refusal::{self, Refusal},
@@ -37,17 +38,16 @@ pub(crate) struct Wait<S> {
     slots: Option<Slots>,
     /// How long they may be waited for; zero once that is over.
     patience: Duration,
+    /// Since when they are.
+    since: Option<Instant>,
 }
-
-/// How long a request may wait in all for endpoints that rest; set when it does so first.
-pub(crate) type Patience = Option<Instant>;
 
 impl<S, P, C> Balance<S, P, C> {
     /// Chooses one endpoint after the other until one is ready and has a place, and calls it.
     pub(crate) fn choose<B>(
         &self,
         mut request: Request<B>,
-        patience: &mut Patience,
+        rested: &mut Duration,
         cx: &mut Context<'_>,
     ) -> Result<State<S, B, S::Future>, Failure>
     where
@@ -60,6 +60,7 @@ impl<S, P, C> Balance<S, P, C> {
             busy: Vec::new(),
             slots: None,
             patience: self.options().max_parallel_wait,
+            since: None,
         };
         let guess = self.guess(&request);
         if let Some(index) = guess
@@ -73,7 +74,7 @@ impl<S, P, C> Balance<S, P, C> {
             // Whoever was chosen is waited for, though no one else takes the request.
             Err(_) if guess.is_some() => return self.wait(request, wait),
             Err(refusal) => {
-                if let Some(rest) = self.rest(&refusal, request.extensions(), patience) {
+                if let Some(rest) = self.rest(&refusal, request.extensions(), rested) {
                     let sleep = Box::pin(sleep(rest));
                     let request = Some(request);
                     return Ok(State::Resting { request, sleep });
@@ -159,6 +160,11 @@ impl<S, P, C> Balance<S, P, C> {
     where
         S: Service<Request<B>>,
     {
+        // All attempts in the group share one patience.
+        if let Some(tried) = request.extensions().get::<Tried>() {
+            let waited = tried.waited().for_place;
+            wait.patience = wait.patience.saturating_sub(waited);
+        }
         if let Some(deadline) = request.extensions().get::<Deadline>() {
             wait.patience = wait.patience.min(deadline.remaining());
         }
@@ -194,6 +200,9 @@ impl<S, P, C> Balance<S, P, C> {
             None => self.poll_slots(wait, extensions, cx),
             came => came,
         };
+        if came.is_some() || wait.is_over() {
+            wait.tell(extensions);
+        }
         if let Some((index, service, job)) = came {
             let request = request.take().expect(TAKEN_ONCE);
             let others = wait.queue.waiting();
@@ -285,7 +294,7 @@ impl<S, P, C> Balance<S, P, C> {
         &self,
         refusal: &Refusal,
         extensions: &Extensions,
-        patience: &mut Patience,
+        rested: &mut Duration,
     ) -> Option<Duration> {
         // A wait of nothing would ask again and again in one poll.
         const LEAST: Duration = Duration::from_millis(1);
@@ -296,14 +305,12 @@ impl<S, P, C> Balance<S, P, C> {
         {
             return None;
         }
-        let now = Instant::now();
         let wait = refusal.retry_after()?.max(LEAST);
-        let until = match *patience {
-            Some(until) => until,
-            None => *patience.insert(now.checked_add(limit)?),
-        };
+        // All attempts in the group share one patience.
+        let tried = extensions.get::<Tried>();
+        let spent = tried.map_or(*rested, |tried| tried.waited().for_rest);
         let deadline = extensions.get::<Deadline>();
-        if wait > until.saturating_duration_since(now)
+        if wait > limit.saturating_sub(spent)
             || !deadline.is_none_or(|deadline| deadline.allows(wait))
         {
             return None;
@@ -313,6 +320,10 @@ impl<S, P, C> Balance<S, P, C> {
             wait_ms = wait.as_millis(),
             "all deployments rest, waiting for the first"
         );
+        match tried {
+            Some(tried) => tried.wait_for_rest(wait),
+            None => *rested += wait,
+        }
         Some(wait)
     }
 
@@ -350,7 +361,11 @@ impl<S, P, C> Balance<S, P, C> {
     /// Sorts those that would have taken the request as well.
     fn left(&self, index: usize, others: impl Iterator<Item = usize>, tried: &Tried) -> Left {
         let declared = |index: usize| &**self.endpoints()[index].declared();
-        tried.read(|attempts| Left::of(declared(index), others.map(declared), attempts))
+        let levels = match self.pool().is_ordered() {
+            true => Levels::of(tried).with(declared(index).level()),
+            false => Levels::default().with(f64::INFINITY),
+        };
+        tried.read(|attempts| Left::of(declared(index), others.map(declared), attempts, levels))
     }
 
     /// Calls an endpoint; `left` tells where the request could have gone as well.
@@ -380,8 +395,18 @@ impl<S> Wait<S> {
     /// Waits for a place too, if there is time for that.
     fn for_place(&mut self, index: usize, declared: &Declared) {
         if !self.patience.is_zero() {
+            self.since.get_or_insert_with(Instant::now);
             let slots = self.slots.get_or_insert_with(|| Slots::new(self.patience));
             slots.add(index, declared);
+        }
+    }
+
+    /// Writes into the ledger how long places were waited for.
+    fn tell(&mut self, extensions: &Extensions) {
+        if let Some(since) = self.since.take()
+            && let Some(tried) = extensions.get::<Tried>()
+        {
+            tried.wait_for_place(since.elapsed());
         }
     }
 

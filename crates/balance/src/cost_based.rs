@@ -3,8 +3,8 @@ use crate::{Candidate, Pick};
 /// What a token costs where no price is declared, in dollars: so much that a known price is always lower. LiteLLM's.
 const UNKNOWN: f64 = 5.0 + 5.0;
 
-/// Picks the one with the lowest price: that of a token of the prompt and of one of the answer together. Of several with
-/// the same price, the first.
+/// Picks the one with the lowest price: that of a token of the prompt and of one of the answer together. Of several
+/// with the same price, the first.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CostBased;
 

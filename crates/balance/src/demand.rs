@@ -4,8 +4,8 @@ use ziggurat_core::LlmRequest;
 /// The usual length of a token of English text, in bytes.
 const BYTES_PER_TOKEN: u64 = 4;
 
-/// Estimates the tokens of a request without reading its text: those of the prompt, and as many as the answer may have if
-/// the request says so.
+/// Estimates the tokens of a request without reading its text: those of the prompt, and as many as the answer may have
+/// if the request says so.
 pub(crate) fn tokens(extensions: &Extensions) -> u64 {
     let answer = extensions.get::<LlmRequest>().and_then(|request| {
         ["max_completion_tokens", "max_tokens"]

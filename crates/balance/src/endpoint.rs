@@ -66,16 +66,16 @@ impl<S> Endpoint<S> {
 
     /// Sets where its load is counted. The default is a place of its own.
     ///
-    /// Endpoints of one deployment share it, and a new balance goes on with the counts of the old one, if they are given
-    /// the same: that of its id on a [`Board`](ziggurat_core::Board).
+    /// Endpoints of one deployment share it, and a new balance goes on with the counts of the old one, if they are
+    /// given the same: that of its id on a [`Board`](ziggurat_core::Board).
     #[must_use]
     pub fn vitals(mut self, vitals: Arc<Vitals>) -> Self {
         self.declare().vitals = vitals;
         self
     }
 
-    /// Declares when it has its turn: of those not tried yet, the ones with the lowest order are chosen from. Without an
-    /// order it comes after all that have one.
+    /// Declares when it has its turn: of those not tried yet, the ones with the lowest order are chosen from. Without
+    /// an order it comes after all that have one.
     #[must_use]
     pub fn order(mut self, order: f64) -> Self {
         self.declare().order = self.declared.number("order", order);
@@ -105,8 +105,8 @@ impl<S> Endpoint<S> {
         self
     }
 
-    /// Declares the requests per minute that the deployment is good for: a weight for [`Shuffle`](crate::Shuffle), and a
-    /// limit unless it is 0.
+    /// Declares the requests per minute that the deployment is good for: a weight for [`Shuffle`](crate::Shuffle), and
+    /// a limit unless it is 0.
     #[must_use]
     pub fn rpm(mut self, rpm: f64) -> Self {
         self.declare().rpm = self.declared.number("rpm", rpm);
@@ -173,9 +173,20 @@ impl Declared {
     fn number(&self, name: &'static str, value: f64) -> Option<f64> {
         let valid = value.is_finite() && value >= 0.0;
         if !valid {
-            tracing::warn!(target: TARGET, deployment = %self.id, name, value, "number out of range, taken as not declared");
+            tracing::warn!(
+                target: TARGET,
+                deployment = %self.id,
+                name,
+                value,
+                "number out of range, taken as not declared"
+            );
         }
         valid.then_some(value)
+    }
+
+    /// Returns the order as a number to compare by: those without one come last.
+    pub(crate) fn level(&self) -> f64 {
+        self.order.unwrap_or(f64::INFINITY)
     }
 
     /// Returns what it is good for in one minute, if anything is declared.

@@ -5,6 +5,7 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use http::{Request, Response};
@@ -12,13 +13,9 @@ use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 use tower_service::Service;
 use tracing::instrument::Instrumented;
-use ziggurat_core::{Admit, BoxError, Classify, Failure};
+use ziggurat_core::{Admit, BoxError, Classify, Failure, Tried};
 
-use crate::{
-    Balance, Pick, ResponseBody,
-    call::Call,
-    choose::{Patience, Wait},
-};
+use crate::{Balance, Pick, ResponseBody, call::Call, choose::Wait};
 
 pin_project! {
     /// The future of [`Balance`].
@@ -31,7 +28,7 @@ pin_project! {
         S: Service<Request<B>>,
     {
         balance: Balance<S, P, C>,
-        patience: Patience,
+        rested: Duration,
         #[pin]
         state: State<S, B, S::Future>,
     }
@@ -62,7 +59,7 @@ where
         let request = Some(request);
         Self {
             balance,
-            patience: None,
+            rested: Duration::ZERO,
             state: State::Choosing { request },
         }
     }
@@ -84,7 +81,7 @@ where
             let next = match this.state.as_mut().project() {
                 StateProj::Choosing { request } => {
                     let request = request.take().expect(TAKEN_ONCE);
-                    balance.choose(request, this.patience, cx)?
+                    balance.choose(request, this.rested, cx)?
                 }
                 StateProj::Resting { request, sleep } => {
                     ready!(sleep.as_mut().poll(cx));
@@ -97,7 +94,9 @@ where
                 StateProj::Calling { call, mut future } => {
                     let result = ready!(future.as_mut().poll(cx)).map_err(Failure::wrap);
                     let call = call.take().expect(ENDS_ONCE);
-                    return Poll::Ready(call.end(future.span(), balance.classifier(), result));
+                    let none_before = |tried: &Tried| balance.none_before(tried);
+                    let (span, classify) = (future.span(), balance.classifier());
+                    return Poll::Ready(call.end(span, classify, none_before, result));
                 }
             };
             let was_polled = matches!(&next, State::Waiting { wait, .. } if wait.was_polled());

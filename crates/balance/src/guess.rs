@@ -1,10 +1,10 @@
 //! The short way to a choice: one endpoint is chosen from all, and then asked.
 //!
-//! Asking all whether they would take a request costs more the more there are. A policy that chooses among some as it does
-//! among all (given that it chooses one of them) need not know beforehand who takes it. Be `p(i)` the chance of endpoint `i`
-//! among all, and `P` the sum of those that take the request. The one chosen from all is `i` with `p(i)`, and with `1 - P`
-//! someone who does not take it, after which all are asked and `i` is chosen with `p(i) / P`. Together that is
-//! `p(i) + (1 - P) p(i) / P = p(i) / P`: what asking all at once would have given.
+//! Asking all whether they would take a request costs more the more there are. A policy that chooses among some as it
+//! does among all (given that it chooses one of them) need not know beforehand who takes it. Be `p(i)` the chance of
+//! endpoint `i` among all, and `P` the sum of those that take the request. The one chosen from all is `i` with `p(i)`,
+//! and with `1 - P` someone who does not take it, after which all are asked and `i` is chosen with `p(i) / P`. Together
+//! that is `p(i) + (1 - P) p(i) / P = p(i) / P`: what asking all at once would have given.
 
 use http::Request;
 use ziggurat_core::{Admit, Tried};

@@ -22,8 +22,8 @@ const EXPLORE_EVERY: Duration = Duration::from_secs(1);
 /// time; for streams it is the time to the head of the response. Each failure counts as 100 seconds, a timeout as 1000.
 /// One that has not answered yet goes first while nothing is in flight there.
 ///
-/// A mean halves with each half-life (30 seconds by default) since its last sample. Once it has come down to the lowest,
-/// a single request is sent there to learn anew, at most one each second.
+/// A mean halves with each half-life (30 seconds by default) since its last sample. Once it has come down to the
+/// lowest, a single request is sent there to learn anew, at most one each second.
 #[derive(Clone, Debug)]
 pub struct LatencyBased {
     random: Random,

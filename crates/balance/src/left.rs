@@ -1,7 +1,7 @@
 use tokio::time::Instant;
 use ziggurat_core::Attempt;
 
-use crate::{endpoint::Declared, ranking::Class};
+use crate::{endpoint::Declared, levels::Levels, ranking::Class};
 
 /// Where else a request could have gone, for its ledger.
 #[derive(Debug, Default)]
@@ -10,6 +10,17 @@ pub(crate) struct Left {
     pub(crate) elsewhere: bool,
     pub(crate) resting_until: Option<Instant>,
     pub(crate) tried: Vec<usize>,
+    /// Any of a higher order than all that were tried.
+    pub(crate) higher: bool,
+    /// Such a one is next.
+    pub(crate) higher_next: bool,
+}
+
+/// Whether any are left, and whether any of a higher order are.
+#[derive(Default)]
+struct Seen {
+    lower: bool,
+    higher: bool,
 }
 
 impl Left {
@@ -18,10 +29,19 @@ impl Left {
         chosen: &Declared,
         others: impl Iterator<Item = &'a Declared>,
         attempts: &[Attempt],
+        levels: Levels,
     ) -> Self {
         let mut left = Self::default();
+        let (mut first, mut later) = (Seen::default(), Seen::default());
         for other in others {
-            match Class::of(other, attempts) {
+            let class = Class::of(other, attempts);
+            let level = other.level();
+            match class {
+                Class::Tried { .. } => {}
+                Class::Untried if !levels.is_left(level) => first.add(levels.is_higher(level)),
+                _ => later.add(levels.is_higher(level)),
+            }
+            match class {
                 Class::Tried { last, .. } => left.tried.push(last),
                 _ if chosen.shares_origin(other) => left.here = true,
                 Class::Limited(until) => lower(&mut left.resting_until, until),
@@ -29,6 +49,9 @@ impl Left {
             }
         }
         left.tried.sort_unstable();
+        left.higher = first.higher || later.higher;
+        let next = if first.any() { first } else { later };
+        left.higher_next = next.higher && !next.lower;
         left
     }
 
@@ -37,6 +60,19 @@ impl Left {
         attempt.untried_elsewhere = self.elsewhere;
         attempt.resting_until = self.resting_until;
         attempt.tried_others = self.tried;
+        attempt.higher_order = self.higher;
+        attempt.higher_order_next = self.higher_next;
+    }
+}
+
+impl Seen {
+    fn add(&mut self, higher: bool) {
+        self.higher |= higher;
+        self.lower |= !higher;
+    }
+
+    fn any(&self) -> bool {
+        self.lower || self.higher
     }
 }
 

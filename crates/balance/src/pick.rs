@@ -19,11 +19,11 @@ pub trait Pick {
     /// A place beyond the end stands for the first candidate, and a warning is logged.
     fn pick(&self, candidates: &[Candidate<'_>]) -> usize;
 
-    /// Picks among all endpoints before any was asked whether it takes the request. The one returned is asked alone then;
-    /// if it does not, all are asked, and [`pick`](Self::pick) chooses among those that do.
+    /// Picks among all endpoints before any was asked whether it takes the request. The one returned is asked alone
+    /// then; if it does not, all are asked, and [`pick`](Self::pick) chooses among those that do.
     ///
-    /// This is cheaper the more endpoints there are. It is the same choice only if the policy chooses among some of them
-    /// as it does among all, given that one of the some is chosen. The default, `None`, is to ask all at once.
+    /// This is cheaper the more endpoints there are. It is the same choice only if the policy chooses among some of
+    /// them as it does among all, given that one of the some is chosen. The default, `None`, is to ask all at once.
     fn guess(&self, all: &Pool) -> Option<usize> {
         let _ = all;
         None

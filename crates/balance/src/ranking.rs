@@ -1,8 +1,8 @@
 use std::cmp::Reverse;
 
-use http::Request;
+use http::{Extensions, Request};
 use tokio::time::Instant;
-use ziggurat_core::{Admit, Attempt, LlmRequest, Tried, vitals::Exhausted};
+use ziggurat_core::{Admit, Attempt, LlmRequest, Rejection, Tried, vitals::Exhausted};
 
 use crate::{
     Candidate, Endpoint, Pick, TARGET,
@@ -10,6 +10,7 @@ use crate::{
     demand,
     endpoint::Declared,
     job::Busy,
+    levels::Levels,
     options::Options,
     refusal::{self, Refusal},
     tags::Filter,
@@ -39,6 +40,7 @@ pub(crate) struct Ranking<'a> {
     tried: Vec<(Option<Instant>, usize, Candidate<'a>)>,
     /// Whether any has an order.
     ordered: bool,
+    levels: Levels,
 }
 
 /// Endpoints that would take a request and are passed over as long as there is a better one.
@@ -97,71 +99,48 @@ impl<'a> Ranking<'a> {
         };
         let extensions = request.extensions();
         let stream = extensions.get().is_some_and(LlmRequest::stream);
+        let tried = extensions
+            .get::<Tried>()
+            .filter(|tried| tried.attempts() > 0);
         let mut ranking = Self {
             untried: Candidates::new(Candidate::new(0, first.declared(), stream)),
             limited: Vec::new(),
             tried: Vec::new(),
             ordered: false,
+            levels: tried.map_or_else(Levels::default, Levels::of),
         };
-        let tried = extensions
-            .get::<Tried>()
-            .filter(|tried| tried.attempts() > 0);
+        let candidate = |index: usize| Candidate::new(index, endpoints[index].declared(), stream);
         let filter = Filter::of(options.tags, endpoints, extensions);
         let mut refusal = Refusal::default();
         let mut passed = PassedOver::default();
         for (index, endpoint) in endpoints.iter().enumerate() {
-            let declared = endpoint.declared();
-            if !filter.allows(declared) {
+            if !filter.allows(endpoint.declared()) {
                 continue;
             }
             let (admitted, yields) = match endpoint.get_ref().admit(request) {
                 Err(rejection) if rejection.yields() => (Ok(()), true),
                 admitted => (admitted, false),
             };
+            let declared = endpoint.declared();
             match admitted {
-                Ok(()) => {
-                    let room = declared.has_room(|| demand::tokens(extensions));
-                    let is_failing = declared.vitals.health().is_failing(options.staleness);
-                    match (is_failing, room) {
-                        (false, Ok(())) if yields => passed.yielding.push(index),
-                        (false, Ok(())) => {
-                            ranking.add(Candidate::new(index, declared, stream), tried);
-                        }
-                        (true, Ok(())) => passed.failing.push(index),
-                        (false, Err(exhausted)) => passed.used_up.push((index, exhausted)),
-                        (true, Err(exhausted)) => passed.both.push((index, exhausted)),
-                    }
-                }
+                Ok(()) if passed.take(index, declared, yields, options, extensions) => {}
+                Ok(()) => ranking.add(candidate(index), tried),
                 Err(rejection) => {
-                    tracing::debug!(
-                        target: TARGET,
-                        deployment = %endpoint.id(),
-                        error.type = rejection.kind().as_str(),
-                        "deployment does not admit the request"
-                    );
+                    tell_rejection(endpoint, &rejection);
                     refusal.add(index, rejection);
                 }
             }
         }
         passed.tell(endpoints);
-        let enforce = options.enforce_limits;
         if ranking.is_empty() {
-            let candidate =
-                |index: usize| Candidate::new(index, endpoints[index].declared(), stream);
-            let mut turns = passed.in_turn(enforce).into_iter();
-            if let Some(next) = turns.find(|next| !next.is_empty()) {
-                next.into_iter()
-                    .for_each(|index| ranking.add(candidate(index), tried));
-            }
-        }
-        if enforce && ranking.is_empty() {
-            for (index, exhausted) in passed.used_up.into_iter().chain(passed.both) {
-                let busy = Busy::Exhausted(exhausted);
-                let declared = endpoints[index].declared();
-                refusal.add(index, refusal::busy(declared, busy, extensions));
+            for index in passed.next(options.enforce_limits) {
+                ranking.add(candidate(index), tried);
             }
         }
         if ranking.is_empty() {
+            if options.enforce_limits {
+                passed.refuse(endpoints, extensions, &mut refusal);
+            }
             if refusal.rejections().is_empty() {
                 refusal.add(0, filter.rejection(extensions));
             }
@@ -177,9 +156,10 @@ impl<'a> Ranking<'a> {
             tried.read(|attempts| Class::of(candidate.declared(), attempts))
         });
         self.ordered |= candidate.order().is_some();
+        let is_left = self.levels.is_left(candidate.declared().level());
         match class {
-            Class::Untried => self.untried.push(candidate),
-            Class::Limited(_) => self.limited.push(candidate),
+            Class::Untried if !is_left => self.untried.push(candidate),
+            Class::Untried | Class::Limited(_) => self.limited.push(candidate),
             Class::Tried { last, rests } => self.tried.push((rests, last, candidate)),
         }
     }
@@ -188,13 +168,16 @@ impl<'a> Ranking<'a> {
         if self.ordered {
             self.untried.sort_by_order();
             sort_by_order(&mut self.limited);
+            let is_left = |it: &Candidate<'_>| self.levels.is_left(it.declared().level());
+            self.limited.sort_by_key(is_left);
         }
         let key = |&(rests, last, _): &(Option<Instant>, usize, Candidate<'a>)| (rests, last);
         self.tried.sort_unstable_by_key(|tried| Reverse(key(tried)));
     }
 
-    /// Draws the next: as the policy picks among the untried of the lowest order, then among the limited; then of the
-    /// tried the one that asks for no wait, or whose wait is over first, and of several the one tried longest ago.
+    /// Draws the next: as the policy picks among the untried of the lowest order, then among the limited and those of
+    /// an order that the request has left; then of the tried the one that asks for no wait, or whose wait is over
+    /// first, and of several the one tried longest ago.
     pub(crate) fn draw(&mut self, policy: &impl Pick) -> Option<usize> {
         let drawn = if !self.untried.as_slice().is_empty() {
             let place = place(policy, self.turn(self.untried.as_slice()));
@@ -241,18 +224,50 @@ impl<'a> Ranking<'a> {
 // === impl PassedOver ===
 
 impl PassedOver {
-    /// Returns the next best, then those after them: limits only weigh unless they are enforced, health checks always do.
-    fn in_turn(&self, enforce: bool) -> [Vec<usize>; 4] {
+    /// Takes an endpoint that would take the request, if it is to be passed over; `yields` if it is for others first.
+    fn take(
+        &mut self,
+        index: usize,
+        declared: &Declared,
+        yields: bool,
+        options: Options,
+        extensions: &Extensions,
+    ) -> bool {
+        let room = declared.has_room(|| demand::tokens(extensions));
+        let is_failing = declared.vitals.health().is_failing(options.staleness);
+        match (is_failing, room) {
+            (false, Ok(())) if yields => self.yielding.push(index),
+            (false, Ok(())) => return false,
+            (true, Ok(())) => self.failing.push(index),
+            (false, Err(exhausted)) => self.used_up.push((index, exhausted)),
+            (true, Err(exhausted)) => self.both.push((index, exhausted)),
+        }
+        true
+    }
+
+    /// Returns the next best: limits only weigh unless they are enforced, health checks always do.
+    fn next(&self, enforce: bool) -> Vec<usize> {
         let weighed = |used_up: &[(usize, Exhausted)]| match enforce {
             true => Vec::new(),
             false => used_up.iter().map(|(index, _)| *index).collect(),
         };
-        [
+        let turns = [
             weighed(&self.used_up),
             self.yielding.clone(),
             self.failing.clone(),
             weighed(&self.both),
-        ]
+        ];
+        let mut turns = turns.into_iter();
+        turns.find(|next| !next.is_empty()).unwrap_or_default()
+    }
+
+    /// Refuses the request for those that have used up their minute.
+    fn refuse<S>(&self, endpoints: &[Endpoint<S>], extensions: &Extensions, refusal: &mut Refusal) {
+        for (index, exhausted) in self.used_up.iter().chain(&self.both) {
+            let busy = Busy::Exhausted(*exhausted);
+            let declared = endpoints[*index].declared();
+            refusal.add(*index, refusal::busy(declared, busy, extensions));
+        }
     }
 
     fn tell<S>(&self, endpoints: &[Endpoint<S>]) {
@@ -272,6 +287,15 @@ impl PassedOver {
             );
         }
     }
+}
+
+fn tell_rejection<S>(endpoint: &Endpoint<S>, rejection: &Rejection) {
+    tracing::debug!(
+        target: TARGET,
+        deployment = %endpoint.id(),
+        error.type = rejection.kind().as_str(),
+        "deployment does not admit the request"
+    );
 }
 
 fn place(policy: &impl Pick, candidates: &[Candidate<'_>]) -> usize {

@@ -30,8 +30,8 @@ impl Refusal {
     /// Decides between different reasons.
     ///
     /// Who may not serve the request at all (region, tags) does not count, unless there is no one else. Then: all rest;
-    /// or all that do not rest are too small; or, without the too small, the reason that most give. Where there is none,
-    /// or some rest and others do not, there is no single reason.
+    /// or all that do not rest are too small; or, without the too small, the reason that most give. Where there is
+    /// none, or some rest and others do not, there is no single reason.
     pub(crate) fn kind(&self) -> FailureKind {
         use FailureKind::{ContextWindow, CoolingDown, NoCandidate, Region, Tags};
         let kinds = || {
@@ -72,9 +72,8 @@ impl Refusal {
         waits.min()
     }
 
-    /// Returns the messages of all that give the reason, each once.
-    fn messages(&self) -> String {
-        let kind = self.kind();
+    /// Returns the messages of all that give this reason, each once.
+    fn messages(&self, kind: FailureKind) -> String {
         let mut messages: Vec<&str> = Vec::new();
         for (_, rejection) in self.rejections.iter().filter(|(_, it)| it.kind() == kind) {
             if let Some(message) = rejection.message()
@@ -96,7 +95,7 @@ impl Refusal {
         if let Some(wait) = self.retry_after() {
             rejection = rejection.with_retry_after(wait);
         }
-        let messages = self.messages();
+        let messages = self.messages(rejection.kind());
         if !messages.is_empty() {
             rejection = rejection.with_message(messages);
         }
@@ -119,7 +118,8 @@ impl Refusal {
     }
 
     fn text<S>(&self, endpoints: &[Endpoint<S>]) -> String {
-        let (kind, messages) = (self.kind(), self.messages());
+        let kind = self.kind();
+        let messages = self.messages(kind);
         let soft = matches!(
             kind,
             FailureKind::CoolingDown | FailureKind::NoCandidate | FailureKind::RateLimited
@@ -142,9 +142,12 @@ impl Refusal {
             text += ". All deployments are in cooldown, cooldown_list=[";
             text += &ids.join(", ");
             text += "]";
-        } else if kind == FailureKind::RateLimited && !messages.is_empty() {
+        }
+        // Who waits for those that rest wants to know of the limits of the others, too.
+        let limits = self.messages(FailureKind::RateLimited);
+        if !limits.is_empty() {
             text += ". ";
-            text += &messages;
+            text += &limits;
         }
         if let Some(status) = resting.filter_map(|(_, it)| it.last_status()).next_back() {
             text += &format!(". The last upstream status was {}", status.as_u16());
@@ -160,7 +163,8 @@ pub(crate) fn busy(declared: &Declared, busy: Busy, extensions: &Extensions) -> 
         Busy::Full => {
             let group = extensions.get::<ModelGroup>().map(ModelGroup::as_str);
             rejection.with_message(format!(
-                "all max_parallel_requests slots of deployment {} in model group {} are in use (max_parallel_requests={})",
+                "all max_parallel_requests slots of deployment {} in model group {} are in use \
+                 (max_parallel_requests={})",
                 declared.id,
                 group.unwrap_or("none"),
                 declared.max_parallel_requests.unwrap_or_default()

@@ -72,8 +72,8 @@ impl<S, P, C> Balance<S, P, C> {
         }
     }
 
-    /// Refuses a request, as rate limited, if every endpoint that would take it has used up its `rpm` or `tpm`. By default
-    /// it goes on as the policy picks. In either case those that have room come first.
+    /// Refuses a request, as rate limited, if every endpoint that would take it has used up its `rpm` or `tpm`. By
+    /// default it goes on as the policy picks. In either case those that have room come first.
     #[must_use]
     pub fn enforce_limits(mut self, enforce: bool) -> Self {
         self.options.enforce_limits = enforce;
@@ -111,8 +111,8 @@ impl<S, P, C> Balance<S, P, C> {
         self
     }
 
-    /// Passes over endpoints whose last [health check](ziggurat_core::vitals::Health) failed less than `staleness` ago, as
-    /// long as another one would take the request. Zero, the default, stands for never.
+    /// Passes over endpoints whose last [health check](ziggurat_core::vitals::Health) failed less than `staleness` ago,
+    /// as long as another one would take the request. Zero, the default, stands for never.
     #[must_use]
     pub fn health_routing(mut self, staleness: Duration) -> Self {
         self.options.staleness = staleness;

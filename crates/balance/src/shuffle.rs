@@ -6,8 +6,8 @@ use crate::{Candidate, Pick, Pool, TARGET, random::Random};
 /// A candidate that does not declare it gets the mean of those that do, zeros included. If no candidate has more than
 /// zero of any, all are equal. Each choice is independent of the others.
 ///
-/// Zero means never: up to the deciding metric, a candidate that declares zero is left out of the choice while there are
-/// others that do not. If all declare zero, the next metric is looked at.
+/// Zero means never: up to the deciding metric, a candidate that declares zero is left out of the choice while there
+/// are others that do not. If all declare zero, the next metric is looked at.
 ///
 /// Clones share one generator, a counter that is never locked.
 #[derive(Clone, Debug)]
@@ -96,8 +96,9 @@ impl Pick for Shuffle {
     }
 }
 
-/// Returns the sums of the shares up to each endpoint, if those are the same among any of them: if all declare the metric
-/// that decides, or none declares any. Else the share of one that declares nothing depends on who the others are.
+/// Returns the sums of the shares up to each endpoint, if those are the same among any of them: if all declare the
+/// metric that decides, or none declares any. Else the share of one that declares nothing depends on who the others
+/// are.
 pub(crate) fn shares(endpoints: &[Candidate<'_>]) -> Option<Box<[f64]>> {
     let declares_any = |metric: &Metric| endpoints.iter().any(|it| metric.of(it).is_some());
     let metric = Metric::ALL.into_iter().find(declares_any);

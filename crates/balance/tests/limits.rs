@@ -12,7 +12,9 @@ use tokio::time::advance;
 use tokio_test::{assert_pending, assert_ready_err, assert_ready_ok, task::spawn};
 use tower::ServiceExt;
 use ziggurat_balance::{Balance, Endpoint, LimitUse, Shuffle};
-use ziggurat_core::{Admit, Deadline, FailureKind, LlmRequest, ModelGroup, Vitals, json::Document};
+use ziggurat_core::{
+    Admit, Deadline, FailureKind, LlmRequest, ModelGroup, Rejection, Vitals, json::Document,
+};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -114,6 +116,26 @@ async fn r53_when_none_has_room_it_is_refused_if_limits_are_enforced() {
     assert_eq!(tried.attempts(), 0);
     advance(Duration::from_millis(39_500)).await;
     ask(&balance, Request::new(())).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn r53_limits_are_named_beside_those_that_rest() {
+    let rests = Rejection::new(FailureKind::CoolingDown).with_retry_after(MINUTE / 2);
+    for resting in 1..3 {
+        let resting = (0..resting).map(|n| {
+            let leaf = Leaf::new().rejecting(rests.clone());
+            Endpoint::new(format!("resting-{n}"), leaf)
+        });
+        let balance = Balance::new(resting.chain([endpoint("a").rpm(1.0)])).enforce_limits(true);
+        ask(&balance, Request::new(())).await;
+        let failure = refused(&balance, Request::new(())).await;
+        assert_eq!(failure.kind(), FailureKind::NoCandidate);
+        assert_eq!(
+            failure.to_string(),
+            "No deployments available for selected model, Try again in 30 seconds. \
+             deployment a has used up its rpm limit of 1"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -95,7 +95,7 @@ async fn r126_the_last_status_is_named() {
     assert_eq!(
         failure.to_string(),
         "No deployments available for selected model, Try again in 3 seconds. \
-         The last upstream status was 503"
+         deployment x is full. The last upstream status was 503"
     );
     let failure = refused(&refusing([limited]), Request::new(())).await;
     assert_eq!(

@@ -32,7 +32,7 @@ pub use self::{
     route::{AllowedRegions, ContentFiltered, LastResort, Tags},
     served::Served,
     tokens::{TokenCount, TokenCounts},
-    tried::{Attempt, FallbackReason, Outcome, Tried},
+    tried::{Attempt, FallbackReason, Outcome, Tried, Waits},
     vitals::{Board, Vitals},
     waited::Waited,
 };

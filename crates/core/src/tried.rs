@@ -33,17 +33,27 @@ pub struct Attempt {
     pub origin: Option<Arc<str>>,
     /// The deployment's own number of retries.
     pub max_retries: Option<u32>,
-    /// Whether other deployments of the group that share this attempt's origin would have taken the request and were not
-    /// tried before.
+    /// Whether other deployments of the group that share this attempt's origin would have taken the request and were
+    /// not tried before.
     pub untried_here: bool,
-    /// Whether there are such that live elsewhere, without those of an origin that has asked this request for a wait which
-    /// is not over.
+    /// Whether there are such that live elsewhere, without those of an origin that has asked this request for a wait
+    /// which is not over.
     pub untried_elsewhere: bool,
     /// When the first of those that live elsewhere and have to wait for that may be asked; `None` if there are none.
     pub resting_until: Option<Instant>,
-    /// The numbers of the last attempts on those other deployments of the group that would have taken the request and were
-    /// tried before, in order: the one tried longest ago first.
+    /// The numbers of the last attempts on those other deployments of the group that would have taken the request and
+    /// were tried before, in order: the one tried longest ago first.
     pub tried_others: Vec<usize>,
+    /// The deployment's declared order: lower ones have their turn first, those without one last.
+    pub order: Option<f64>,
+    /// Whether deployments of a higher order than any that was tried in the group would have taken the request.
+    pub higher_order: bool,
+    /// Whether such a deployment would be asked next, as none of a lower order is preferred to it.
+    pub higher_order_next: bool,
+    /// Whether the request has [gone on](Tried::leave_order) to those of a higher order, whoever is left of this one.
+    pub order_left: bool,
+    /// When it failed and all deployments of the group rested: when the first of them takes requests again.
+    pub none_before: Option<Instant>,
     /// When it started.
     pub started: Instant,
     /// How long it took to its outcome.
@@ -97,6 +107,17 @@ struct Ledger {
     hops: u32,
     reason: Option<FallbackReason>,
     failures: Vec<Failure>,
+    waited: Waits,
+}
+
+/// How long a request has waited in its present group before its attempts could begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Waits {
+    /// For deployments to return from their rest.
+    pub for_rest: Duration,
+    /// For places where as many calls as allowed were in flight.
+    pub for_place: Duration,
 }
 
 /// Most requests make one attempt: it needs no list of its own.
@@ -122,6 +143,11 @@ impl Attempt {
             untried_elsewhere: false,
             resting_until: None,
             tried_others: Vec::new(),
+            order: None,
+            higher_order: false,
+            higher_order_next: false,
+            order_left: false,
+            none_before: None,
             started: Instant::now(),
             elapsed: None,
             outcome: None,
@@ -144,6 +170,12 @@ impl Attempt {
             }) => self.started.checked_add(self.elapsed?)?.checked_add(wait),
             _ => None,
         }
+    }
+
+    /// Returns the order as a number to compare by: infinite if there is none.
+    #[must_use]
+    pub fn level(&self) -> f64 {
+        self.order.unwrap_or(f64::INFINITY)
     }
 
     /// Says whether it ended with a failure of this kind.
@@ -237,10 +269,43 @@ impl Tried {
         }
     }
 
+    /// Writes that all deployments of the group rested when an attempt failed, and when the first of them returns.
+    pub fn none_before(&self, number: usize, until: Instant) {
+        if let Some(attempt) = self.lock().attempts.get_mut(number) {
+            attempt.none_before = Some(until);
+        }
+    }
+
+    /// Writes that the request goes on from the last attempt to deployments of a higher order.
+    pub fn leave_order(&self) {
+        if let Some(attempt) = self.lock().attempts.last_mut() {
+            attempt.order_left = true;
+        }
+    }
+
+    /// Adds to what the request has waited for deployments that rest.
+    pub fn wait_for_rest(&self, wait: Duration) {
+        let waited = &mut self.lock().waited.for_rest;
+        *waited = waited.saturating_add(wait);
+    }
+
+    /// Adds to what the request has waited for places.
+    pub fn wait_for_place(&self, wait: Duration) {
+        let waited = &mut self.lock().waited.for_place;
+        *waited = waited.saturating_add(wait);
+    }
+
+    /// Returns how long the request has waited since the last hop.
+    #[must_use]
+    pub fn waited(&self) -> Waits {
+        self.lock().waited
+    }
+
     /// Writes that the request goes to another group from here on, because the last one ended with `failure`.
     pub fn hop(&self, reason: FallbackReason, failure: Failure) {
         let mut ledger = self.lock();
         ledger.hops += 1;
+        ledger.waited = Waits::default();
         ledger.reason = Some(reason);
         ledger.failures.push(failure);
     }

@@ -108,7 +108,10 @@ where
                     // Setting the next state drops the finished call and what it holds; the response goes here.
                     match wait {
                         Some(wait) if kept.is_some() => State::pause(wait, failure),
-                        _ => return Poll::Ready(result),
+                        _ => {
+                            let earlier = this.progress.instead_of(&failure);
+                            return Poll::Ready(earlier.map_or(result, Err));
+                        }
                     }
                 }
                 StateProj::Waiting { sleep, failure } => {
@@ -123,7 +126,7 @@ where
                     if this.progress.is_over(failure) {
                         return Poll::Ready(Err(failure.clone()));
                     }
-                    this.progress.retry();
+                    this.progress.retry(failure);
                     let keep = this.progress.may_follow(this.policy);
                     let call = Again::call(this.again, this.progress, keep);
                     State::Calling { call }

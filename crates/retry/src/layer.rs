@@ -41,8 +41,8 @@ impl<C> RetryLayer<C> {
         self
     }
 
-    /// Goes on, once the retries are used up, as long as there is a deployment that was not tried yet and would take the
-    /// request (LiteLLM's `enable_weighted_failover`). Default: false.
+    /// Goes on, once the retries are used up, as long as there is a deployment that was not tried yet and would take
+    /// the request (LiteLLM's `enable_weighted_failover`). Default: false.
     ///
     /// The number of retries then only bounds how often deployments are asked again. All other limits hold.
     #[must_use]

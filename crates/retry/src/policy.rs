@@ -68,6 +68,12 @@ impl<C> Policy<C> {
         }
     }
 
+    /// Says whether a request has made all the attempts that it may.
+    pub(crate) fn is_capped(&self, attempts: usize) -> bool {
+        self.max_attempts_per_request
+            .is_some_and(|max| attempts >= max)
+    }
+
     /// Says whom to ask after a failure. A number for its class means that the operator wants it asked again, whoever
     /// would be asked otherwise; but a refusal that was made here is made here again.
     pub(crate) fn scope(&self, failure: &Failure, was_answered: bool) -> Scope {
@@ -120,7 +126,7 @@ impl Scope {
     }
 }
 
-fn is_about_content(kind: FailureKind) -> bool {
+pub(crate) fn is_about_content(kind: FailureKind) -> bool {
     matches!(
         kind,
         FailureKind::ContextWindow | FailureKind::ContentPolicy

@@ -3,13 +3,13 @@ use std::time::Duration;
 use http::Extensions;
 use tokio::time::Instant;
 use ziggurat_core::{
-    Attempt, Deadline, DeploymentId, Failure, ModelGroup, Outcome, Tried,
+    Attempt, Deadline, DeploymentId, Failure, FailureKind, ModelGroup, Outcome, Tried,
     overrides::{ClientRetries, FallbackAhead, Fallbacks, MaxRetries},
 };
 
 use crate::{
     RetryPolicy,
-    policy::{Policy, Scope, Shared},
+    policy::{Policy, Scope, Shared, is_about_content},
     visits::{self, Visit},
 };
 
@@ -35,6 +35,10 @@ pub(crate) struct Progress {
     allowed: Option<u32>,
     retries: u32,
     backoffs: u32,
+    /// Nothing has been sent again.
+    is_first: bool,
+    /// What the last attempt that was made failed with.
+    earlier: Option<Failure>,
     /// Where the attempts of this group begin in the ledger.
     first: usize,
     /// Where the running attempt is, or would be, in the ledger.
@@ -61,6 +65,8 @@ enum Step {
     Wait(Duration),
     /// Ask a deployment that asks for none, or for one that is not made.
     BackOff,
+    /// Ask those of the next order, after this wait.
+    LeaveOrder(Duration),
 }
 
 // === impl Progress ===
@@ -85,6 +91,8 @@ impl Progress {
             allowed: None,
             retries: 0,
             backoffs: 0,
+            is_first: true,
+            earlier: None,
             first: attempts,
             current: attempts,
             started: Instant::now(),
@@ -101,12 +109,29 @@ impl Progress {
     /// Says whether another attempt may follow the one that is about to begin.
     pub(crate) fn may_follow<C>(&self, policy: &Policy<C>) -> bool {
         // Who is left shows when the attempt has begun.
-        self.is_within(policy, self.current + 1, true)
+        let attempts = self.current + 1;
+        self.is_within(policy, attempts, true)
+            || !self.no_failover && !policy.is_capped(attempts) && self.may_leave_order()
     }
 
-    /// Begins another attempt.
-    pub(crate) fn retry(&mut self) {
-        self.retries += 1;
+    /// Says whether there may be a next order after the attempt that is about to begin.
+    fn may_leave_order(&self) -> bool {
+        let is_higher = |attempts: &[Attempt]| attempts.last().is_some_and(|it| it.higher_order);
+        self.is_first || self.tried.read(is_higher)
+    }
+
+    /// Begins another attempt, after this failure.
+    pub(crate) fn retry(&mut self, failure: &Failure) {
+        self.is_first = false;
+        if !failure.is_unsent() {
+            self.earlier = Some(failure.clone());
+        }
+        // The step to the next order is none.
+        let left =
+            |attempts: &[Attempt]| attempts.get(self.current..)?.last().map(|it| it.order_left);
+        if self.tried.read(left) != Some(true) {
+            self.retries += 1;
+        }
         self.current = self.tried.attempts();
         self.started = Instant::now();
     }
@@ -140,6 +165,14 @@ impl Progress {
         self.tried.end(number, outcome);
     }
 
+    /// Returns the failure of an earlier attempt, if this one only says that no one was left to ask.
+    pub(crate) fn instead_of(&mut self, failure: &Failure) -> Option<Failure> {
+        use FailureKind::{CoolingDown, NoCandidate};
+        let is_none_left = matches!(failure.kind(), CoolingDown | NoCandidate);
+        let is_none_left = is_none_left && failure.upstream().is_none();
+        self.earlier.take().filter(|_| is_none_left)
+    }
+
     /// Says whether the deadline has passed before the attempt that was to follow a failure could begin.
     pub(crate) fn is_over(&self, failure: &Failure) -> bool {
         let is_over = !self.allows(Duration::ZERO);
@@ -166,8 +199,13 @@ impl Progress {
                 self.backoffs = self.backoffs.saturating_add(1);
                 Ok(delay)
             }
+            Step::LeaveOrder(wait) if wait.is_zero() => Ok(wait),
+            Step::LeaveOrder(wait) => Ok(policy.backoff.at_least(wait)),
         };
         let decision = decision.and_then(|wait| {
+            if self.is_too_early(wait) {
+                return Err("all deployments rest");
+            }
             if !self.allows(wait) {
                 return Err(DEADLINE);
             }
@@ -176,6 +214,13 @@ impl Progress {
                 _ => Ok(wait),
             }
         });
+        if decision.is_ok()
+            && self
+                .tried
+                .read(|attempts| self.leaves_order(&step, attempts))
+        {
+            self.tried.leave_order();
+        }
         self.log(end.failure, decision);
         decision.ok()
     }
@@ -183,10 +228,20 @@ impl Progress {
     /// Pays for retries to come, of whatever request, if the running attempt succeeded at once.
     pub(crate) fn succeed<C>(&self, policy: &Policy<C>) {
         if let Some(Shared(budget)) = &policy.budget
-            && self.retries == 0
+            && self.is_first
         {
             budget.deposit();
         }
+    }
+
+    /// Says whether everyone would still rest after a wait.
+    fn is_too_early(&self, wait: Duration) -> bool {
+        let until = self.tried.read(|attempts| {
+            let made = attempts.get(self.current..)?;
+            made.last()?.none_before
+        });
+        let then = Instant::now().checked_add(wait);
+        until.is_some_and(|until| then.is_some_and(|then| then < until))
     }
 
     fn allows(&self, wait: Duration) -> bool {
@@ -216,7 +271,47 @@ impl Progress {
         }
     }
 
+    /// Decides within the order that was tried, and if that is the end, whether there is a next one.
     fn step<C>(
+        &self,
+        policy: &Policy<C>,
+        end: &End<'_>,
+        fallback_ahead: bool,
+        attempts: &[Attempt],
+    ) -> Step {
+        let step = self.step_within_order(policy, end, fallback_ahead, attempts);
+        let next = self.next_order(attempts).is_some();
+        if !matches!(step, Step::Stop(_))
+            || !next
+            || !opens_next_order(end)
+            || policy.is_capped(attempts.len())
+        {
+            return step;
+        }
+        match visits::next(attempts, self.first, policy.max_wait) {
+            Visit::Resting(Some(rest)) if !fallback_ahead => Step::LeaveOrder(rest),
+            _ => Step::LeaveOrder(Duration::ZERO),
+        }
+    }
+
+    /// Returns the attempt that has just failed, if it left deployments of a higher order.
+    ///
+    /// Each order is left once: those after it may have no place, so that others are asked in their stead.
+    fn next_order<'a>(&self, attempts: &'a [Attempt]) -> Option<&'a Attempt> {
+        let last = attempts.get(self.current..)?.last()?;
+        let group = attempts.get(self.first..)?;
+        let left = |it: &Attempt| it.order_left && it.level() >= last.level();
+        let is_next = last.higher_order && !self.no_failover && !group.iter().any(left);
+        is_next.then_some(last)
+    }
+
+    /// Says whether a step leads to the next order, and so is no retry.
+    fn leaves_order(&self, step: &Step, attempts: &[Attempt]) -> bool {
+        let last = self.next_order(attempts);
+        last.is_some_and(|last| last.higher_order_next || matches!(step, Step::LeaveOrder(_)))
+    }
+
+    fn step_within_order<C>(
         &self,
         policy: &Policy<C>,
         end: &End<'_>,
@@ -273,8 +368,7 @@ impl Progress {
     /// Before the first failure the first count is known only if the request brings it: a deployment may allow more
     /// retries than the layer, and so may the class of the failure.
     fn is_within<C>(&self, policy: &Policy<C>, attempts: usize, untried: bool) -> bool {
-        let max = policy.max_attempts_per_request;
-        if max.is_some_and(|max| attempts >= max) {
+        if policy.is_capped(attempts) {
             return false;
         }
         if policy.exhaust_untried && !self.no_failover && untried {
@@ -296,6 +390,14 @@ impl Progress {
         attempt.group = self.group.clone();
         attempt
     }
+}
+
+/// Says whether those of the next order may answer otherwise: a prompt that does not fit and content that is refused
+/// have groups of their own, and what was refused here was refused for all.
+fn opens_next_order(end: &End<'_>) -> bool {
+    let kind = end.failure.kind();
+    let is_local = !end.was_answered && (kind.is_local() || end.failure.is_unsent());
+    !is_local && !is_about_content(kind)
 }
 
 /// Says whether the last attempt went where the request had been before.

@@ -1,8 +1,9 @@
 //! Reads the ledger: where a retry would go, and when it may.
 //!
-//! A retry goes to a deployment that was not tried yet; if there is none, to the one that asks for no wait or whose wait is
-//! over first, and of several to the one tried longest ago in the whole request. Which ones are left is written into each attempt by whoever chose its deployment. Deployments of one origin
-//! share their limits: when one of them asks for a wait, it asks for all.
+//! A retry goes to a deployment that was not tried yet; if there is none, to the one that asks for no wait or whose
+//! wait is over first, and of several to the one tried longest ago in the whole request. Which ones are left is written
+//! into each attempt by whoever chose its deployment. Deployments of one origin share their limits: when one of them
+//! asks for a wait, it asks for all.
 
 use std::time::Duration;
 

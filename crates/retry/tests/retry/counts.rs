@@ -9,7 +9,7 @@ use http::{Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
 use ziggurat_core::{
     BoxError, FallbackReason, Tried,
-    overrides::{ClientRetries, MaxRetries},
+    overrides::{ClientRetries, Fallbacks, MaxRetries},
 };
 use ziggurat_retry::RetryLayer;
 
@@ -155,12 +155,20 @@ async fn a_request_is_copied_only_if_the_copy_may_be_sent() {
     let none = |extensions: &mut http::Extensions| {
         extensions.insert(MaxRetries(0));
     };
+    // There may be deployments of a next order.
+    assert_eq!(clones(exact(2), none).await, 1);
+    let none = |extensions: &mut http::Extensions| {
+        let mut wishes = Fallbacks::default();
+        wishes.disabled = true;
+        extensions.insert(wishes);
+        extensions.insert(MaxRetries(0));
+    };
     assert_eq!(clones(exact(2), none).await, 0);
     let by_client = |extensions: &mut http::Extensions| {
         extensions.insert(MaxRetries(2));
         extensions.insert(ClientRetries(2));
     };
-    assert_eq!(clones(exact(2), by_client).await, 0);
+    assert_eq!(clones(exact(2), by_client).await, 1);
     assert_eq!(
         clones(exact(2).max_attempts_per_request(1), |_| ()).await,
         0

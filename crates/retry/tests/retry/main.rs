@@ -12,6 +12,7 @@ mod hops;
 mod kinds;
 mod ledger;
 mod model;
+mod orders;
 mod policy;
 mod support;
 mod waits;
