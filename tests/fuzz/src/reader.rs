@@ -105,7 +105,8 @@ impl Reader {
     }
 }
 
-/// How many bytes came out of a stream, and how it ended.
+/// How many bytes of events came out of a stream, and how it ended. Comments keep a connection alive: one for each piece that
+/// has nothing else.
 fn play<'a>(
     mut exchange: Box<dyn Exchange>,
     pieces: impl IntoIterator<Item = &'a [u8]>,
@@ -131,8 +132,8 @@ fn play<'a>(
     if let Err(failure) = &end {
         check(failure);
     }
-    events(&out, end.is_ok());
-    (out.len(), end.map_err(|failure| failure.kind()))
+    let sent = events(&out, end.is_ok());
+    (sent, end.map_err(|failure| failure.kind()))
 }
 
 /// Cuts bytes into pieces whose lengths depend on the bytes alone: the same each time.
@@ -147,8 +148,9 @@ fn cut(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Checks what a client gets: whole events, each of them JSON, and `[DONE]` after a complete answer only.
-fn events(out: &[u8], complete: bool) {
+/// Checks what a client gets: whole events, each of them JSON, and `[DONE]` after a complete answer only. Returns how long
+/// they are.
+fn events(out: &[u8], complete: bool) -> usize {
     let text = std::str::from_utf8(out).expect("events are text");
     assert!(text.is_empty() || text.ends_with("\n\n"), "half an event");
     assert_eq!(text.ends_with("data: [DONE]\n\n"), complete);
@@ -157,6 +159,9 @@ fn events(out: &[u8], complete: bool) {
             is_json(line.as_bytes());
         }
     }
+    let events = text.split_inclusive("\n\n");
+    let events = events.filter(|event| !event.starts_with(':'));
+    events.map(str::len).sum()
 }
 
 fn check(failure: &Failure) {
