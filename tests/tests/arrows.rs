@@ -68,6 +68,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["ziggurat", "ziggurat-mock", "ziggurat-server"],
     ),
     ("ziggurat-examples", &["ziggurat"]),
+    ("ziggurat-fuzz", &["ziggurat"]),
     ("ziggurat-tests", &[]),
     ("ziggurat-benches", &[]),
     ("ziggurat-messages", &[]),

@@ -19,9 +19,11 @@ pub(crate) struct Choice<'a> {
     pub(crate) finish_reason: Option<&'a RawValue>,
 }
 
-/// Passes an event without data on as comments, since it keeps the connection alive. What else is in it is unknown text.
+/// Passes an event without data on as comments, since it keeps the connection alive. What else is in it is unknown text, or none
+/// at all: clients may read no further at bytes that are not UTF-8.
 pub(crate) fn pass_comments(event: Event<'_>, out: &mut BytesMut) {
-    let mut comments = event.comments().peekable();
+    let is_text = |comment: &&[u8]| std::str::from_utf8(comment).is_ok();
+    let mut comments = event.comments().filter(is_text).peekable();
     if comments.peek().is_none() {
         out.put_slice(b":\n");
     }

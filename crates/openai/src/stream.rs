@@ -151,22 +151,32 @@ impl Reader {
         if data.trim_ascii() == DONE {
             return Some(self.done(out));
         }
+        let is_text = |bytes| std::str::from_utf8(bytes).is_ok();
         match data {
-            Cow::Borrowed(data) => self.read(event, data, out),
+            // What is passed on must be text: other lines that are none are left out.
+            Cow::Borrowed(data) if is_text(event.raw()) || !is_text(data) => {
+                self.read(event, data, out)
+            }
+            Cow::Borrowed(data) => self.alone(data, out),
             // Line breaks between the tokens of JSON are but spaces.
             Cow::Owned(data) => {
                 let line = data
                     .iter()
                     .map(|&b| if b == b'\n' { b' ' } else { b })
                     .collect::<Vec<_>>();
-                let raw = [b"data: ", &line[..], b"\n\n"].concat();
-                let mut splitter = Splitter::with_max(usize::MAX);
-                splitter.push(raw.into());
-                match splitter.next_event() {
-                    Ok(Some(event)) => self.event(event, out),
-                    _ => None,
-                }
+                self.alone(&line, out)
             }
+        }
+    }
+
+    /// Reads data as an event that has nothing else.
+    fn alone(&mut self, data: &[u8], out: &mut BytesMut) -> End {
+        let raw = [b"data: ", data, b"\n\n"].concat();
+        let mut splitter = Splitter::with_max(usize::MAX);
+        splitter.push(raw.into());
+        match splitter.next_event() {
+            Ok(Some(event)) => self.event(event, out),
+            _ => None,
         }
     }
 

@@ -1,0 +1,44 @@
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod envelope;
+mod frames;
+mod providers;
+mod reader;
+
+pub use self::{
+    config::config,
+    envelope::envelope,
+    providers::{anthropic, bedrock, openai, vertex, watsonx},
+};
+
+/// What reads bytes, and panics if a promise about them is broken.
+pub type Target = fn(&[u8]);
+
+/// All targets, each under the name of its corpus.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("anthropic", anthropic),
+    ("bedrock", bedrock),
+    ("config", config),
+    ("envelope", envelope),
+    ("openai", openai),
+    ("vertex", vertex),
+    ("watsonx", watsonx),
+];
+
+/// The whole of a target's program: under `cargo fuzz` the fuzzer's, else one that reads the files named to it.
+#[macro_export]
+macro_rules! target {
+    ($target:ident) => {
+        #[cfg(fuzzing)]
+        libfuzzer_sys::fuzz_target!(|bytes: &[u8]| ziggurat_fuzz::$target(bytes));
+
+        #[cfg(not(fuzzing))]
+        fn main() -> std::io::Result<()> {
+            for file in std::env::args_os().skip(1) {
+                ziggurat_fuzz::$target(&std::fs::read(file)?);
+            }
+            Ok(())
+        }
+    };
+}
