@@ -1,6 +1,8 @@
 //! Making chunks of events.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use ziggurat_core::{
     Failure, FailureKind, JsonBody, Meter,
     json::{Document, string},
@@ -50,6 +52,17 @@ struct Head {
     id: Bytes,
     created: Bytes,
     model: Bytes,
+}
+
+/// What matters of a choice.
+#[derive(Deserialize)]
+struct Noted<'a> {
+    #[serde(borrow)]
+    index: Option<&'a RawValue>,
+    #[serde(borrow)]
+    delta: Option<&'a RawValue>,
+    #[serde(borrow)]
+    finish_reason: Option<&'a RawValue>,
 }
 
 /// What an event means for its stream; `None` that it goes on.
@@ -167,6 +180,12 @@ impl Reader {
         let Some(text) = document.get("choices") else {
             return Ok(None);
         };
+        if let Some(noted) = Noted::going_on(text.text()) {
+            for choice in noted {
+                self.begin(choice.index, choice.delta);
+            }
+            return Ok(Some(Bytes::copy_from_slice(text.as_bytes())));
+        }
         let mut choices: Vec<Object> = serde_json::from_str(text.text()).map_err(|_| invalid())?;
         if choices.is_empty() {
             return Ok(None);
@@ -183,18 +202,10 @@ impl Reader {
 
     /// Notes what a choice says, and gives its finish reason OpenAI's name. Says whether it had another.
     fn note(&mut self, choice: &mut Object) -> bool {
-        let index = choice.get("index").map_or("0", |index| index.get());
-        let bit = 1 << index.parse().unwrap_or(0_u32).min(u128::BITS - 1);
-        self.started |= bit;
-        let delta = choice.get("delta");
-        let delta = delta.filter(|delta| delta.get().contains("tool_calls"));
-        let delta = delta.and_then(|delta| serde_json::from_str::<Object>(delta.get()).ok());
-        if delta.is_some_and(|delta| has_calls(&delta)) {
-            self.calls_tools |= bit;
-        }
-        let native = match choice.get("finish_reason") {
-            Some(native) if !matches!(native.get(), "null" | "\"\"") => native,
-            _ => return false,
+        let get = |name| choice.get(name).map(|value| &**value);
+        let bit = self.begin(get("index"), get("delta"));
+        let Some(native) = finish(get("finish_reason")) else {
+            return false;
         };
         self.finished |= bit;
         let openai = reason(native, self.calls_tools & bit != 0);
@@ -203,6 +214,19 @@ impl Reader {
         };
         choice.insert("finish_reason".to_owned(), openai);
         true
+    }
+
+    /// Notes that a choice has come, and whether it calls tools. Returns its bit.
+    fn begin(&mut self, index: Option<&RawValue>, delta: Option<&RawValue>) -> u128 {
+        let index = index.map_or("0", RawValue::get);
+        let bit = 1 << index.parse().unwrap_or(0_u32).min(u128::BITS - 1);
+        self.started |= bit;
+        let delta = delta.filter(|delta| delta.get().contains("tool_calls"));
+        let delta = delta.and_then(|delta| serde_json::from_str::<Object>(delta.get()).ok());
+        if delta.is_some_and(|delta| has_calls(&delta)) {
+            self.calls_tools |= bit;
+        }
+        bit
     }
 
     /// Reads a piece of generated text; `None` if it has no result.
@@ -245,12 +269,14 @@ impl Reader {
         chunk.remove("usage");
         chunk.remove("results");
         // Of several lines if the event was: but spaces between the tokens of JSON.
-        let text = chunk.to_bytes();
         out.put_slice(b"data: ");
-        out.extend(text.iter().map(|&byte| match byte {
-            b'\n' | b'\r' => b' ',
-            byte => byte,
-        }));
+        let start = out.len();
+        out.put_slice(&chunk.to_bytes());
+        for byte in &mut out[start..] {
+            if matches!(byte, b'\n' | b'\r') {
+                *byte = b' ';
+            }
+        }
         out.put_slice(b"\n\n");
     }
 
@@ -329,6 +355,27 @@ impl Head {
         }
         out.put_slice(b"}\n\n");
     }
+}
+
+// === impl Noted ===
+
+impl<'a> Noted<'a> {
+    /// Reads choices of which none ends: they are passed on as they came. `None` for any others.
+    fn going_on(choices: &'a str) -> Option<Vec<Self>> {
+        let choices: Vec<&RawValue> = serde_json::from_str(choices).ok()?;
+        let read = |choice: &&'a RawValue| {
+            let object = choice.get().starts_with('{').then_some(choice.get())?;
+            let choice: Self = serde_json::from_str(object).ok()?;
+            finish(choice.finish_reason).is_none().then_some(choice)
+        };
+        let choices: Option<Vec<_>> = choices.iter().map(read).collect();
+        choices.filter(|choices| !choices.is_empty())
+    }
+}
+
+/// The reason of a choice that has ended.
+fn finish(reason: Option<&RawValue>) -> Option<&RawValue> {
+    reason.filter(|reason| !matches!(reason.get(), "null" | "\"\""))
 }
 
 fn invalid() -> Failure {

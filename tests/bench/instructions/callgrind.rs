@@ -32,12 +32,12 @@ pub(crate) fn is_installed() -> bool {
 }
 
 /// Counts all cases, as many at a time as there are processors: a count does not depend on what else runs.
-pub(crate) fn count_all(cases: &[String], rounds: u32) -> HashMap<String, Count> {
+pub(crate) fn count_all(cases: &[(String, u32)]) -> HashMap<String, Count> {
     let next = AtomicUsize::new(0);
     let counts = Mutex::new(HashMap::new());
     let work = || {
-        while let Some(case) = cases.get(next.fetch_add(1, Relaxed)) {
-            let count = count(case, rounds);
+        while let Some((case, rounds)) = cases.get(next.fetch_add(1, Relaxed)) {
+            let count = count(case, *rounds);
             let mut counts = counts.lock().expect("no other thread has panicked");
             counts.insert(case.clone(), count);
         }

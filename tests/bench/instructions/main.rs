@@ -13,19 +13,16 @@ use std::{env, process::ExitCode};
 
 use cases::{Build, Kind, Row};
 
-/// Rounds before the count begins, so that one-time work and the first growth of buffers are over.
-const WARM_UP: u32 = 100;
-
-/// Rounds counted.
-const ROUNDS: u32 = 500;
+/// For each round before the count begins, so that one-time work and the first growth of buffers are over, so many after.
+const AFTER: u32 = 5;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().skip(1).collect();
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
     match &*arguments {
         [flag, case] if flag == callgrind::CASE => {
-            let build = find(case).expect("the name of a case");
-            run(build, WARM_UP, ROUNDS);
+            let (build, rounds) = find(case).expect("the name of a case");
+            run(build, rounds / AFTER, rounds);
             ExitCode::SUCCESS
         }
         _ if !has("--bench") => smoke(),
@@ -46,8 +43,9 @@ fn main() -> ExitCode {
 
 /// Runs every case once, uncounted.
 fn smoke() -> ExitCode {
-    for case in names(&cases::rows()) {
-        run(find(&case).expect("it is listed"), 0, 1);
+    for (case, _) in names(&cases::rows()) {
+        let (build, _) = find(&case).expect("it is listed");
+        run(build, 0, 1);
     }
     println!("every case ran once; `cargo bench` counts");
     ExitCode::SUCCESS
@@ -58,7 +56,7 @@ fn measure(words: &[String], check: bool, bless: bool) -> ExitCode {
     let wanted =
         |row: &Row| words.is_empty() || words.iter().any(|word| row.name.contains(&**word));
     rows.retain(|row| row.kind == Kind::Base || wanted(row));
-    let counts = callgrind::count_all(&names(&rows), ROUNDS);
+    let counts = callgrind::count_all(&names(&rows));
     let lines = report::lines(&rows, &counts);
     report::print(&lines);
     if bless {
@@ -104,15 +102,16 @@ fn collected_by_callgrind(round: &mut dyn FnMut(), rounds: u32) {
 
 const PEER: &str = " | peer";
 
-fn names(rows: &[Row]) -> Vec<String> {
+/// The names of all cases, with their rounds.
+fn names(rows: &[Row]) -> Vec<(String, u32)> {
     let names = rows.iter().flat_map(|row| {
         let peer = row.peer.is_some().then(|| format!("{}{PEER}", row.name));
-        [Some(row.name.to_owned()), peer]
+        [Some(row.name.to_owned()), peer].map(|name| Some((name?, row.rounds)))
     });
     names.flatten().collect()
 }
 
-fn find(case: &str) -> Option<Build> {
+fn find(case: &str) -> Option<(Build, u32)> {
     let rows = cases::rows();
     let (name, of_peer) = match case.strip_suffix(PEER) {
         Some(name) => (name, true),
@@ -120,7 +119,7 @@ fn find(case: &str) -> Option<Build> {
     };
     let row = rows.into_iter().find(|row| row.name == name)?;
     if of_peer {
-        return row.peer.map(|(_, build)| build);
+        return row.peer.map(|(_, build)| (build, row.rounds));
     }
-    Some(row.build)
+    Some((row.build, row.rounds))
 }

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, value::RawValue};
-use ziggurat_core::{Failure, json::Document};
+use ziggurat_core::{Failure, JsonBody, json::Document};
 use ziggurat_provider::{Call, params, params::refusal};
 
 pub(crate) use self::names::Names;
@@ -48,8 +48,7 @@ pub(crate) struct Asked {
 /// [`BadRequest`](ziggurat_core::FailureKind::BadRequest) that names what cannot be said.
 pub(crate) fn build(template: &Template, call: Call<'_>) -> Result<Built, Failure> {
     let body = params::body(call, &template.defaults);
-    let document = Document::parse(body.to_bytes())
-        .map_err(|_| refusal("messages", "the request is no JSON object"))?;
+    let document = document(&body)?;
     let mut fields = Params::read(template, &document)?;
     let mut names = Names::default();
     let tools = tools::read(&fields, &mut names)?;
@@ -68,6 +67,15 @@ pub(crate) fn build(template: &Template, call: Call<'_>) -> Result<Built, Failur
         Route::Invoke => print(&invoke::Anthropic::of(converse)?),
     };
     Ok(Built { body, asked })
+}
+
+/// Reads a body with its edits. Without any it is the client's own text, which is read already.
+fn document(body: &JsonBody) -> Result<Document, Failure> {
+    let (own, text) = (body.document(), body.to_bytes());
+    if std::ptr::eq::<[u8]>(&**own.raw(), &*text) {
+        return Ok(own.clone());
+    }
+    Document::parse(text).map_err(|_| refusal("messages", "the request is no JSON object"))
 }
 
 fn print(body: &impl Serialize) -> Bytes {

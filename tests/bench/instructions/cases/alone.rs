@@ -56,7 +56,6 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new("respond", || {
             calls(RespondLayer::new().layer(Leaf::new()), request)
         }),
-        // The place of the context window filter.
     ]
 }
 
@@ -101,7 +100,7 @@ fn fallback<const N: usize>(chains: [(&str, [&str; 1]); N], leaf: Leaf) -> Round
 }
 
 /// A chat request with one long message.
-fn large(len: usize) -> Bytes {
+pub(super) fn large(len: usize) -> Bytes {
     let text = "the quick brown fox jumps over the lazy dog\\n".repeat(len / 45);
     format!(r#"{{"model":"zephyr","messages":[{{"role":"user","content":"{text}"}}]}}"#).into()
 }

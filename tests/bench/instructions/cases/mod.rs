@@ -2,9 +2,11 @@
 
 mod alone;
 mod balance;
+mod dialects;
 mod retry;
 mod stack;
 mod timeouts;
+mod window;
 
 use crate::{
     leaf::Leaf,
@@ -12,6 +14,12 @@ use crate::{
 };
 
 pub(crate) type Build = fn() -> Round;
+
+/// Rounds counted.
+const ROUNDS: u32 = 500;
+
+/// Rounds counted of those that take long.
+const LONG_ROUNDS: u32 = 20;
 
 /// A line of the table.
 pub(crate) struct Row {
@@ -21,6 +29,8 @@ pub(crate) struct Row {
     pub(crate) over: &'static str,
     pub(crate) peer: Option<(&'static str, Build)>,
     pub(crate) kind: Kind,
+    /// How many rounds are counted.
+    pub(crate) rounds: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,6 +50,7 @@ impl Row {
             over: "leaf",
             peer: None,
             kind: Kind::Ours,
+            rounds: ROUNDS,
         }
     }
 
@@ -50,6 +61,12 @@ impl Row {
 
     fn beside(mut self, name: &'static str, build: Build) -> Self {
         self.peer = Some((name, build));
+        self
+    }
+
+    /// A round takes long; fewer of them are counted.
+    fn long(mut self) -> Self {
+        self.rounds = LONG_ROUNDS;
         self
     }
 
@@ -80,6 +97,8 @@ pub(crate) fn rows() -> Vec<Row> {
     rows.extend(retry::rows());
     rows.extend(balance::rows());
     rows.extend(alone::rows());
+    rows.extend(window::rows());
     rows.extend(stack::rows());
+    rows.extend(dialects::rows());
     rows
 }
