@@ -1,6 +1,6 @@
 //! Clients that ask a stack, and read what they get.
 
-use std::{pin::pin, time::Duration};
+use std::{collections::BTreeSet, pin::pin, time::Duration};
 
 use bytes::Bytes;
 use http::Request;
@@ -146,7 +146,7 @@ impl Asking {
         }
     }
 
-    /// Each group that was asked makes one attempt, and so many retries at most.
+    /// Each group that was asked makes one attempt, so many retries at most, and a step to each further order.
     fn check_retries(&self, tried: &Tried) {
         let groups = &self.stack.groups;
         let layers = || groups.iter().flat_map(|it| &it.layers);
@@ -166,7 +166,15 @@ impl Asking {
             true => wishes.max_retries.or(most.max()).unwrap_or_default(),
             false => 0,
         };
-        let bound = (tried.hops() as usize + 1) * (most as usize + 1);
+        let orders = |it: &plan::Group| {
+            let orders: BTreeSet<_> = it.deployments.iter().map(|it| it.order).collect();
+            orders.len().saturating_sub(1)
+        };
+        let steps = match layers().any(|it| matches!(it, GroupLayer::Retry(_))) {
+            true => groups.iter().map(orders).max().unwrap_or_default(),
+            false => 0,
+        };
+        let bound = (tried.hops() as usize + 1) * (most as usize + 1 + steps);
         let made = self.world.of_request(self.number, |calls| calls.len());
         if made > bound || tried.attempts() > bound {
             self.break_law(law::RETRIES, &format!("{made} of {bound}"));

@@ -21,7 +21,9 @@ async fn passes(window: &Window, request: Request<()>) -> Result<(), Failure> {
     assert_eq!(admitted.is_ok(), called.is_ok(), "advice and call agree");
     if let (Err(rejection), Err(failure)) = (admitted, &called) {
         assert_eq!(rejection.kind(), failure.kind());
-        assert_eq!(rejection.message(), failure.message());
+        let advised = rejection.message().unwrap();
+        let told = format!("the prompt exceeds the context window: {advised}");
+        assert_eq!(failure.message(), Some(&*told));
     }
     called.map(|_| ())
 }
@@ -35,7 +37,7 @@ async fn a_prompt_as_long_as_the_window_passes() {
     assert_eq!(failure.status(), 400);
     assert_eq!(
         failure.message(),
-        Some("Model=test, Max Input Tokens=20, Got=21")
+        Some("the prompt exceeds the context window: Model=test, Max Input Tokens=20, Got=21")
     );
     let source = failure
         .source()
@@ -84,7 +86,7 @@ async fn the_answer_counts_where_it_shares_the_window() {
     let failure = passes(&shared, request(&body)).await.unwrap_err();
     assert_eq!(
         failure.message(),
-        Some("Model=test, Max Input Tokens=20, Got=21")
+        Some("the prompt exceeds the context window: Model=test, Max Input Tokens=20, Got=21")
     );
     body["max_completion_tokens"] = json!(3);
     passes(&shared, request(&body)).await.unwrap();
