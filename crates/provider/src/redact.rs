@@ -9,17 +9,21 @@ const REDACTED: &str = "[redacted]";
 /// Says whether a text holds a secret.
 #[must_use]
 pub fn is_needed(secrets: &[Box<str>], text: &[u8]) -> bool {
-    secrets
-        .iter()
-        .any(|secret| memmem::find(text, secret.as_bytes()).is_some())
+    known(secrets).any(|secret| memmem::find(text, secret.as_bytes()).is_some())
 }
 
 /// Cuts the secrets out of a text.
 #[must_use]
 pub fn text(secrets: &[Box<str>], text: &str) -> String {
-    secrets.iter().fold(text.to_owned(), |text, secret| {
-        text.replace(&**secret, REDACTED)
+    known(secrets).fold(text.to_owned(), |text, secret| {
+        text.replace(secret, REDACTED)
     })
+}
+
+/// The secrets, without empty ones, which are everywhere.
+fn known(secrets: &[Box<str>]) -> impl Iterator<Item = &str> {
+    let secrets = secrets.iter().map(|secret| &**secret);
+    secrets.filter(|secret| !secret.is_empty())
 }
 
 /// Cuts the secrets out of all texts of a value, however they were escaped. Says whether there were any.

@@ -23,7 +23,7 @@ const FORM: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// Most characters of what a token server says that are shown.
-const LONGEST: usize = 300;
+const LONGEST: usize = 64;
 
 pub(super) struct Fetcher {
     client: HttpClient,
@@ -36,7 +36,6 @@ struct Answer {
     /// Some servers write it as text.
     expires_in: Option<serde_json::Value>,
     error: Option<serde_json::Value>,
-    error_description: Option<String>,
 }
 
 // === impl Fetcher ===
@@ -127,15 +126,16 @@ pub(super) fn granted(response: &Response<Bytes>) -> Result<Granted, Failure> {
     let answer: Option<Answer> = serde_json::from_slice(response.body()).ok();
     let token = answer
         .as_ref()
-        .and_then(|answer| answer.access_token.clone());
+        .and_then(|answer| answer.access_token.clone())
+        .filter(|token| !token.is_empty());
     let token = token.ok_or_else(|| invalid("the answer of the token server has no token"))?;
-    let seconds = answer.and_then(|answer| match answer.expires_in? {
+    let seconds: Option<f64> = answer.and_then(|answer| match answer.expires_in? {
         serde_json::Value::String(text) => text.parse().ok(),
-        value => value.as_u64(),
+        value => value.as_f64(),
     });
     Ok(Granted {
         token,
-        lifetime: seconds.map(Duration::from_secs),
+        lifetime: seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()),
         project: None,
     })
 }
@@ -159,7 +159,7 @@ fn refused(status: StatusCode, body: &[u8], is_exchange: bool) -> Failure {
     Failure::new(kind).with_message(message)
 }
 
-/// The words of a refusal, in either of the forms that Google's servers have.
+/// The word of a refusal, if it is one of OAuth's. Free text is left out: it may quote what was sent.
 fn said(body: &[u8]) -> String {
     let Ok(answer) = serde_json::from_slice::<Answer>(body) else {
         return String::new();
@@ -168,7 +168,9 @@ fn said(body: &[u8]) -> String {
         serde_json::Value::String(code) => Some(code.as_str()),
         error => error.get("message")?.as_str(),
     });
-    let words = [code, answer.error_description.as_deref()];
-    let words: Vec<_> = words.into_iter().flatten().collect();
-    words.join(": ").chars().take(LONGEST).collect()
+    let is_word = |code: &&str| {
+        let mut letters = code.bytes();
+        code.len() <= LONGEST && letters.all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    };
+    code.filter(is_word).unwrap_or_default().to_owned()
 }
