@@ -45,7 +45,7 @@ async fn a_prompt_as_long_as_the_window_passes() {
         .downcast_ref::<DoesNotFit>()
         .unwrap();
     assert_eq!((source.needed(), source.window()), (21, 20));
-    assert_eq!(source.to_string(), "21 or more tokens do not fit into 20");
+    assert_eq!(source.to_string(), "21 tokens do not fit into 20");
 }
 
 #[tokio::test(start_paused = true)]
