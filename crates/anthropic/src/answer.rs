@@ -120,8 +120,15 @@ struct Found<'a> {
     fields: Fields<'a>,
 }
 
+/// An answer in OpenAI's form, printed.
+pub(crate) struct Translated {
+    pub(crate) text: Vec<u8>,
+    /// Whether the provider kept back its content.
+    pub(crate) filtered: bool,
+}
+
 /// Makes the client's answer.
-pub(crate) fn translate(body: &[u8], context: &Context) -> Result<Vec<u8>, Failure> {
+pub(crate) fn translate(body: &[u8], context: &Context) -> Result<Translated, Failure> {
     let answer: Result<Answer<'_>, _> = serde_json::from_slice(body);
     let answer = answer.map_err(|_| invalid("the upstream's answer is no message"))?;
     if answer.kind == "error" || answer.error.is_some() {
@@ -163,7 +170,10 @@ pub(crate) fn translate(body: &[u8], context: &Context) -> Result<Vec<u8>, Failu
         }],
         usage: usage.as_ref().map(Usage::told),
     };
-    Ok(serde_json::to_vec(&completion).expect("its keys are strings"))
+    Ok(Translated {
+        text: serde_json::to_vec(&completion).expect("its keys are strings"),
+        filtered: finish_reason == "content_filter",
+    })
 }
 
 impl<'a> Found<'a> {

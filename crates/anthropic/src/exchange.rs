@@ -6,8 +6,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::response::Parts;
-use ziggurat_core::{Failure, Meter, json::Printed};
+use http::{Extensions, response::Parts};
+use ziggurat_core::{ContentFiltered, Failure, Meter, json::Printed};
 use ziggurat_provider::{Answer, Exchange, Streamed, redact};
 
 use crate::{
@@ -22,6 +22,8 @@ use crate::{
 pub(crate) struct Chat {
     context: Arc<Context>,
     events: Option<Box<Events>>,
+    /// Set by a plain answer that was held back.
+    filtered: bool,
 }
 
 /// What is known of a call.
@@ -55,6 +57,7 @@ impl Chat {
         Self {
             context: Arc::new(context),
             events: None,
+            filtered: false,
         }
     }
 
@@ -80,9 +83,15 @@ impl Exchange for Chat {
     }
 
     fn plain(&mut self, body: Bytes) -> Result<Printed, Failure> {
-        // A refusal of the model's own (`finish_reason` `content_filter`) is an answer; whoever marks it does so here.
         let answer = answer::translate(&body, &self.context)?;
-        Ok(Bytes::from(answer).into())
+        self.filtered = answer.filtered;
+        Ok(Bytes::from(answer.text).into())
+    }
+
+    fn tell(&self, extensions: &mut Extensions) {
+        if self.filtered {
+            extensions.insert(ContentFiltered);
+        }
     }
 
     fn chunk(&mut self, data: Bytes) -> Streamed {

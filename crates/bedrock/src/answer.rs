@@ -258,6 +258,11 @@ impl<'a> Said<'a> {
         self.thinking.push(thought(text, signature));
     }
 
+    /// Says whether the provider kept back its content.
+    pub(crate) fn is_filtered(&self) -> bool {
+        finish_reason(self.stop.as_deref(), false) == "content_filter"
+    }
+
     /// Prints the answer for the client, and tells the meter what was used.
     pub(crate) fn print(&self, asked: &Asked, model: &[u8], meter: Option<&Meter>) -> Bytes {
         let is_json = |call: &&Called<'_>| asked.json_tool && call.name == JSON_TOOL;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{header::CONTENT_TYPE, response::Parts};
+use http::{Extensions, header::CONTENT_TYPE, response::Parts};
 use serde_json::Value;
-use ziggurat_core::{Failure, FailureKind, Meter, json::Printed};
+use ziggurat_core::{ContentFiltered, Failure, FailureKind, Meter, json::Printed};
 use ziggurat_provider::{Answer, Exchange, Streamed, redact};
 
 use crate::{
@@ -28,6 +28,8 @@ pub(crate) struct Chat {
     meter: Option<Meter>,
     asked: Arc<Asked>,
     events: Option<Box<Events>>,
+    /// Set by a plain answer that was held back.
+    filtered: bool,
 }
 
 impl Chat {
@@ -44,6 +46,7 @@ impl Chat {
             meter,
             asked: Arc::new(asked),
             events: None,
+            filtered: false,
         }
     }
 
@@ -54,6 +57,7 @@ impl Chat {
             meter,
             asked,
             events,
+            ..
         } = self;
         events.get_or_insert_with(|| {
             let events = Events::new(
@@ -116,10 +120,19 @@ impl Exchange for Chat {
             Route::Invoke => Said::of_anthropic(&body),
         };
         match said {
-            Some(said) => Ok(said
-                .print(&self.asked, &self.model, self.meter.as_ref())
-                .into()),
+            Some(said) => {
+                self.filtered = said.is_filtered();
+                Ok(said
+                    .print(&self.asked, &self.model, self.meter.as_ref())
+                    .into())
+            }
             None => Err(no_answer(&body, &self.template.secrets)),
+        }
+    }
+
+    fn tell(&self, extensions: &mut Extensions) {
+        if self.filtered {
+            extensions.insert(ContentFiltered);
         }
     }
 

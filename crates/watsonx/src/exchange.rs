@@ -197,6 +197,12 @@ impl Exchange for Chat {
         self.events().chunk(data)
     }
 
+    fn is_complete(&self) -> bool {
+        self.events
+            .as_ref()
+            .is_some_and(|events| events.is_complete())
+    }
+
     fn end(&mut self, broken: Option<Failure>) -> Streamed {
         self.events().end(broken)
     }

@@ -118,6 +118,10 @@ impl Events {
         Streamed { data, end }
     }
 
+    pub(crate) fn is_complete(&self) -> bool {
+        self.reader.is_complete()
+    }
+
     pub(crate) fn end(&mut self, broken: Option<Failure>) -> Streamed {
         let mut out = BytesMut::new();
         let last = self.splitter.rest();

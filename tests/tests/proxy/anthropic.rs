@@ -262,3 +262,34 @@ async fn tools_are_called_and_their_results_go_back() {
         json!({"type": "tool_result", "tool_use_id": "toolu_1", "content": "5 degrees"})
     );
 }
+
+/// R165: an answer that Claude kept back goes where refusals may go, and is passed on where there is no such place.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_claude_keeps_back_is_taken_to_the_chain_for_refusals() {
+    let kept = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-3-opus-20240229",
+        "content": [{"type": "text", "text": "no"}], "stop_reason": "refusal",
+        "usage": {"input_tokens": 1, "output_tokens": 1}});
+    for (settings, reason) in [
+        ("{content_policy_fallbacks: [{c: [o]}]}", "stop"),
+        ("{fallbacks: [{c: [o]}]}", "content_filter"),
+    ] {
+        let response = Response::builder().header("content-type", "application/json");
+        let response = response.body(Bytes::from(kept.to_string())).unwrap();
+        let (claude, other) = (
+            upstream("claude", [Step::respond(response)]).await,
+            upstream("other", Script::default()).await,
+        );
+        let yaml = format!(
+            "
+model_list:
+- {{model_name: c, litellm_params: {{model: anthropic/claude-3-opus-20240229, api_base: os.environ/A, api_key: k}}}}
+- {{model_name: o, litellm_params: {{model: openai/x, api_base: os.environ/B}}}}
+litellm_settings: {settings}"
+        );
+        let proxy = Proxy::start(&yaml, &[("A", claude.url()), ("B", other.url())]).await;
+        let answer = proxy.chat("c", &json!({})).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        assert_eq!(answer.json()["choices"][0]["finish_reason"], reason);
+        assert_eq!(other.count(), u64::from(reason == "stop"));
+    }
+}
