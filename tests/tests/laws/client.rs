@@ -166,9 +166,14 @@ impl Asking {
             true => wishes.max_retries.or(most.max()).unwrap_or_default(),
             false => 0,
         };
+        let shared = groups[0].deployments[0].order;
         let orders = |it: &plan::Group| {
-            let orders: BTreeSet<_> = it.deployments.iter().map(|it| it.order).collect();
-            orders.len().saturating_sub(1)
+            let first = it.shares.then_some(shared);
+            let orders = first
+                .into_iter()
+                .chain(it.deployments.iter().map(|it| it.order));
+            // One too many at most, as the first of a group that shares is not its own.
+            orders.collect::<BTreeSet<_>>().len() - 1
         };
         let steps = match layers().any(|it| matches!(it, GroupLayer::Retry(_))) {
             true => groups.iter().map(orders).max().unwrap_or_default(),

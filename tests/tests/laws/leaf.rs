@@ -239,6 +239,7 @@ impl Stream {
         if self.typed {
             let kind = header::HeaderValue::from_static("text/event-stream; charset=utf-8");
             response.headers_mut().insert(header::CONTENT_TYPE, kind);
+            call.world.edit(number, |call| call.streams = true);
         }
         let mut response = call.answer(response);
         response.body_mut().complete = (self.end == StreamEnd::Linger).then_some(size);

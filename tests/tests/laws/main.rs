@@ -1,7 +1,7 @@
 //! Random stacks of our layers over scripted leaves, asked by several clients at once, and what must hold in any of them.
 //!
-//! Time is paused: all waits of a case pass at once. `PROPTEST_CASES` sets the number of cases; a case that fails is
-//! shrunk and printed with its whole stack.
+//! Time is paused: all waits of a case pass at once. The cases are the same ones each time, unless `PROPTEST_CASES` sets
+//! their number, which draws new ones; a case that fails is shrunk and printed with its whole stack.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
@@ -70,11 +70,15 @@ fn config(cases: u32) -> Config {
 
 #[test]
 fn all_laws_hold_in_any_stack() {
-    let config = match env::var_os("PROPTEST_CASES") {
-        Some(_) => config(Config::default().cases),
-        None => config(CASES),
+    let mut runner = match env::var_os("PROPTEST_CASES") {
+        Some(_) => TestRunner::new(config(Config::default().cases)),
+        None => {
+            let config = config(CASES);
+            let rng = TestRng::deterministic_rng(config.rng_algorithm);
+            TestRunner::new_with_rng(config, rng)
+        }
     };
-    let played = TestRunner::new(config).run(&draw::case(), |case| {
+    let played = runner.run(&draw::case(), |case| {
         play(&case, Broken::Nothing).map_err(TestCaseError::fail)
     });
     if let Err(error) = played {

@@ -67,6 +67,8 @@ pub(crate) struct Call {
     pub(crate) sent: Vec<u8>,
     pub(crate) trailers: bool,
     pub(crate) end: Option<End>,
+    /// Its answer is a stream, or is wanted as one.
+    pub(crate) streams: bool,
     trial: bool,
 }
 
@@ -124,6 +126,7 @@ impl World {
             sent: Vec::new(),
             trailers: false,
             end: None,
+            streams: client.stream,
             trial,
         });
         number
@@ -142,7 +145,7 @@ impl World {
             Phase::Trial => {
                 let state = self.lock();
                 let mut calls = state.calls.iter();
-                let open = calls.any(|it| it.trial && it.is_open() && it.site == site.id);
+                let open = calls.any(|it| it.is_trial() && it.site == site.id);
                 drop(state);
                 if open {
                     self.broken(law::TRIAL, format!("on {}", site.id));
@@ -272,6 +275,12 @@ impl World {
 impl Call {
     pub(crate) fn is_open(&self) -> bool {
         self.end.is_none()
+    }
+
+    /// Says whether it is a trial that is not decided yet, as that of a stream is by its first data.
+    fn is_trial(&self) -> bool {
+        let decided = self.streams && !self.sent.is_empty();
+        self.trial && self.is_open() && !decided
     }
 
     /// Ends it; the first end counts.
