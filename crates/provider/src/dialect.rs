@@ -29,7 +29,8 @@ pub trait Dialect: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// The call cannot be made; nothing is sent.
+    /// The call cannot be made; nothing is sent. A [`BadRequest`](FailureKind::BadRequest) is one that this provider has
+    /// no words for: a retry layer passes over the deployment, as others of its group may have them.
     fn prepare(&self, call: Call<'_>) -> Result<Outgoing, Failure>;
 
     /// Adds to a prepared request what may have to be waited for: a token that expires, a signature made with one.

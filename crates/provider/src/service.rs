@@ -107,7 +107,9 @@ impl Service<Request<JsonBody>> for ProviderService {
                 )
             }
             Err(failure) => {
-                let failure = failure.with_deployment(deployment.served.deployment().clone());
+                let failure = failure
+                    .with_unsent()
+                    .with_deployment(deployment.served.deployment().clone());
                 ResponseFuture::refused(deployment.clone(), failure, Span::none())
             }
         }

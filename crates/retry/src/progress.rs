@@ -1,3 +1,5 @@
+mod step;
+
 use std::time::Duration;
 
 use http::Extensions;
@@ -7,11 +9,8 @@ use ziggurat_core::{
     overrides::{ClientRetries, FallbackAhead, Fallbacks, MaxRetries},
 };
 
-use crate::{
-    RetryPolicy,
-    policy::{Policy, Scope, Shared, is_about_content},
-    visits::{self, Visit},
-};
+use self::step::{Step, is_for_itself};
+use crate::policy::{Policy, Shared};
 
 const TARGET: &str = "ziggurat::retry";
 const DEADLINE: &str = "the deadline comes first";
@@ -35,6 +34,8 @@ pub(crate) struct Progress {
     allowed: Option<u32>,
     retries: u32,
     backoffs: u32,
+    /// The last deployment refused for itself alone: what follows is no retry.
+    passes_over: bool,
     /// Nothing has been sent again.
     is_first: bool,
     /// What the last attempt that was made failed with.
@@ -53,20 +54,6 @@ pub(crate) struct End<'a> {
     pub(crate) was_answered: bool,
     /// Those of the request.
     pub(crate) extensions: &'a Extensions,
-}
-
-/// What to do about a failure.
-enum Step {
-    /// Return it, for this reason.
-    Stop(&'static str),
-    /// Ask again at once.
-    Go,
-    /// Ask a deployment that still asks for this wait.
-    Wait(Duration),
-    /// Ask a deployment that asks for none, or for one that is not made.
-    BackOff,
-    /// Ask those of the next order, after this wait.
-    LeaveOrder(Duration),
 }
 
 // === impl Progress ===
@@ -91,6 +78,7 @@ impl Progress {
             allowed: None,
             retries: 0,
             backoffs: 0,
+            passes_over: false,
             is_first: true,
             earlier: None,
             first: attempts,
@@ -107,17 +95,10 @@ impl Progress {
     }
 
     /// Says whether another attempt may follow the one that is about to begin.
+    ///
+    /// Who is left shows when it has begun, and whether its deployment takes the request at all.
     pub(crate) fn may_follow<C>(&self, policy: &Policy<C>) -> bool {
-        // Who is left shows when the attempt has begun.
-        let attempts = self.current + 1;
-        self.is_within(policy, attempts, true)
-            || !self.no_failover && !policy.is_capped(attempts) && self.may_leave_order()
-    }
-
-    /// Says whether there may be a next order after the attempt that is about to begin.
-    fn may_leave_order(&self) -> bool {
-        let is_higher = |attempts: &[Attempt]| attempts.last().is_some_and(|it| it.higher_order);
-        self.is_first || self.tried.read(is_higher)
+        !policy.is_capped(self.current + 1)
     }
 
     /// Begins another attempt, after this failure.
@@ -129,7 +110,7 @@ impl Progress {
         // The step to the next order is none.
         let left =
             |attempts: &[Attempt]| attempts.get(self.current..)?.last().map(|it| it.order_left);
-        if self.tried.read(left) != Some(true) {
+        if !self.passes_over && self.tried.read(left) != Some(true) {
             self.retries += 1;
         }
         self.current = self.tried.attempts();
@@ -170,7 +151,9 @@ impl Progress {
         use FailureKind::{CoolingDown, NoCandidate};
         let is_none_left = matches!(failure.kind(), CoolingDown | NoCandidate);
         let is_none_left = is_none_left && failure.upstream().is_none();
-        self.earlier.take().filter(|_| is_none_left)
+        self.earlier
+            .take()
+            .filter(|_| is_none_left || is_for_itself(failure))
     }
 
     /// Says whether the deadline has passed before the attempt that was to follow a failure could begin.
@@ -184,7 +167,12 @@ impl Progress {
 
     /// Returns the time after which to ask again, or `None` to return the failure that ended the running attempt.
     pub(crate) fn decide<C>(&mut self, policy: &Policy<C>, end: &End<'_>) -> Option<Duration> {
-        self.fix_count(policy, end.failure);
+        self.passes_over = self
+            .tried
+            .read(|attempts| self.may_pass_over(policy, end, attempts));
+        if !self.passes_over {
+            self.fix_count(policy, end.failure);
+        }
         let ahead = self.fallback_ahead.as_ref();
         let ahead = ahead.is_some_and(|it| it.follows(end.failure.kind(), end.extensions));
         let step = self
@@ -192,7 +180,7 @@ impl Progress {
             .read(|attempts| self.step(policy, end, ahead, attempts));
         let decision = match step {
             Step::Stop(reason) => Err(reason),
-            Step::Go => Ok(Duration::ZERO),
+            Step::PassOver | Step::Go => Ok(Duration::ZERO),
             Step::Wait(wait) => Ok(policy.backoff.at_least(wait)),
             Step::BackOff => {
                 let delay = policy.backoff.delay(self.backoffs);
@@ -210,7 +198,9 @@ impl Progress {
                 return Err(DEADLINE);
             }
             match &policy.budget {
-                Some(Shared(budget)) if !budget.withdraw() => Err("the retry budget is empty"),
+                Some(Shared(budget)) if !self.passes_over && !budget.withdraw() => {
+                    Err("the retry budget is empty")
+                }
                 _ => Ok(wait),
             }
         });
@@ -271,78 +261,6 @@ impl Progress {
         }
     }
 
-    /// Decides within the order that was tried, and if that is the end, whether there is a next one.
-    fn step<C>(
-        &self,
-        policy: &Policy<C>,
-        end: &End<'_>,
-        fallback_ahead: bool,
-        attempts: &[Attempt],
-    ) -> Step {
-        let step = self.step_within_order(policy, end, fallback_ahead, attempts);
-        let next = self.next_order(attempts).is_some();
-        if !matches!(step, Step::Stop(_))
-            || !next
-            || !opens_next_order(end)
-            || policy.is_capped(attempts.len())
-        {
-            return step;
-        }
-        match visits::next(attempts, self.first, policy.max_wait) {
-            Visit::Resting(Some(rest)) if !fallback_ahead => Step::LeaveOrder(rest),
-            _ => Step::LeaveOrder(Duration::ZERO),
-        }
-    }
-
-    /// Returns the attempt that has just failed, if it left deployments of a higher order.
-    ///
-    /// Each order is left once: those after it may have no place, so that others are asked in their stead.
-    fn next_order<'a>(&self, attempts: &'a [Attempt]) -> Option<&'a Attempt> {
-        let last = attempts.get(self.current..)?.last()?;
-        let group = attempts.get(self.first..)?;
-        let left = |it: &Attempt| it.order_left && it.level() >= last.level();
-        let is_next = last.higher_order && !self.no_failover && !group.iter().any(left);
-        is_next.then_some(last)
-    }
-
-    /// Says whether a step leads to the next order, and so is no retry.
-    fn leaves_order(&self, step: &Step, attempts: &[Attempt]) -> bool {
-        let last = self.next_order(attempts);
-        last.is_some_and(|last| last.higher_order_next || matches!(step, Step::LeaveOrder(_)))
-    }
-
-    fn step_within_order<C>(
-        &self,
-        policy: &Policy<C>,
-        end: &End<'_>,
-        fallback_ahead: bool,
-        attempts: &[Attempt],
-    ) -> Step {
-        const SOONER: &str = "another group answers sooner";
-        let group = attempts.get(self.first..).unwrap_or_default();
-        let untried = group.last().is_some_and(Attempt::left_untried);
-        match policy.scope(end.failure, end.was_answered) {
-            Scope::None => return Step::Stop("the group would answer alike"),
-            Scope::Untried if !untried => return Step::Stop("all deployments were tried"),
-            Scope::Untried | Scope::Any => {}
-        }
-        // One that has no place stays untried, however often others are asked in its place, or none.
-        let made = attempts.get(self.current..).unwrap_or_default();
-        let fresh = untried && !made.is_empty() && !is_repeated(attempts);
-        if !self.is_within(policy, attempts.len(), fresh) {
-            return Step::Stop("no retry is left");
-        }
-        match visits::next(attempts, self.first, policy.max_wait) {
-            Visit::Free => Step::Go,
-            // Rather too early a call of an untried one than another group.
-            _ if fallback_ahead && untried => Step::Go,
-            Visit::Second { slow: false } if fallback_ahead => Step::Go,
-            _ if fallback_ahead => Step::Stop(SOONER),
-            Visit::Resting(Some(rest)) => Step::Wait(rest),
-            Visit::Resting(None) | Visit::Second { .. } => Step::BackOff,
-        }
-    }
-
     /// The first failure decides how many retries its group gets: its class, unless the request wants none; else the
     /// request; else the deployment that failed.
     fn fix_count<C>(&mut self, policy: &Policy<C>, failure: &Failure) {
@@ -364,24 +282,10 @@ impl Progress {
 
     /// Says whether both counts, of this group and of the whole request, leave room after `attempts` in the ledger.
     /// `untried` deployments may be left.
-    ///
-    /// Before the first failure the first count is known only if the request brings it: a deployment may allow more
-    /// retries than the layer, and so may the class of the failure.
     fn is_within<C>(&self, policy: &Policy<C>, attempts: usize, untried: bool) -> bool {
-        if policy.is_capped(attempts) {
-            return false;
-        }
-        if policy.exhaust_untried && !self.no_failover && untried {
-            return true;
-        }
-        match (self.allowed, self.wanted) {
-            (Some(allowed), _) => self.retries < allowed,
-            (None, Some(0)) => false,
-            (None, Some(wanted)) => {
-                wanted > self.by_client || policy.by_class != RetryPolicy::new()
-            }
-            (None, None) => true,
-        }
+        let exhausts = policy.exhaust_untried && !self.no_failover && untried;
+        let is_left = self.allowed.is_some_and(|allowed| self.retries < allowed);
+        !policy.is_capped(attempts) && (exhausts || is_left)
     }
 
     fn nameless(&self) -> Attempt {
@@ -390,20 +294,4 @@ impl Progress {
         attempt.group = self.group.clone();
         attempt
     }
-}
-
-/// Says whether those of the next order may answer otherwise: a prompt that does not fit and content that is refused
-/// have groups of their own, and what was refused here was refused for all.
-fn opens_next_order(end: &End<'_>) -> bool {
-    let kind = end.failure.kind();
-    let is_local = !end.was_answered && (kind.is_local() || end.failure.is_unsent());
-    !is_local && !is_about_content(kind)
-}
-
-/// Says whether the last attempt went where the request had been before.
-fn is_repeated(attempts: &[Attempt]) -> bool {
-    attempts.split_last().is_some_and(|(last, earlier)| {
-        let mut earlier = earlier.iter();
-        last.deployment.is_some() && earlier.any(|it| it.deployment == last.deployment)
-    })
 }

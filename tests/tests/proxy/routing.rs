@@ -327,3 +327,28 @@ async fn errors_that_a_fallback_went_around_are_told_on_request() {
         }
     }
 }
+
+/// What one provider has no words for, another of the group takes; where none does, the caller is told what it is.
+#[tokio::test(start_paused = true)]
+async fn a_deployment_that_cannot_say_it_is_passed_over() {
+    let yaml = "
+model_list:
+- {model_name: m, litellm_params: {model: anthropic/claude-3-opus-20240229, api_base: os.environ/A, api_key: k, order: 1}}
+- {model_name: m, litellm_params: {model: openai/x, api_base: os.environ/B, order: 2}}
+- {model_name: alone, litellm_params: {model: anthropic/claude-3-opus-20240229, api_base: os.environ/A, api_key: k}}
+litellm_settings: {num_retries: 0}";
+    let (claude, other) = (
+        upstream("claude", Script::default()).await,
+        upstream("other", Script::default()).await,
+    );
+    let proxy = Proxy::start(yaml, &[("A", claude.url()), ("B", other.url())]).await;
+    for stream in [false, true] {
+        let body = json!({"logit_bias": {"12": 5}, "stream": stream});
+        let answer = proxy.chat("m", &body).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        let answer = proxy.chat("alone", &body).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+        assert_eq!(answer.json()["error"]["param"], "logit_bias");
+    }
+    assert_eq!((claude.count(), other.count()), (0, 2));
+}

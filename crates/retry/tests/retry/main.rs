@@ -13,6 +13,7 @@ mod kinds;
 mod ledger;
 mod model;
 mod orders;
+mod passed_over;
 mod policy;
 mod support;
 mod waits;
