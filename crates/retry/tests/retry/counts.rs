@@ -9,7 +9,7 @@ use http::{Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
 use ziggurat_core::{
     BoxError, FallbackReason, Tried,
-    overrides::{ClientRetries, Fallbacks, MaxRetries},
+    overrides::{ClientRetries, MaxRetries},
 };
 use ziggurat_retry::RetryLayer;
 
