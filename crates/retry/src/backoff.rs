@@ -46,8 +46,8 @@ impl Backoff {
 
     /// Returns the wait before visit number `visit` (from 0) on deployments that did not ask for one.
     pub(crate) fn delay(&self, visit: u32) -> Duration {
-        let ceiling = 2_u32
-            .checked_pow(visit)
+        let ceiling = 1_u32
+            .checked_shl(visit)
             .and_then(|factor| self.initial.checked_mul(factor))
             .map_or(self.max, |ceiling| ceiling.min(self.max));
         self.min + self.uniform(ceiling.saturating_sub(self.min))

@@ -78,9 +78,9 @@ impl<C> Policy<C> {
     /// would be asked otherwise; but a refusal that was made here is made here again.
     pub(crate) fn scope(&self, failure: &Failure, was_answered: bool) -> Scope {
         let scope = Scope::of(failure);
-        let wanted = self.by_class.retries(failure).is_some_and(|n| n > 0);
+        let wanted = || self.by_class.retries(failure).is_some_and(|n| n > 0);
         match scope {
-            Scope::None | Scope::Untried if wanted && was_answered => Scope::Any,
+            Scope::None | Scope::Untried if was_answered && wanted() => Scope::Any,
             scope => scope,
         }
     }

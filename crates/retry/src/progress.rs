@@ -56,6 +56,26 @@ pub(crate) struct End<'a> {
     pub(crate) extensions: &'a Extensions,
 }
 
+/// What the ledger says to do.
+struct Plan {
+    step: Step,
+    /// The step leads to the next order.
+    leaves_order: bool,
+    /// When the first of all deployments that rest returns.
+    none_before: Option<Instant>,
+}
+
+// === impl Plan ===
+
+impl Plan {
+    /// Says whether everyone would still rest after a wait.
+    fn is_too_early(&self, wait: Duration) -> bool {
+        let then = || Instant::now().checked_add(wait);
+        self.none_before
+            .is_some_and(|until| then().is_some_and(|then| then < until))
+    }
+}
+
 // === impl Progress ===
 
 impl Progress {
@@ -107,13 +127,15 @@ impl Progress {
         if !failure.is_unsent() {
             self.earlier = Some(failure.clone());
         }
+        let (left, attempts) = self.tried.read(|attempts| {
+            let made = attempts.get(self.current..).unwrap_or_default();
+            (made.last().is_some_and(|it| it.order_left), attempts.len())
+        });
         // The step to the next order is none.
-        let left =
-            |attempts: &[Attempt]| attempts.get(self.current..)?.last().map(|it| it.order_left);
-        if !self.passes_over && self.tried.read(left) != Some(true) {
+        if !self.passes_over && !left {
             self.retries += 1;
         }
-        self.current = self.tried.attempts();
+        self.current = attempts;
         self.started = Instant::now();
     }
 
@@ -128,19 +150,17 @@ impl Progress {
             return;
         }
         let outcome = Outcome::of(result, failure);
-        let (attempts, written) = self.tried.read(|attempts| {
+        let (attempts, is_written) = self.tried.read(|attempts| {
             let running = attempts.get(self.current..).unwrap_or_default();
-            (
-                attempts.len(),
-                running.last().map(|last| last.outcome.clone()),
-            )
+            let is_written = |last: &Attempt| last.outcome.as_ref() == Some(&outcome);
+            (attempts.len(), running.last().map(is_written))
         });
-        let number = match (written, failure) {
+        let number = match (is_written, failure) {
             // No upstream was asked: that is no attempt.
             (None, Some(failure)) if failure.is_unsent() => return,
             (None, _) => self.tried.begin(self.nameless()),
             // Whoever began it did not see how it ended, or judges otherwise.
-            (Some(written), Some(_)) if written.as_ref() != Some(&outcome) => attempts - 1,
+            (Some(false), Some(_)) => attempts - 1,
             (Some(_), _) => return,
         };
         self.tried.end(number, outcome);
@@ -167,18 +187,9 @@ impl Progress {
 
     /// Returns the time after which to ask again, or `None` to return the failure that ended the running attempt.
     pub(crate) fn decide<C>(&mut self, policy: &Policy<C>, end: &End<'_>) -> Option<Duration> {
-        self.passes_over = self
-            .tried
-            .read(|attempts| self.may_pass_over(policy, end, attempts));
-        if !self.passes_over {
-            self.fix_count(policy, end.failure);
-        }
-        let ahead = self.fallback_ahead.as_ref();
-        let ahead = ahead.is_some_and(|it| it.follows(end.failure.kind(), end.extensions));
-        let step = self
-            .tried
-            .read(|attempts| self.step(policy, end, ahead, attempts));
-        let decision = match step {
+        let tried = self.tried.clone();
+        let plan = tried.read(|attempts| self.plan(policy, end, attempts));
+        let decision = match plan.step {
             Step::Stop(reason) => Err(reason),
             Step::PassOver | Step::Go => Ok(Duration::ZERO),
             Step::Wait(wait) => Ok(policy.backoff.at_least(wait)),
@@ -191,7 +202,7 @@ impl Progress {
             Step::LeaveOrder(wait) => Ok(policy.backoff.at_least(wait)),
         };
         let decision = decision.and_then(|wait| {
-            if self.is_too_early(wait) {
+            if plan.is_too_early(wait) {
                 return Err("all deployments rest");
             }
             if !self.allows(wait) {
@@ -204,15 +215,28 @@ impl Progress {
                 _ => Ok(wait),
             }
         });
-        if decision.is_ok()
-            && self
-                .tried
-                .read(|attempts| self.leaves_order(&step, attempts))
-        {
-            self.tried.leave_order();
+        if decision.is_ok() && plan.leaves_order {
+            tried.leave_order();
         }
         self.log(end.failure, decision);
         decision.ok()
+    }
+
+    /// Reads from the ledger what to do.
+    fn plan<C>(&mut self, policy: &Policy<C>, end: &End<'_>, attempts: &[Attempt]) -> Plan {
+        self.passes_over = self.may_pass_over(policy, end, attempts);
+        if !self.passes_over {
+            self.fix_count(policy, end.failure, attempts);
+        }
+        let ahead = self.fallback_ahead.as_ref();
+        let ahead = ahead.is_some_and(|it| it.follows(end.failure.kind(), end.extensions));
+        let step = self.step(policy, end, ahead, attempts);
+        let made = attempts.get(self.current..).unwrap_or_default();
+        Plan {
+            leaves_order: self.leaves_order(&step, attempts),
+            none_before: made.last().and_then(|it| it.none_before),
+            step,
+        }
     }
 
     /// Pays for retries to come, of whatever request, if the running attempt succeeded at once.
@@ -224,21 +248,14 @@ impl Progress {
         }
     }
 
-    /// Says whether everyone would still rest after a wait.
-    fn is_too_early(&self, wait: Duration) -> bool {
-        let until = self.tried.read(|attempts| {
-            let made = attempts.get(self.current..)?;
-            made.last()?.none_before
-        });
-        let then = Instant::now().checked_add(wait);
-        until.is_some_and(|until| then.is_some_and(|then| then < until))
-    }
-
     fn allows(&self, wait: Duration) -> bool {
         self.deadline.is_none_or(|deadline| deadline.allows(wait))
     }
 
     fn log(&self, failure: &Failure, decision: Result<Duration, &'static str>) {
+        if !tracing::enabled!(target: TARGET, tracing::Level::DEBUG) {
+            return;
+        }
         let attempt = self.tried.attempts();
         let deployment = failure.deployment().cloned().or_else(|| {
             self.tried
@@ -263,15 +280,12 @@ impl Progress {
 
     /// The first failure decides how many retries its group gets: its class, unless the request wants none; else the
     /// request; else the deployment that failed.
-    fn fix_count<C>(&mut self, policy: &Policy<C>, failure: &Failure) {
+    fn fix_count<C>(&mut self, policy: &Policy<C>, failure: &Failure, attempts: &[Attempt]) {
         if self.allowed.is_some() {
             return;
         }
         let of_class = || policy.by_class.retries(failure);
-        let of_deployment = || {
-            self.tried
-                .read(|attempts| attempts.get(self.first)?.max_retries)
-        };
+        let of_deployment = || attempts.get(self.first)?.max_retries;
         let count = match self.wanted {
             Some(0) => Some(0),
             wanted => of_class().or(wanted).or_else(of_deployment),

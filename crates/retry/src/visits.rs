@@ -46,6 +46,9 @@ pub(crate) fn next(attempts: &[Attempt], first: usize, max_wait: Duration) -> Vi
 /// Returns the last attempt on the deployment whose turn it is when all were tried: one that asks for no wait, or whose
 /// wait is over first; of several, the one tried longest ago.
 fn next_tried<'a>(attempts: &'a [Attempt], last: &'a Attempt) -> &'a Attempt {
+    if last.tried_others.is_empty() {
+        return last;
+    }
     let now = Instant::now();
     let others = last.tried_others.iter().filter_map(|n| attempts.get(*n));
     let rests = |target: &&Attempt| {
@@ -89,12 +92,17 @@ enum Rest {
 
 impl Rest {
     fn of<'a>(attempts: impl Iterator<Item = &'a Attempt>, max_wait: Duration) -> Self {
-        let now = Instant::now();
+        let mut now = None;
         let mut rest = Self::Over;
         for attempt in attempts {
-            let Some(until) = attempt.not_before().filter(|until| *until > now) else {
+            let Some(until) = attempt.not_before() else {
                 continue;
             };
+            // Most ask for no wait, so that the clock is not read.
+            let now = *now.get_or_insert_with(Instant::now);
+            if until <= now {
+                continue;
+            }
             // What was asked for counts, not what is left of it: else a wait that was ignored would be made later on.
             let too_long = wait_asked(attempt).is_some_and(|wait| wait > max_wait);
             rest = match (too_long, rest) {

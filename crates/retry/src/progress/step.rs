@@ -36,11 +36,10 @@ impl Progress {
         attempts: &[Attempt],
     ) -> Step {
         let step = self.step_within_order(policy, end, fallback_ahead, attempts);
-        let next = self.next_order(attempts).is_some();
         if !matches!(step, Step::Stop(_))
-            || !next
             || !opens_next_order(end)
             || policy.is_capped(attempts.len())
+            || self.next_order(attempts).is_none()
         {
             return step;
         }

@@ -1,11 +1,12 @@
 //! Balance over services that are all ready, and limits of concurrency.
 
-use std::{collections::hash_map::DefaultHasher, hash::BuildHasherDefault};
+use std::{collections::hash_map::DefaultHasher, convert::Infallible, hash::BuildHasherDefault};
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Response};
 use http_body_util::Full;
 use tower::{
+    Service, ServiceBuilder,
     balance::p2c,
     discover::ServiceList,
     limit::ConcurrencyLimit,
@@ -13,17 +14,19 @@ use tower::{
     util::rng::HasherRng,
 };
 use ziggurat_balance::{Balance, Endpoint, LeastBusy, Shuffle};
-use ziggurat_core::Open;
+use ziggurat_core::{DeploymentId, Open};
 
 use super::Row;
 use crate::{
-    leaf::Leaf,
+    leaf::{Chunks, Leaf},
     round::{Round, calls, request},
 };
 
 pub(super) fn rows() -> Vec<Row> {
     const FLAT: &str = "tower p2c, constant load";
     const LOADED: &str = "tower p2c, pending requests";
+    const FLAT_NAMED: &str = "tower p2c, constant load, naming";
+    const LOADED_NAMED: &str = "tower p2c, pending requests, naming";
     vec![
         Row::new("balance, shuffle, 1", || shuffle(1)).beside(FLAT, || flat(1)),
         Row::new("balance, shuffle, 10", || shuffle(10)).beside(FLAT, || flat(10)),
@@ -31,6 +34,18 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new("balance, least-busy, 1", || least_busy(1)).beside(LOADED, || loaded(1)),
         Row::new("balance, least-busy, 10", || least_busy(10)).beside(LOADED, || loaded(10)),
         Row::new("balance, least-busy, 100", || least_busy(100)).beside(LOADED, || loaded(100)),
+        Row::new("balance, shuffle, 1, same duty", || shuffle(1))
+            .beside(FLAT_NAMED, || flat_named(1)),
+        Row::new("balance, shuffle, 10, same duty", || shuffle(10))
+            .beside(FLAT_NAMED, || flat_named(10)),
+        Row::new("balance, shuffle, 100, same duty", || shuffle(100))
+            .beside(FLAT_NAMED, || flat_named(100)),
+        Row::new("balance, least-busy, 1, same duty", || least_busy(1))
+            .beside(LOADED_NAMED, || loaded_named(1)),
+        Row::new("balance, least-busy, 10, same duty", || least_busy(10))
+            .beside(LOADED_NAMED, || loaded_named(10)),
+        Row::new("balance, least-busy, 100, same duty", || least_busy(100))
+            .beside(LOADED_NAMED, || loaded_named(100)),
         Row::new("balance, shuffle, 1, max parallel", guarded)
             .beside("tower p2c over ConcurrencyLimit", peer_guarded),
         Row::new("concurrency limit", || {
@@ -87,6 +102,47 @@ fn loaded(count: usize) -> Round {
         p2c::Balance::from_rng(ServiceList::new::<Request<Full<Bytes>>>(services), rng()),
         request,
     )
+}
+
+fn flat_named(count: usize) -> Round {
+    let services: Vec<_> = (0..count).map(|i| Constant::new(named(i), 1_u32)).collect();
+    calls(
+        p2c::Balance::from_rng(ServiceList::new::<Request<Full<Bytes>>>(services), rng()),
+        request,
+    )
+}
+
+fn loaded_named(count: usize) -> Round {
+    let services: Vec<_> = (0..count)
+        .map(|i| PendingRequests::new(named(i), CompleteOnResponse::default()))
+        .collect();
+    calls(
+        p2c::Balance::from_rng(ServiceList::new::<Request<Full<Bytes>>>(services), rng()),
+        request,
+    )
+}
+
+/// A leaf that is told its name, and its caller, too: by the means of tower and http.
+fn named(
+    i: usize,
+) -> impl Service<
+    Request<Full<Bytes>>,
+    Response = Response<Chunks>,
+    Error = Infallible,
+    Future = impl Future<Output = Result<Response<Chunks>, Infallible>>,
+> {
+    let id = DeploymentId::from(format!("deployment-{i}"));
+    let other = id.clone();
+    ServiceBuilder::new()
+        .map_request(move |mut request: Request<Full<Bytes>>| {
+            request.extensions_mut().insert(id.clone());
+            request
+        })
+        .map_response(move |mut response: Response<Chunks>| {
+            response.extensions_mut().insert(other.clone());
+            response
+        })
+        .service(Leaf::new())
 }
 
 /// The default generator, from a fixed seed.
