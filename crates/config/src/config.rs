@@ -10,13 +10,14 @@ use serde_yaml::Value;
 use ziggurat_models::{Provider, Table};
 
 use crate::{
-    Alias, ConfigErrors, Deployment, Fallbacks, Finding, GeneralSettings, LeftOut, Location,
-    Settings, Severity,
+    Alias, ConfigErrors, Deployment, Fallbacks, Finding, GeneralSettings, LeftOut, Settings,
+    Severity,
     deployment::{Deployments, EnvDefaults},
     document::Document,
     environment::{Environment, Lookup},
     keys,
     location::Path,
+    places::Places,
     scalar,
     section::Section,
     settings::{ALLOWED_REGION, Named},
@@ -45,8 +46,7 @@ pub struct Config {
     environment: Environment,
     /// What relative paths of the file start from.
     directory: PathBuf,
-    /// Where `model_list` stands.
-    list: Location,
+    pub(crate) places: Places,
 }
 
 /// Reads configurations.
@@ -110,6 +110,25 @@ impl Config {
         self.directory.join(written)
     }
 
+    /// Returns a remark about a deployment that stands where a setting of its `litellm_params` does, or where the
+    /// nearest mapping around it does.
+    #[must_use]
+    pub fn remark(
+        &self,
+        severity: Severity,
+        deployment: &Deployment,
+        setting: &str,
+        message: impl Into<String>,
+    ) -> Finding {
+        let path = deployment.at.key("litellm_params").key(setting);
+        Finding {
+            severity,
+            message: message.into(),
+            location: Some(self.places.locate_key(&path)),
+            path: path.to_string(),
+        }
+    }
+
     /// Moves the deployments that `usable` refuses to [`Config::left_out`], with its reason.
     ///
     /// # Errors
@@ -130,7 +149,7 @@ impl Config {
         self.check_targets();
         if self.deployments.is_empty() {
             return Err(ConfigErrors {
-                errors: vec![no_deployment(self.list.clone())],
+                errors: vec![no_deployment(&self.places)],
                 left_out: self.left_out.clone(),
                 findings: self.findings.clone(),
             });
@@ -176,12 +195,13 @@ fn refused(deployment: &Deployment, reason: String) -> LeftOut {
     }
 }
 
-fn no_deployment(list: Location) -> Finding {
+fn no_deployment(places: &Places) -> Finding {
+    let list = Path::default().key("model_list");
     Finding {
         severity: Severity::Error,
         message: "no deployment can be used".to_owned(),
-        path: "model_list".to_owned(),
-        location: Some(list),
+        path: list.to_string(),
+        location: Some(places.locate_key(&list)),
     }
 }
 
@@ -270,7 +290,7 @@ impl Loader {
             findings: Vec::new(),
             environment: document.environment.clone(),
             directory,
-            list: document.locate_key(&Path::default().key("model_list")),
+            places: document.places.clone(),
         };
         warn_unset(&mut file);
         let sections = [file, router, litellm, general].into_iter();
@@ -284,7 +304,7 @@ impl Loader {
         config.findings.extend(list.findings);
         config.check_targets();
         if config.deployments.is_empty() {
-            errors.push(no_deployment(config.list.clone()));
+            errors.push(no_deployment(&config.places));
         }
         if errors.is_empty() {
             return Ok(config);

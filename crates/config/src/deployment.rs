@@ -7,7 +7,7 @@ use std::{fmt, time::Duration};
 use serde_json::{Map, Value};
 use ziggurat_models::Provider;
 
-use crate::{AllowedFailsPolicy, Finding, Location, Secret};
+use crate::{AllowedFailsPolicy, Finding, Location, Secret, location::Path};
 
 pub(crate) use read::{Deployments, EnvDefaults};
 
@@ -92,6 +92,7 @@ pub struct Deployment {
     pub model_info: Map<String, Value>,
     /// The path of the entry, as in `model_list[0]`.
     pub path: String,
+    pub(crate) at: Path,
     /// Where the entry stands.
     pub location: Option<Location>,
 }

@@ -9,6 +9,7 @@ use crate::{
     Finding, Location, Severity,
     environment::{Environment, Lookup, Unset, key_text},
     location::Path,
+    places::{Places, at},
     scalar,
     tree::{Fault, Mark, Tree},
     yaml,
@@ -20,8 +21,7 @@ pub(crate) struct Document {
     pub(crate) environment: Environment,
     /// References that are null because their variable is not set.
     pub(crate) unset: Vec<Unset>,
-    tree: Tree,
-    file: Arc<str>,
+    pub(crate) places: Places,
 }
 
 // === impl Document ===
@@ -29,7 +29,7 @@ pub(crate) struct Document {
 impl Document {
     /// Reads the text, or says why it is not one YAML mapping with unique keys.
     pub(crate) fn parse(text: &str, file: &str, process: Lookup) -> Result<Self, Vec<Finding>> {
-        let file = Arc::from(file);
+        let file: Arc<str> = Arc::from(file);
         // The parsers count a byte order mark as a column.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut tree = Tree::parse(text);
@@ -47,8 +47,7 @@ impl Document {
             root,
             environment,
             unset: Vec::new(),
-            tree,
-            file,
+            places: Places::new(tree, &file),
         };
         document.resolve();
         Ok(document)
@@ -67,26 +66,17 @@ impl Document {
 
     /// Returns where a value stands, or where the nearest mapping or list around it does.
     pub(crate) fn locate(&self, path: &Path) -> Location {
-        let mark = self.tree.value_at(path);
-        self.location(mark, path)
+        self.places.locate(path)
     }
 
     /// Returns where a key stands, or where the nearest mapping or list around it does.
     pub(crate) fn locate_key(&self, path: &Path) -> Location {
-        let mark = self.tree.key_at(path);
-        self.location(mark, path)
-    }
-
-    fn location(&self, mark: Option<Mark>, path: &Path) -> Location {
-        match (mark, path.parent()) {
-            (None, Some(parent)) => self.locate(&parent),
-            (mark, _) => at(&self.file, mark.unwrap_or(Mark::START)),
-        }
+        self.places.locate_key(path)
     }
 
     /// Returns the text of a value that is written without quotes and tag.
     pub(crate) fn plain_text(&self, path: &Path) -> Option<&str> {
-        self.tree.plain_text(path)
+        self.places.plain_text(path)
     }
 
     /// Turns a value into JSON. Words that are booleans in YAML 1.1 become booleans, unless they
@@ -138,14 +128,6 @@ impl Document {
             .or_else(|| serde_json::Number::from_f64(number.as_f64()?))
             .map(serde_json::Value::Number)
             .ok_or_else(|| "expected a finite number".to_owned())
-    }
-}
-
-fn at(file: &Arc<str>, mark: Mark) -> Location {
-    Location {
-        file: Arc::clone(file),
-        line: mark.line,
-        column: mark.column,
     }
 }
 

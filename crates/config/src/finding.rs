@@ -30,6 +30,8 @@ pub enum Severity {
     Warning,
     /// A known setting that has no effect in this version.
     NotActive,
+    /// What something means here, where that may not be expected.
+    Note,
 }
 
 /// Everything that is wrong with a file that cannot be used, one remark per line.

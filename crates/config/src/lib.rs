@@ -9,6 +9,7 @@ mod finding;
 mod id;
 mod keys;
 mod location;
+mod places;
 mod scalar;
 mod secret;
 mod section;

@@ -1,7 +1,7 @@
 //! The positions of all keys and values of a file, read in a pass of their own: the deserializer
 //! does not keep them.
 
-use std::{collections::HashMap, rc::Rc};
+use std::{collections::HashMap, sync::Arc};
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
@@ -27,7 +27,7 @@ pub(crate) struct Fault {
 /// The shape of a file with its positions.
 #[derive(Default)]
 pub(crate) struct Tree {
-    root: Option<Rc<Node>>,
+    root: Option<Arc<Node>>,
     pub(crate) faults: Vec<Fault>,
 }
 
@@ -39,14 +39,14 @@ struct Node {
 
 enum Kind {
     Scalar { text: String, plain: bool },
-    List(Vec<Rc<Node>>),
+    List(Vec<Arc<Node>>),
     Map(Vec<Entry>),
 }
 
 struct Entry {
     key: String,
     at: Mark,
-    value: Rc<Node>,
+    value: Arc<Node>,
 }
 
 // === impl Tree ===
@@ -156,8 +156,8 @@ impl From<Marker> for Mark {
 #[derive(Default)]
 struct Builder {
     open: Vec<Open>,
-    anchors: HashMap<usize, Rc<Node>>,
-    root: Option<Rc<Node>>,
+    anchors: HashMap<usize, Arc<Node>>,
+    root: Option<Arc<Node>>,
     faults: Vec<Fault>,
 }
 
@@ -168,7 +168,7 @@ struct Open {
 }
 
 enum Content {
-    List(Vec<Rc<Node>>),
+    List(Vec<Arc<Node>>),
     Map {
         entries: Vec<Entry>,
         key: Option<(String, Mark)>,
@@ -251,15 +251,15 @@ impl Builder {
             Kind::Map(entries) => entries.iter().map(|entry| entry.value.height).max(),
         };
         let height = 1 + below.unwrap_or(0);
-        let node = Rc::new(Node { at, height, kind });
+        let node = Arc::new(Node { at, height, kind });
         if anchor > 0 {
-            self.anchors.insert(anchor, Rc::clone(&node));
+            self.anchors.insert(anchor, Arc::clone(&node));
         }
         self.put(at, node)
     }
 
     /// Hangs a finished node into the innermost open container; `at` is where it is mentioned.
-    fn put(&mut self, at: Mark, node: Rc<Node>) -> Option<()> {
+    fn put(&mut self, at: Mark, node: Arc<Node>) -> Option<()> {
         if node.height > MAX_HEIGHT {
             return None;
         }

@@ -13,6 +13,7 @@ use ziggurat_provider::credentials::Cached;
 
 use crate::{
     Builder,
+    builder::API_KEY,
     exchange::{Asked, Chat},
     template::Template,
     usage,
@@ -97,6 +98,15 @@ impl OpenAi {
     #[must_use]
     pub fn is_key_missing(&self) -> bool {
         self.template.key_missing
+    }
+
+    /// Says whether calls carry neither a key nor a token, as servers of one's own allow.
+    #[must_use]
+    pub fn is_keyless(&self) -> bool {
+        let template = &self.template;
+        let headers = &template.headers;
+        let has_key = headers.contains_key(AUTHORIZATION) || headers.contains_key(API_KEY);
+        !has_key && template.tokens.is_none()
     }
 }
 

@@ -320,8 +320,10 @@ impl Place {
             tokens = Some(auth::cached(credentials.source, self.client.clone()));
         }
         if !knows_project {
-            let problem = "missing; set it, or VERTEXAI_PROJECT";
-            return Err(ConfigError::new("vertex_project", problem));
+            return Err(ConfigError::missing(
+                "vertex_project",
+                &["VERTEXAI_PROJECT"],
+            ));
         }
         Ok(Found {
             project,

@@ -233,7 +233,7 @@ impl Builder {
         }
         match self.setting(&self.region, REGION) {
             Some(region) => url::of_region(&region),
-            None => Err(missing("api_base", BASE)),
+            None => Err(ConfigError::missing("api_base", BASE)),
         }
     }
 
@@ -274,7 +274,7 @@ impl Builder {
             return Ok(None);
         }
         let Some(key) = setting(&self.api_key, KEY) else {
-            return Err(missing("api_key", KEY));
+            return Err(ConfigError::missing("api_key", KEY));
         };
         let url = self.variable(&["WATSONX_IAM_URL"]);
         let url: Uri = url.as_deref().unwrap_or(IAM).parse().map_err(|_| iam())?;
@@ -315,7 +315,7 @@ impl Builder {
             .or_else(|| filled(&self.space_id).map(space))
             .or_else(|| self.variable(PROJECT).map(project))
             .or_else(|| self.variable(SPACE).map(space))
-            .ok_or_else(|| missing("project_id", &["space_id", PROJECT[0], SPACE[0]]))
+            .ok_or_else(|| ConfigError::missing("project_id", &["space_id", PROJECT[0], SPACE[0]]))
     }
 
     /// The defaults that are for the provider, `extra_body` taken apart.
@@ -364,11 +364,6 @@ fn headers() -> HeaderMap {
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
     headers
-}
-
-fn missing(setting: &'static str, names: &[&str]) -> ConfigError {
-    let problem = format!("missing; set it, or {}", names.join(" or "));
-    ConfigError::new(setting, problem)
 }
 
 fn iam() -> ConfigError {

@@ -5,6 +5,7 @@ use std::{error::Error as StdError, fmt};
 pub struct ConfigError {
     setting: &'static str,
     problem: Box<str>,
+    missing: bool,
 }
 
 impl ConfigError {
@@ -12,7 +13,23 @@ impl ConfigError {
         Self {
             setting,
             problem: problem.into(),
+            missing: false,
         }
+    }
+
+    /// A setting that is not there, and what else would do.
+    pub(crate) fn missing(setting: &'static str, others: &[&str]) -> Self {
+        let problem = format!("missing; set it, or {}", others.join(" or "));
+        Self {
+            missing: true,
+            ..Self::new(setting, problem)
+        }
+    }
+
+    /// Says whether the setting is only missing, and an environment variable would do in its place.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.missing
     }
 
     /// Returns the name of the setting at fault, as in LiteLLM's `litellm_params`.

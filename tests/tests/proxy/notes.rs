@@ -119,3 +119,35 @@ fn who_is_checked_and_what_for() {
         format!("{calls}; failures count like those of calls (allowed_fails_policy)")
     );
 }
+
+#[test]
+fn who_lacks_a_key_is_left_out_by_name() {
+    let list = "
+model_list:
+- {model_name: openai, litellm_params: {model: openai/gpt-4o}}
+- {model_name: azure, litellm_params: {model: azure/mine, api_base: 'http://c'}}
+- {model_name: entra, litellm_params: {model: azure/mine, api_base: 'http://c', tenant_id: t, client_id: i, client_secret: s}}
+- {model_name: own, litellm_params: {model: openai/mine, api_base: 'http://a'}}
+";
+    let gateway = Gateway::new(&config(list, &[])).unwrap();
+    let summary = gateway.summary();
+    let left_out: Vec<_> = summary.left_out.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        left_out,
+        [
+            "deployment `openai` is left out: test.yaml:3:3: model_list[0]: api_key: missing; set \
+             it, or OPENAI_API_KEY",
+            "deployment `azure` is left out: test.yaml:4:3: model_list[1]: api_key: missing; set \
+             it, or AZURE_OPENAI_API_KEY or AZURE_API_KEY or azure_ad_token or tenant_id with \
+             client_id and client_secret",
+        ]
+    );
+    let findings: Vec<_> = summary.findings.iter().map(ToString::to_string).collect();
+    let keyless = "is called without a key: neither `api_key` nor OPENAI_API_KEY is set";
+    let place = "test.yaml:6:58: model_list[3].litellm_params.api_base";
+    assert_eq!(findings, [format!("{place}: {keyless}")]);
+    let keys = ["OPENAI_API_KEY", "AZURE_API_KEY"].map(|name| (name, "sk-1".to_owned()));
+    let gateway = Gateway::new(&config(list, &keys)).unwrap();
+    assert_eq!(gateway.summary().left_out.len(), 0);
+    assert_eq!(gateway.summary().findings, []);
+}

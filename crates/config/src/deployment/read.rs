@@ -190,6 +190,7 @@ impl<'a> Entry<'a> {
             defaults,
             model_info: json_of(info),
             path: entry.path.to_string(),
+            at: entry.path.clone(),
             location: Some(entry.document.locate(&entry.path)),
         }
     }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Azure's header for keys.
-pub(super) const API_KEY: HeaderName = HeaderName::from_static("api-key");
+pub(crate) const API_KEY: HeaderName = HeaderName::from_static("api-key");
 
 const AGENT: &str = concat!("ziggurat/", env!("CARGO_PKG_VERSION"));
 
@@ -112,10 +112,7 @@ impl Builder {
         for (setting, set, variable) in parts {
             match self.setting(set, &[variable]) {
                 Some(value) => found.push(value),
-                None if is_set => {
-                    let problem = format!("missing; set it, or {variable}");
-                    return Err(ConfigError::new(setting, problem));
-                }
+                None if is_set => return Err(ConfigError::missing(setting, &[variable])),
                 None => return Ok(None),
             }
         }

@@ -10,7 +10,7 @@ use ziggurat_provider::{
     params::{Unsupported, is_reserved},
 };
 
-use self::auth::API_KEY;
+pub(crate) use self::auth::API_KEY;
 use crate::{
     ConfigError, Face, OpenAi,
     limits::Limits,
@@ -264,11 +264,7 @@ impl Builder {
             (Some(base), _) => Ok(Some(base)),
             (None, Face::OpenAi) => Ok(Some(OPENAI.to_owned())),
             (None, Face::HuggingFace) => Ok(None),
-            (None, Face::Azure) => {
-                let names = names.join(" or ");
-                let problem = format!("missing; set it, or {names}");
-                Err(ConfigError::new("api_base", problem))
-            }
+            (None, Face::Azure) => Err(ConfigError::missing("api_base", names)),
         }
     }
 

@@ -46,8 +46,8 @@ pub(crate) fn find(
     let host = set("GCE_METADATA_HOST");
     let is_google = host.is_some() || ON_GOOGLE.iter().any(|name| set(name).is_some());
     if !is_google && (set("NO_GCE_CHECK").is_some() || !is_google_machine()) {
-        let problem = "missing; set it, or VERTEXAI_CREDENTIALS or GOOGLE_APPLICATION_CREDENTIALS";
-        return Err(ConfigError::new("vertex_credentials", problem));
+        let others = ["VERTEXAI_CREDENTIALS", "GOOGLE_APPLICATION_CREDENTIALS"];
+        return Err(ConfigError::missing("vertex_credentials", &others));
     }
     let origin = host.map_or_else(|| METADATA.to_owned(), |host| format!("http://{host}"));
     Ok(Credentials {

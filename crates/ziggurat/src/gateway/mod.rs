@@ -7,6 +7,7 @@ mod group;
 mod groups;
 mod health;
 mod leaf;
+mod meaning;
 mod notes;
 mod summary;
 
@@ -108,13 +109,17 @@ impl Gateway {
         board: Board,
     ) -> Result<Self, ConfigErrors> {
         let mut parts = HashMap::new();
+        let mut keyless = Vec::new();
         let mut usable = config.clone();
         usable.retain(|deployment| {
-            let leaf = leaf::build(config, deployment, client)?;
+            let leaf =
+                leaf::build(config, deployment, client).map_err(|error| error.to_string())?;
+            keyless.extend(meaning::keyless(config, deployment, &leaf));
             let known = Parts::new(config, deployment, leaf, &board);
             parts.insert(deployment.id.clone(), known);
             Ok(())
         })?;
+        usable.findings.append(&mut keyless);
         let summary = Arc::new(Summary::of(&usable));
         let stack = assemble::stack(&usable, &parts);
         let checks = health::checks(&usable, &parts).into();

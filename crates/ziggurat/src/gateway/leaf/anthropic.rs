@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use ziggurat_anthropic::Anthropic;
 
-use super::{Params, Spoken};
+use super::{Params, Spoken, Unusable};
 
-pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, String> {
+pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, Unusable> {
     let deployment = params.deployment;
     let mut builder = Anthropic::builder(deployment.model.as_str())
         .environment(params.environment())
@@ -24,13 +24,15 @@ pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, String> {
     for (name, value) in params.defaults()? {
         builder = builder.default_parameter(name, value);
     }
-    let dialect = builder.build().map_err(|error| error.to_string())?;
+    let dialect = builder
+        .build()
+        .map_err(|error| Unusable::of(&error, false))?;
     if dialect.is_key_missing() {
-        let names = Anthropic::env_defaults("api_key").join(" or ");
-        return Err(format!("api_key: missing; set it, or {names}"));
+        return Err(Unusable::no_key(Anthropic::env_defaults("api_key")));
     }
     Ok(Spoken {
         api_base: dialect.api_base().to_owned(),
+        keyless: false,
         dialect: Arc::new(dialect),
     })
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use ziggurat_bedrock::{Bedrock, Builder};
 
-use super::{Params, Spoken};
+use super::{Params, Spoken, Unusable};
 
 /// What is said at the start of a deployment that cannot be called.
 const NO_KEYS: &str = "no AWS credentials: set aws_access_key_id and aws_secret_access_key, AWS_ACCESS_KEY_ID and \
                        AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or AWS_BEARER_TOKEN_BEDROCK";
 
-pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, String> {
+pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, Unusable> {
     let deployment = params.deployment;
     let mut builder = Bedrock::builder(deployment.model.as_str())
         .environment(params.environment())
@@ -53,12 +53,15 @@ pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, String> {
     for (name, value) in params.defaults()? {
         builder = builder.default_parameter(name, value);
     }
-    let dialect = builder.build().map_err(|error| error.to_string())?;
+    let dialect = builder
+        .build()
+        .map_err(|error| Unusable::of(&error, false))?;
     if dialect.is_key_missing() {
-        return Err(NO_KEYS.to_owned());
+        return Err(Unusable::Missing(NO_KEYS.to_owned()));
     }
     Ok(Spoken {
         api_base: dialect.api_base().to_owned(),
+        keyless: false,
         dialect: Arc::new(dialect),
     })
 }

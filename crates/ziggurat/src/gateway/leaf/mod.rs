@@ -11,7 +11,7 @@ mod vertex;
 #[cfg(feature = "watsonx")]
 mod watsonx;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use ziggurat_config::{Config, Deployment, ForwardClientHeaders};
 use ziggurat_core::Served;
@@ -26,12 +26,27 @@ pub(super) struct Built {
     pub(super) service: ProviderService,
     /// The address, written in one way: deployments there share its limits.
     pub(super) origin: String,
+    /// Calls carry no key.
+    pub(super) keyless: bool,
 }
 
 /// A dialect, and the base URL that it calls.
 struct Spoken {
     dialect: Arc<dyn Dialect>,
     api_base: String,
+    /// Calls carry no key.
+    keyless: bool,
+}
+
+/// Why a deployment cannot be called.
+#[derive(Debug)]
+pub(super) enum Unusable {
+    /// No dialect speaks to its provider.
+    Provider(Provider),
+    /// Something is missing that the environment may give.
+    Missing(String),
+    /// A setting is wrong.
+    Setting(String),
 }
 
 /// Builds the service that calls a deployment; or says why there is none.
@@ -39,7 +54,7 @@ pub(super) fn build(
     config: &Config,
     deployment: &Deployment,
     client: &HttpClient,
-) -> Result<Built, String> {
+) -> Result<Built, Unusable> {
     let spoken = dialect(Params {
         config,
         deployment,
@@ -60,11 +75,15 @@ pub(super) fn build(
         }
         _ => leaf,
     };
-    Ok(Built { service, origin })
+    Ok(Built {
+        service,
+        origin,
+        keyless: spoken.keyless,
+    })
 }
 
 /// Which dialect a deployment's provider speaks.
-fn dialect(params: Params<'_>) -> Result<Spoken, String> {
+fn dialect(params: Params<'_>) -> Result<Spoken, Unusable> {
     let provider = params.deployment.provider;
     match provider {
         Provider::OpenAi | Provider::Azure | Provider::HuggingFace => openai::dialect(params),
@@ -76,7 +95,7 @@ fn dialect(params: Params<'_>) -> Result<Spoken, String> {
         Provider::VertexAi | Provider::Gemini => vertex::dialect(params),
         #[cfg(feature = "watsonx")]
         Provider::Watsonx | Provider::WatsonxText => watsonx::dialect(params),
-        _ => Err(format!("the provider `{provider}` is not supported")),
+        _ => Err(Unusable::Provider(provider)),
     }
 }
 
@@ -95,5 +114,34 @@ pub(super) fn env_defaults(provider: Provider, setting: &str) -> &'static [&'sta
         #[cfg(feature = "watsonx")]
         Provider::Watsonx | Provider::WatsonxText => watsonx::env_defaults(setting),
         _ => &[],
+    }
+}
+
+// === impl Unusable ===
+
+impl Unusable {
+    /// No key, and the variables of the environment that may hold one.
+    fn no_key(names: &[&str]) -> Self {
+        Self::Missing(format!(
+            "api_key: missing; set it, or {}",
+            names.join(" or ")
+        ))
+    }
+
+    /// What a builder of a dialect says.
+    fn of(error: impl fmt::Display, is_missing: bool) -> Self {
+        match is_missing {
+            true => Self::Missing(error.to_string()),
+            false => Self::Setting(error.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Provider(provider) => write!(f, "the provider `{provider}` is not supported"),
+            Self::Missing(text) | Self::Setting(text) => f.write_str(text),
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ziggurat_models::Provider;
 use ziggurat_openai::{Builder, Face, OpenAi};
 
-use super::{Params, Spoken};
+use super::{Params, Spoken, Unusable};
 
 pub(super) fn face(provider: Provider) -> Face {
     match provider {
@@ -15,7 +15,7 @@ pub(super) fn face(provider: Provider) -> Face {
     }
 }
 
-pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, String> {
+pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, Unusable> {
     let deployment = params.deployment;
     let face = face(deployment.provider);
     let mut builder = OpenAi::builder(face, deployment.model.as_str())
@@ -47,9 +47,23 @@ pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, String> {
     for (name, value) in params.defaults()? {
         builder = builder.default_parameter(name, value);
     }
-    let dialect = builder.build().map_err(|error| error.to_string())?;
+    let dialect = builder
+        .build()
+        .map_err(|error| Unusable::of(&error, error.is_missing()))?;
+    if dialect.is_key_missing() {
+        let entra = [
+            "azure_ad_token",
+            "tenant_id with client_id and client_secret",
+        ];
+        let names = face.env_defaults("api_key");
+        return Err(match face {
+            Face::Azure => Unusable::no_key(&[names, &entra].concat()),
+            _ => Unusable::no_key(names),
+        });
+    }
     Ok(Spoken {
         api_base: dialect.api_base().to_owned(),
+        keyless: dialect.is_keyless(),
         dialect: Arc::new(dialect),
     })
 }

@@ -2,6 +2,8 @@ use serde_json::Value;
 use ziggurat_config::{Config, Deployment};
 use ziggurat_provider::HttpClient;
 
+use super::Unusable;
+
 /// What a deployment says about itself, as builders of dialects take it.
 #[derive(Clone, Copy)]
 pub(super) struct Params<'a> {
@@ -48,9 +50,9 @@ impl<'a> Params<'a> {
     }
 
     /// Members for the body of each request, as JSON.
-    pub(super) fn defaults(self) -> Result<Vec<(&'a str, Vec<u8>)>, String> {
+    pub(super) fn defaults(self) -> Result<Vec<(&'a str, Vec<u8>)>, Unusable> {
         let defaults = self.deployment.defaults.iter().map(|(name, value)| {
-            let value = serde_json::to_vec(value).map_err(|error| error.to_string())?;
+            let value = serde_json::to_vec(value).map_err(|error| Unusable::of(error, false))?;
             Ok((name.as_str(), value))
         });
         defaults.collect()

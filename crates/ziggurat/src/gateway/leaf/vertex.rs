@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ziggurat_models::Provider;
 use ziggurat_vertex::{Builder, Face, Vertex};
 
-use super::{Params, Spoken};
+use super::{Params, Spoken, Unusable};
 
 pub(super) fn face(provider: Provider) -> Face {
     match provider {
@@ -14,7 +14,7 @@ pub(super) fn face(provider: Provider) -> Face {
     }
 }
 
-pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, String> {
+pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, Unusable> {
     let deployment = params.deployment;
     let face = face(deployment.provider);
     #[cfg(feature = "anthropic")]
@@ -45,20 +45,22 @@ pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, String> {
     for (name, value) in params.defaults()? {
         builder = builder.default_parameter(name, value);
     }
-    let dialect = builder.build().map_err(|error| error.to_string())?;
+    let dialect = builder
+        .build()
+        .map_err(|error| Unusable::of(&error, error.is_missing()))?;
     if dialect.is_key_missing() {
-        let names = face.env_defaults("api_key").join(" or ");
-        return Err(format!("api_key: missing; set it, or {names}"));
+        return Err(Unusable::no_key(face.env_defaults("api_key")));
     }
     Ok(Spoken {
         api_base: dialect.api_base().to_owned(),
+        keyless: false,
         dialect: Arc::new(dialect),
     })
 }
 
 /// Claude on Vertex AI: Anthropic's format, Google's address and tokens.
 #[cfg(feature = "anthropic")]
-fn claude(params: Params<'_>) -> Result<Spoken, String> {
+fn claude(params: Params<'_>) -> Result<Spoken, Unusable> {
     use ziggurat_anthropic::Anthropic;
     use ziggurat_vertex::{Partner, PartnerBuilder};
 
@@ -75,7 +77,9 @@ fn claude(params: Params<'_>) -> Result<Spoken, String> {
     for (name, value) in params.defaults()? {
         anthropic = anthropic.default_parameter(name, value);
     }
-    let anthropic = anthropic.build().map_err(|error| error.to_string())?;
+    let anthropic = anthropic
+        .build()
+        .map_err(|error| Unusable::of(&error, false))?;
     let mut partner = Partner::claude(model)
         .environment(params.environment())
         .client(params.client.clone());
@@ -96,9 +100,10 @@ fn claude(params: Params<'_>) -> Result<Spoken, String> {
     }
     let dialect = partner
         .build(anthropic)
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| Unusable::of(&error, error.is_missing()))?;
     Ok(Spoken {
         api_base: dialect.api_base().to_owned(),
+        keyless: false,
         dialect: Arc::new(dialect),
     })
 }

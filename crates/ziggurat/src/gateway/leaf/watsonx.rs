@@ -5,13 +5,13 @@ use std::sync::Arc;
 use ziggurat_models::Provider;
 use ziggurat_watsonx::{Builder, Watsonx};
 
-use super::{Params, Spoken};
+use super::{Params, Spoken, Unusable};
 
 pub(super) fn env_defaults(setting: &str) -> &'static [&'static str] {
     Builder::env_defaults(setting)
 }
 
-pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, String> {
+pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, Unusable> {
     let deployment = params.deployment;
     let mut builder = Watsonx::builder(deployment.model.as_str())
         .text_generation(deployment.provider == Provider::WatsonxText)
@@ -48,9 +48,12 @@ pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, String> {
     for (name, value) in params.defaults()? {
         builder = builder.default_parameter(name, value);
     }
-    let dialect = builder.build().map_err(|error| error.to_string())?;
+    let dialect = builder
+        .build()
+        .map_err(|error| Unusable::of(&error, error.is_missing()))?;
     Ok(Spoken {
         api_base: dialect.api_base().to_owned(),
+        keyless: false,
         dialect: Arc::new(dialect),
     })
 }
