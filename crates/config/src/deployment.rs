@@ -93,6 +93,7 @@ pub struct Deployment {
     /// The path of the entry, as in `model_list[0]`.
     pub path: String,
     pub(crate) at: Path,
+    pub(crate) has_unset: bool,
     /// Where the entry stands.
     pub location: Option<Location>,
 }
@@ -116,6 +117,14 @@ pub struct LeftOut {
 }
 
 // === impl Deployment ===
+
+impl Deployment {
+    /// Says whether anything here refers to an environment variable that is not set.
+    #[must_use]
+    pub fn refers_to_unset(&self) -> bool {
+        self.has_unset
+    }
+}
 
 /// Leaves out whatever may hold keys, prompts or addresses with passwords.
 impl fmt::Debug for Deployment {

@@ -22,13 +22,20 @@ pub(crate) struct Document {
     /// References that are null because their variable is not set.
     pub(crate) unset: Vec<Unset>,
     pub(crate) places: Places,
+    /// Variables of the environment need not be set.
+    pub(crate) lenient: bool,
 }
 
 // === impl Document ===
 
 impl Document {
     /// Reads the text, or says why it is not one YAML mapping with unique keys.
-    pub(crate) fn parse(text: &str, file: &str, process: Lookup) -> Result<Self, Vec<Finding>> {
+    pub(crate) fn parse(
+        text: &str,
+        file: &str,
+        process: Lookup,
+        lenient: bool,
+    ) -> Result<Self, Vec<Finding>> {
         let file: Arc<str> = Arc::from(file);
         // The parsers count a byte order mark as a column.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -48,6 +55,7 @@ impl Document {
             environment,
             unset: Vec::new(),
             places: Places::new(tree, &file),
+            lenient,
         };
         document.resolve();
         Ok(document)
@@ -137,6 +145,7 @@ fn error(file: &Arc<str>, fault: Fault) -> Finding {
         message: fault.message,
         path: fault.path.to_string(),
         location: Some(at(file, fault.at)),
+        rule: None,
     }
 }
 

@@ -104,6 +104,11 @@ impl Unset {
         format!("environment variable `{}` is not set", self.variable)
     }
 
+    /// The same, with the deployment that is concerned.
+    pub(crate) fn message_for(&self, model_name: &str) -> String {
+        format!("{}, for deployment `{model_name}`", self.message())
+    }
+
     /// Returns whether the reference is the value of this key of a mapping.
     pub(crate) fn is_at(&self, mapping: &Path, key: &str) -> bool {
         let own = Step::Key(key.to_owned());

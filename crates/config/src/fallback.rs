@@ -90,6 +90,7 @@ impl Fallbacks {
                 message: format!("no usable deployment is named `{}`", target.model),
                 path: target.path.clone(),
                 location: target.location.clone(),
+                rule: None,
             })
             .collect()
     }
@@ -282,6 +283,7 @@ impl Alias {
             message: format!("no usable deployment is named `{}`", self.group),
             path: self.path.clone(),
             location: self.location.clone(),
+            rule: None,
         }
     }
 }

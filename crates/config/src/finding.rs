@@ -18,6 +18,8 @@ pub struct Finding {
     pub path: String,
     /// Where the setting stands; `None` if it comes from the environment.
     pub location: Option<Location>,
+    /// The rule of the routing specification that it is about, if there is one.
+    pub rule: Option<&'static str>,
 }
 
 /// How much a [`Finding`] matters.
@@ -56,7 +58,11 @@ impl fmt::Display for Finding {
         if self.severity != Severity::NotActive && !self.path.is_empty() {
             write!(f, "{}: ", self.path)?;
         }
-        f.write_str(&self.message)
+        f.write_str(&self.message)?;
+        match self.rule {
+            Some(rule) => write!(f, " ({rule})"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -85,6 +85,61 @@ fn distance(a: &str, b: &str) -> usize {
     rows[a.len()][b.len()]
 }
 
+/// What may stand under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nature {
+    /// Other settings.
+    Structure,
+    /// A value that holds no key, token, header or text of a prompt.
+    Harmless,
+    /// A known setting that may hold one.
+    Hidden,
+    /// Anything.
+    Unknown,
+}
+
+/// Says what may stand under a name, wherever it stands.
+pub(crate) fn nature(key: &str) -> Nature {
+    let is_in = |keys: &Keys| !matches!(keys.lookup(key), Known::Not);
+    let is_spelled_out = |names: &str| names.split_whitespace().any(|name| name == key);
+    let lists = [
+        &FILE,
+        &ENTRY,
+        &PARAMS,
+        &INFO,
+        &LITELLM,
+        &ROUTER,
+        &GENERAL,
+        &RETRIES,
+        &FAILS,
+        &BUDGET,
+        &ROUTING_GROUP,
+        &STRATEGY_ARGS,
+    ];
+    if is_spelled_out(HIDDEN) {
+        Nature::Hidden
+    } else if is_spelled_out(STRUCTURE) {
+        Nature::Structure
+    } else if is_spelled_out(PLACES) || lists.iter().any(|keys| is_spelled_out(keys.active)) {
+        Nature::Harmless
+    } else if lists.into_iter().chain([&PROVIDER, &REQUEST]).any(is_in) {
+        Nature::Hidden
+    } else {
+        Nature::Unknown
+    }
+}
+
+/// Active settings that may hold keys, or what is only for the model.
+const HIDDEN: &str = "api_key description environment_variables extra_body extra_headers headers
+    master_key metadata organization";
+
+/// Settings that hold others.
+const STRUCTURE: &str = "general_settings litellm_params litellm_settings model_info model_list
+    router_settings";
+
+/// Settings for a provider's client that say where it calls.
+const PLACES: &str = "aws_region_name vertex_location watsonx_region_name";
+
 /// Top level of the file.
 pub(crate) const FILE: Keys = Keys {
     active: "environment_variables general_settings litellm_settings model_list router_settings",

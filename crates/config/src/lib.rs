@@ -4,11 +4,14 @@ mod config;
 mod deployment;
 mod document;
 mod environment;
+mod excerpt;
 mod fallback;
 mod finding;
 mod id;
 mod keys;
+mod loader;
 mod location;
+mod meaning;
 mod places;
 mod scalar;
 mod secret;
@@ -17,10 +20,12 @@ mod settings;
 mod tree;
 mod yaml;
 
-pub use config::{Config, Loader};
+pub use config::Config;
 pub use deployment::{Deployment, LeftOut, ProviderParams};
+pub use excerpt::Excerpt;
 pub use fallback::{Alias, FallbackTable, FallbackTarget, Fallbacks};
 pub use finding::{ConfigErrors, Finding, Severity};
+pub use loader::{Inspection, Loader};
 pub use location::Location;
 pub use secret::Secret;
 pub use settings::{

@@ -85,7 +85,16 @@ impl<'a> Section<'a> {
             message: message.into(),
             path: path.to_string(),
             location: Some(self.document.locate(path)),
+            rule: None,
         });
+    }
+
+    /// Reports a variable without which nothing goes, or at least not as it was meant to.
+    pub(crate) fn needs(&mut self, path: &Path, message: impl Into<String>) {
+        match self.document.lenient {
+            true => self.warn(path, message),
+            false => self.error(path, message),
+        }
     }
 
     /// Reports a warning at a key, or at an item of a list.
@@ -95,6 +104,7 @@ impl<'a> Section<'a> {
             message: message.into(),
             path: path.to_string(),
             location: Some(self.document.locate_key(path)),
+            rule: None,
         });
     }
 
@@ -131,6 +141,7 @@ impl<'a> Section<'a> {
             message: format!("not active yet: {path}{detail}"),
             path: path.to_string(),
             location: Some(self.document.locate_key(path)),
+            rule: None,
         });
     }
 }

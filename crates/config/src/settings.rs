@@ -330,6 +330,7 @@ fn variable<T>(section: &mut Section<'_>, name: &str, read: fn(&Value) -> Read<T
             message: format!("environment variable: {message}"),
             path: name.to_owned(),
             location: None,
+            rule: None,
         });
         None
     })
@@ -353,6 +354,7 @@ impl Named {
             message: format!("no usable deployment is named `{}`", self.group),
             path: self.path.clone(),
             location: Some(self.location.clone()),
+            rule: None,
         }
     }
 }

@@ -5,8 +5,8 @@ use std::{fmt, future::Future, io, net::SocketAddr, time::Duration};
 use tokio::{net::TcpListener, task::JoinSet};
 use ziggurat::{
     Gateway,
-    config::{Config, ConfigErrors},
-    gateway::error_types,
+    config::{Config, ConfigErrors, Severity},
+    gateway::{Summary, error_types},
 };
 
 use crate::{App, Facts, MasterKey, outer, serve};
@@ -76,6 +76,7 @@ impl Server {
     /// No deployment can be used, or the address cannot be listened on.
     pub async fn bind(config: &Config, options: &Options) -> Result<Self, StartError> {
         let gateway = Gateway::new(config).map_err(StartError::Config)?;
+        log(gateway.summary());
         let master_key = config
             .general
             .master_key
@@ -161,12 +162,22 @@ impl Server {
     }
 }
 
+/// What the configuration deserves to be told, line by line.
+fn log(summary: &Summary) {
+    for left_out in &summary.left_out {
+        tracing::error!("{left_out}");
+    }
+    for finding in &summary.findings {
+        match finding.severity {
+            Severity::Note => tracing::info!("{finding}"),
+            _ => tracing::warn!("{finding}"),
+        }
+    }
+}
+
 /// What someone who starts the server should know: where it listens, who may call, what it serves.
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for finding in &self.gateway.summary().findings {
-            writeln!(f, "{finding}")?;
-        }
         writeln!(f, "listening on http://{}", self.address)?;
         match (&self.facts.master_key, self.host_given) {
             (Some(_), _) => writeln!(f, "callers need the master key")?,

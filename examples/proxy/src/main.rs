@@ -1,11 +1,12 @@
 //! A drop-in for the LiteLLM proxy: reads its YAML, serves a gateway built from ziggurat's layers.
 
+mod check;
 mod demo;
 mod signals;
 
 use std::{error::Error, path::PathBuf, process::ExitCode, time::Duration};
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use tokio::runtime;
 use tracing_subscriber::{filter::Targets, prelude::*};
 use ziggurat::Gateway;
@@ -15,8 +16,15 @@ use crate::signals::Signals;
 
 /// Balances, retries, falls back and times out over deployments of LLMs, as a LiteLLM YAML file says.
 #[derive(Debug, Parser)]
-#[command(name = "ziggurat-proxy", version)]
+#[command(
+    name = "ziggurat-proxy",
+    version,
+    args_conflicts_with_subcommands = true
+)]
 struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+
     /// The configuration; without one a demo runs, with scripted upstreams on this machine.
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -34,6 +42,11 @@ struct Args {
     drain_timeout: Duration,
 }
 
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(check::Check),
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text
         .parse()
@@ -43,6 +56,9 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if let Some(Command::Check(check)) = &args.command {
+        return check.run();
+    }
     log();
     let outcome = start().and_then(|runtime| runtime.block_on(run(args)));
     match outcome {

@@ -142,6 +142,7 @@ impl<'a> Entry<'a> {
         let (provider, model, litellm_model) =
             resolved.unwrap_or((Provider::Other(""), String::new(), String::new()));
         let (provider_params, defaults) = self.passed_on();
+        let has_unset = self.has_unset();
         let (entry, params, info) = (&mut self.entry, &mut self.params, &mut self.info);
         let num_retries = params.read("num_retries", scalar::count);
         let max_retries = params.read("max_retries", scalar::count);
@@ -191,6 +192,7 @@ impl<'a> Entry<'a> {
             model_info: json_of(info),
             path: entry.path.to_string(),
             at: entry.path.clone(),
+            has_unset,
             location: Some(entry.document.locate(&entry.path)),
         }
     }
@@ -227,11 +229,14 @@ impl<'a> Entry<'a> {
         let Some(model) = read else {
             let reported = self.params.findings.iter().any(is_error);
             if !reported && self.entry.get("litellm_params").is_some() {
-                let message = match self.unset("model") {
-                    Some(message) => message,
-                    None => "every deployment needs a model".to_owned(),
-                };
-                self.params.error(&path, message);
+                match self.unset("model") {
+                    Some(unset) if self.entry.document.lenient => {
+                        let message = unset.message_for(&self.model_name);
+                        self.params.warn(&path, message);
+                    }
+                    Some(unset) => self.params.error(&path, unset.message()),
+                    None => self.params.error(&path, "every deployment needs a model"),
+                }
             }
             return None;
         };
@@ -259,20 +264,25 @@ impl<'a> Entry<'a> {
             }
             let needed = (at("api_key") && !has_default("api_key"))
                 || ((at("api_base") || at("base_url")) && !has_default("api_base"));
-            let message = unset.message();
-            if needed {
-                self.entry.error(&unset.path, message);
-            } else {
-                self.entry.warn(&unset.path, message);
+            match needed && !document.lenient {
+                true => self.entry.error(&unset.path, unset.message()),
+                false => self
+                    .entry
+                    .warn(&unset.path, unset.message_for(&self.model_name)),
             }
         }
     }
 
-    /// What is to be said about a variable that is not set.
-    fn unset(&self, key: &str) -> Option<String> {
+    /// The reference of a parameter, if its variable is not set.
+    fn unset(&self, key: &str) -> Option<&'a Unset> {
+        let document: &'a Document = self.entry.document;
+        let mut unset = document.unset.iter();
+        unset.find(|unset| unset.is_at(&self.params.path, key))
+    }
+
+    fn has_unset(&self) -> bool {
         let mut unset = self.entry.document.unset.iter();
-        let unset = unset.find(|unset| unset.is_at(&self.params.path, key));
-        unset.map(Unset::message)
+        unset.any(|unset| unset.path.starts_with(&self.entry.path))
     }
 
     /// Splits the parameters that are not read here: those for the provider's client, and those

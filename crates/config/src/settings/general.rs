@@ -88,7 +88,7 @@ fn master_key(general: &mut Section<'_>) -> Option<Secret> {
     if key.is_none()
         && let Some(unset) = unset.find(|unset| unset.is_at(&general.path, "master_key"))
     {
-        general.error(&unset.path, unset.message());
+        general.needs(&unset.path, unset.message());
     }
     key
 }

@@ -55,6 +55,6 @@ fn regions(value: &Value) -> Read<Vec<String>> {
 fn check_unset(section: &mut Section<'_>) {
     let mut unset = section.document.unset.iter();
     if let Some(unset) = unset.find(|unset| unset.is_at(&section.path, ALLOWED_REGION)) {
-        section.error(&unset.path, unset.message());
+        section.needs(&unset.path, unset.message());
     }
 }

@@ -12,3 +12,8 @@ pub(super) fn keyless(config: &Config, deployment: &Deployment, built: &Built) -
         .keyless
         .then(|| config.remark(Severity::Note, deployment, "api_base", message))
 }
+
+/// What is to be said about deployments that can be called.
+pub(super) fn of(config: &Config) -> Vec<Finding> {
+    config.meaning()
+}

@@ -1,6 +1,7 @@
 //! A whole stack, built from a configuration.
 
 mod assemble;
+mod check;
 mod endpoint;
 mod fallbacks;
 mod group;
@@ -40,6 +41,7 @@ use ziggurat_timeout::{ResponseBody as Timed, Timeout, TotalTimeout};
 
 use self::endpoint::Parts;
 pub use self::{
+    check::{Report, check},
     health::HealthCheck,
     summary::{GroupSummary, Summary},
 };
@@ -120,6 +122,7 @@ impl Gateway {
             Ok(())
         })?;
         usable.findings.append(&mut keyless);
+        usable.findings.extend(meaning::of(&usable));
         let summary = Arc::new(Summary::of(&usable));
         let stack = assemble::stack(&usable, &parts);
         let checks = health::checks(&usable, &parts).into();
