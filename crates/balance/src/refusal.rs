@@ -29,17 +29,17 @@ impl Refusal {
 
     /// Decides between different reasons.
     ///
-    /// Who may not serve the request at all (region, tags) does not count, unless there is no one else. Then: all rest;
+    /// Who may not serve the request at all (region, tags) or cannot (no such endpoint) does not count, unless there is no one else. Then: all rest;
     /// or all that do not rest are too small; or, without the too small, the reason that most give. Where there is
     /// none, or some rest and others do not, there is no single reason.
     pub(crate) fn kind(&self) -> FailureKind {
-        use FailureKind::{ContextWindow, CoolingDown, NoCandidate, Region, Tags};
+        use FailureKind::{BadRequest, ContextWindow, CoolingDown, NoCandidate, Region, Tags};
         let kinds = || {
             self.rejections
                 .iter()
                 .map(|(_, rejection)| rejection.kind())
         };
-        let served = || kinds().filter(|kind| !matches!(kind, Region | Tags));
+        let served = || kinds().filter(|kind| !matches!(kind, Region | Tags | BadRequest));
         if served().next().is_none() {
             return kinds().next().unwrap_or(NoCandidate);
         }
@@ -61,8 +61,8 @@ impl Refusal {
 
     /// Returns the shortest wait that was given, if waiting is of use.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
-        use FailureKind::{ContextWindow, Region, Tags};
-        if matches!(self.kind(), ContextWindow | Region | Tags) {
+        use FailureKind::{BadRequest, ContextWindow, Region, Tags};
+        if matches!(self.kind(), BadRequest | ContextWindow | Region | Tags) {
             return None;
         }
         let waits = self

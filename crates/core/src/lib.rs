@@ -9,6 +9,7 @@ pub mod fallbacks;
 mod ids;
 pub mod json;
 mod meter;
+mod operation;
 pub mod overrides;
 mod request;
 pub mod retry_after;
@@ -28,6 +29,7 @@ pub use self::{
     ids::{DeploymentId, ModelGroup},
     json::JsonBody,
     meter::Meter,
+    operation::Operation,
     request::LlmRequest,
     route::{AllowedRegions, ContentFiltered, LastResort, Tags},
     served::Served,

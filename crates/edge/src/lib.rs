@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod envelope;
+pub mod path;
 pub mod respond;
 
 pub use self::{

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Method, Request, header::AUTHORIZATION};
 use serde::Deserialize;
 use ziggurat_core::{
-    Failure, FailureKind, JsonBody, Meter,
+    Failure, FailureKind, JsonBody, Meter, Operation,
     json::{self, Document, Printed},
 };
 use ziggurat_provider::{Authorized, Call, Dialect, Outgoing};
@@ -115,14 +115,27 @@ impl Dialect for OpenAi {
         self.template.face.otel()
     }
 
+    fn speaks(&self, operation: Operation) -> bool {
+        let template = &self.template;
+        match template.completions_only {
+            true => operation == Operation::Completions,
+            false => template.uris.of(operation).is_some(),
+        }
+    }
+
     fn prepare(&self, call: Call<'_>) -> Result<Outgoing, Failure> {
         let template = &self.template;
+        let operation = call.operation();
+        let Some(uri) = template.uris.of(operation) else {
+            let message = format!("no endpoint for this operation: {operation}");
+            return Err(Failure::new(FailureKind::BadRequest).with_message(message));
+        };
         if template.key_missing {
             return Err(template.missing_key());
         }
         let mut body = template.body(call);
-        let json_tool = template.fit(&mut body)?;
-        let asked = asked(&body, call.stream(), json_tool);
+        let json_tool = operation == Operation::Chat && template.fit(&mut body)?;
+        let asked = asked(&body, call, json_tool);
         let meter = call.extensions().get::<Meter>().cloned();
         if meter.is_some() && asked.stream {
             usage::ask(template, &mut body);
@@ -137,7 +150,7 @@ impl Dialect for OpenAi {
             request.extensions_mut().insert(Unnamed);
         }
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = template.uri.clone();
+        *request.uri_mut() = uri.clone();
         *request.headers_mut() = template.headers.clone();
         call.forward(request.headers_mut());
         let token = template.tokens.as_ref().and_then(Cached::at_hand);
@@ -201,11 +214,15 @@ impl fmt::Debug for OpenAi {
     }
 }
 
-fn asked(body: &JsonBody, stream: bool, json_tool: bool) -> Asked {
+fn asked(body: &JsonBody, call: Call<'_>, json_tool: bool) -> Asked {
+    let operation = call.operation();
+    let stream = call.stream() && operation != Operation::Embeddings;
     Asked {
+        operation,
         stream,
         usage: stream && asks_for_usage(body),
-        many: body.contains("n"),
+        // A list of prompts has an answer to each.
+        many: body.contains("n") || operation != Operation::Chat,
         json_tool,
     }
 }
@@ -224,9 +241,13 @@ fn asks_for_usage(body: &JsonBody) -> bool {
 }
 
 /// Returns an id as OpenAI makes them, as JSON, for servers that give none.
-pub(crate) fn generated_id() -> Bytes {
+pub(crate) fn generated_id(operation: Operation) -> Bytes {
+    let prefix = match operation {
+        Operation::Completions => "cmpl",
+        _ => "chatcmpl",
+    };
     let random: String = std::iter::repeat_with(fastrand::alphanumeric)
         .take(29)
         .collect();
-    format!("\"chatcmpl-{random}\"").into()
+    format!("\"{prefix}-{random}\"").into()
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Extensions, HeaderValue, StatusCode, response::Parts};
 use memchr::memmem::{Finder, FinderRev};
 use ziggurat_core::{
-    ContentFiltered, Failure, FailureKind, JsonBody, Meter,
+    ContentFiltered, Failure, FailureKind, JsonBody, Meter, Operation,
     json::{Document, Printed},
 };
 use ziggurat_provider::{Answer, Exchange, Excused, Streamed, redact};
@@ -25,7 +25,7 @@ use crate::{
     usage,
 };
 
-/// One chat completion.
+/// One call.
 pub(crate) struct Chat {
     template: Arc<Template>,
     /// The name that answers bear, as JSON.
@@ -43,6 +43,7 @@ pub(crate) struct Chat {
 /// What a request asked for, as far as the answer shows it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked {
+    pub(crate) operation: Operation,
     pub(crate) stream: bool,
     /// The chunk that tells the usage.
     pub(crate) usage: bool,
@@ -113,7 +114,8 @@ impl Exchange for Chat {
 
     fn excused(&mut self, head: &Parts, body: &Bytes) -> Option<Excused> {
         let template = &self.template;
-        if head.status != StatusCode::BAD_REQUEST
+        if self.asked.operation != Operation::Chat
+            || head.status != StatusCode::BAD_REQUEST
             || !Wire::of(body, &template.secrets).is_out_of_tokens()
         {
             return None;
@@ -140,7 +142,8 @@ impl Exchange for Chat {
     fn plain(&mut self, body: Bytes) -> Result<Printed, Failure> {
         let template = &self.template;
         let invalid = |message: &str| {
-            let failure = Failure::new(FailureKind::InvalidResponse).with_message(message);
+            let failure =
+                Failure::new(FailureKind::InvalidResponse).with_message(message.to_owned());
             Err(template.invalid(failure))
         };
         let Ok(document) = Document::parse(body) else {
@@ -150,21 +153,28 @@ impl Exchange for Chat {
             let wire = Wire::of(document.raw(), &template.secrets);
             return Err(wire.in_band(template.face.label()));
         }
-        let Some(choices) = document.get("choices") else {
-            return invalid("the upstream's answer has no choices");
+        let list = match self.asked.operation {
+            Operation::Embeddings => "data",
+            _ => "choices",
+        };
+        let Some(choices) = document.get(list) else {
+            return invalid(&format!("the upstream's answer has no {list}"));
         };
         let is_list = elements(choices.text())
             .is_some_and(|choices| choices.iter().all(|choice| choice.starts_with('{')));
         if !is_list {
-            return invalid("the choices of the upstream's answer are no list of objects");
+            let message = format!("the {list} of the upstream's answer are no list of objects");
+            return invalid(&message);
         }
         if let Some(meter) = &self.meter {
             usage::record(meter, &document);
         }
-        let choices = self.choices(choices.text());
-        let without_id = document
-            .get("id")
-            .is_none_or(|id| matches!(id.as_bytes(), b"\"\"" | b"null"));
+        let is_choices = self.asked.operation != Operation::Embeddings;
+        let choices = is_choices.then(|| self.choices(choices.text())).flatten();
+        let without_id = is_choices
+            && document
+                .get("id")
+                .is_none_or(|id| matches!(id.as_bytes(), b"\"\"" | b"null"));
         let mut answer = JsonBody::new(document);
         if let Some(model) = &self.model
             && answer.get("model") != Some(&model[..])
@@ -172,7 +182,7 @@ impl Exchange for Chat {
             answer.set("model", model.clone());
         }
         if without_id {
-            answer.set("id", generated_id());
+            answer.set("id", generated_id(self.asked.operation));
         }
         if let Some(choices) = choices {
             answer.set("choices", choices);

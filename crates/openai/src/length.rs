@@ -4,6 +4,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use ziggurat_core::Operation;
 use ziggurat_provider::sse::DONE_EVENT;
 
 use crate::dialect::generated_id;
@@ -29,7 +30,7 @@ fn document(object: &str, message: &str, model: &Bytes) -> Vec<u8> {
         format!(r#","choices":[{{"index":0,"{message}":{MESSAGE},"finish_reason":"length"}}]}}"#);
     [
         b"{\"id\":",
-        &generated_id()[..],
+        &generated_id(Operation::Chat)[..],
         head.as_bytes(),
         model,
         choices.as_bytes(),

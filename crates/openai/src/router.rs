@@ -17,7 +17,7 @@ use ziggurat_provider::{
 
 use crate::{
     ConfigError,
-    url::{Base, SEGMENT},
+    url::{Base, SEGMENT, Uris},
 };
 
 pub(crate) const ROUTER: &str = "https://router.huggingface.co";
@@ -45,8 +45,8 @@ impl<'a> Routed<'a> {
         model.contains('/').then_some(Self { provider, model })
     }
 
-    /// The URL that is called, below the router's.
-    pub(crate) fn uri(&self, router: &str) -> Result<Uri, ConfigError> {
+    /// The URLs that are called, below the router's.
+    pub(crate) fn uris(&self, router: &str) -> Result<Uris, ConfigError> {
         let encode = |text: &str| utf8_percent_encode(text, PATH).to_string();
         let provider = encode(self.provider);
         let path = match self.provider {

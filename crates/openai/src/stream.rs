@@ -7,7 +7,7 @@ use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::value::RawValue;
-use ziggurat_core::{Failure, FailureKind, Meter, json::Document};
+use ziggurat_core::{Failure, FailureKind, Meter, Operation, json::Document};
 use ziggurat_provider::{
     Streamed,
     sse::{DONE, DONE_EVENT, Event, Splitter},
@@ -33,6 +33,7 @@ pub(crate) struct Events {
 /// What is known of a stream while it is read.
 struct Reader {
     template: Arc<Template>,
+    operation: Operation,
     /// The name that chunks bear, as JSON.
     model: Option<Bytes>,
     /// Whether the client wants the chunk that tells the usage.
@@ -68,6 +69,7 @@ impl Events {
     ) -> Self {
         let reader = Reader {
             template,
+            operation: asked.operation,
             model,
             include_usage: asked.usage,
             meter,
@@ -268,10 +270,8 @@ impl Reader {
         if let Some(id) = document.get("id")
             && id.as_bytes() == b"\"\""
         {
-            replace(
-                id.as_bytes(),
-                self.id.get_or_insert_with(generated_id).clone(),
-            );
+            let generate = || generated_id(self.operation);
+            replace(id.as_bytes(), self.id.get_or_insert_with(generate).clone());
         }
         for choice in choices {
             let mut calls = self.json_tool.as_mut().map(|calls| calls.of(index(choice)));
@@ -341,13 +341,21 @@ impl Reader {
         } else {
             b"stop"
         };
+        let (object, nothing): (&[u8], &[u8]) = match self.operation {
+            Operation::Completions => (b"text_completion", b"\"text\":\"\""),
+            _ => (b"chat.completion.chunk", b"\"delta\":{}"),
+        };
         for index in 0..u128::BITS {
             if (self.started & !self.finished) >> index & 1 == 1 {
                 out.put_slice(b"data: {");
                 out.put_slice(&self.head);
-                out.put_slice(br#""object":"chat.completion.chunk","choices":[{"index":"#);
+                out.put_slice(b"\"object\":\"");
+                out.put_slice(object);
+                out.put_slice(b"\",\"choices\":[{\"index\":");
                 out.put_slice(index.to_string().as_bytes());
-                out.put_slice(br#","delta":{},"finish_reason":""#);
+                out.put_slice(b",");
+                out.put_slice(nothing);
+                out.put_slice(b",\"finish_reason\":\"");
                 out.put_slice(reason);
                 out.put_slice(b"\"}]}\n\n");
             }

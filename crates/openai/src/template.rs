@@ -1,8 +1,8 @@
 //! What all requests of a deployment have in common, made once.
 
 use bytes::Bytes;
-use http::{HeaderMap, Uri};
-use ziggurat_core::{Failure, FailureKind, JsonBody};
+use http::HeaderMap;
+use ziggurat_core::{Failure, FailureKind, JsonBody, Operation};
 use ziggurat_provider::{
     Call,
     params::{self, Unsupported},
@@ -10,12 +10,15 @@ use ziggurat_provider::{
 
 use crate::{
     Face, entra::Tokens, limits::Limits, messages::Rewrites, reasoning::Series, router::Names,
+    url::Uris,
 };
 
 /// A deployment, ready to be called. It holds keys: no `Debug`.
 pub(crate) struct Template {
     pub(crate) face: Face,
-    pub(crate) uri: Uri,
+    pub(crate) uris: Uris,
+    /// The provider has the legacy endpoint only.
+    pub(crate) completions_only: bool,
     pub(crate) headers: HeaderMap,
     pub(crate) key_missing: bool,
     /// Set if calls are authenticated by tokens that are fetched.
@@ -40,7 +43,9 @@ impl Template {
     pub(crate) fn body(&self, call: Call<'_>) -> JsonBody {
         let mut body = params::body(call, &self.defaults);
         body.set("model", self.model_json.clone());
-        self.rewrites.apply(&mut body);
+        if call.operation() == Operation::Chat {
+            self.rewrites.apply(&mut body);
+        }
         body
     }
 
@@ -62,6 +67,11 @@ impl Template {
             Some(limits) => limits.fit(body, &permits),
             None => Ok(false),
         }
+    }
+
+    /// Returns the host that is called.
+    pub(crate) fn host(&self) -> Option<&str> {
+        self.uris.of(Operation::Chat)?.host()
     }
 
     pub(crate) fn missing_key(&self) -> Failure {

@@ -1,11 +1,10 @@
-//! The URL that a deployment is called at.
+//! The URLs that a deployment is called at.
 
 use http::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use ziggurat_core::Operation;
 
 use crate::ConfigError;
-
-const COMPLETIONS: &str = "/chat/completions";
 
 /// What a path segment may hold as it is.
 pub(crate) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -13,6 +12,13 @@ pub(crate) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
+
+/// The URLs of a deployment's endpoints.
+pub(crate) struct Uris {
+    chat: Uri,
+    completions: Uri,
+    embeddings: Uri,
+}
 
 /// A base URL, taken apart.
 pub(crate) struct Base {
@@ -25,10 +31,26 @@ pub(crate) struct Base {
 
 /// How Azure is addressed.
 pub(crate) struct Azure {
-    pub(crate) uri: Uri,
+    pub(crate) uris: Uris,
     /// Whether it is the surface without dated versions, where keys go as bearer tokens.
     pub(crate) v1: bool,
 }
+
+// === impl Uris ===
+
+impl Uris {
+    /// Returns the URL of an operation's endpoint; `None` if there is none.
+    pub(crate) fn of(&self, operation: Operation) -> Option<&Uri> {
+        match operation {
+            Operation::Chat => Some(&self.chat),
+            Operation::Completions => Some(&self.completions),
+            Operation::Embeddings => Some(&self.embeddings),
+            _ => None,
+        }
+    }
+}
+
+// === impl Base ===
 
 impl Base {
     pub(crate) fn parse(text: &str) -> Result<Self, ConfigError> {
@@ -64,22 +86,23 @@ impl Base {
         &self.host
     }
 
-    /// The URL of an OpenAI-compatible server. Nothing but the last two segments is added.
-    pub(crate) fn compatible(mut self) -> Result<Uri, ConfigError> {
-        self.append_completions();
-        self.uri()
+    /// The URLs of an OpenAI-compatible server. Nothing but the endpoint is added, in place of one that is there already.
+    pub(crate) fn compatible(mut self) -> Result<Uris, ConfigError> {
+        self.cut_endpoint();
+        self.uris()
     }
 
-    /// The URL of a text-generation-inference server, whose base is known with and without `/v1`.
-    pub(crate) fn huggingface(mut self) -> Result<Uri, ConfigError> {
-        if !self.path.ends_with(COMPLETIONS) && !self.path.ends_with("/v1") {
+    /// The URLs of a text-generation-inference server, whose base is known with and without `/v1`.
+    pub(crate) fn huggingface(mut self) -> Result<Uris, ConfigError> {
+        if !self.cut_endpoint() && !self.path.ends_with("/v1") {
             self.path.push_str("/v1");
         }
-        self.compatible()
+        self.uris()
     }
 
-    /// The URL of an Azure deployment; `version` is a date, or one of the names of the surface without dates.
+    /// The URLs of an Azure deployment; `version` is a date, or one of the names of the surface without dates.
     pub(crate) fn azure(mut self, deployment: &str, version: &str) -> Result<Azure, ConfigError> {
+        self.cut_endpoint();
         let dateless = matches!(version, "v1" | "preview" | "latest");
         if let Some(at) = segments(&self.path, "/openai/v1") {
             self.path.truncate(at);
@@ -95,30 +118,40 @@ impl Base {
             self.path.push_str("/openai/deployments/");
             self.path.extend(utf8_percent_encode(deployment, SEGMENT));
         }
-        self.append_completions();
         self.query.retain(|(name, _)| name != "api-version");
         let version = utf8_percent_encode(version, SEGMENT).to_string();
         self.query.push(("api-version".to_owned(), version));
-        let uri = self.uri()?;
-        Ok(Azure { uri, v1: false })
+        let uris = self.uris()?;
+        Ok(Azure { uris, v1: false })
     }
 
     fn azure_v1(mut self) -> Result<Azure, ConfigError> {
         self.path.push_str("/openai/v1");
-        self.append_completions();
         self.query.retain(|(name, _)| name != "api-version");
-        let uri = self.uri()?;
-        Ok(Azure { uri, v1: true })
+        let uris = self.uris()?;
+        Ok(Azure { uris, v1: true })
     }
 
-    fn append_completions(&mut self) {
-        if !self.path.ends_with(COMPLETIONS) {
-            self.path.push_str(COMPLETIONS);
-        }
+    /// Cuts an endpoint that the base already leads to; says whether there was one.
+    fn cut_endpoint(&mut self) -> bool {
+        let mut ends = Operation::ALL.iter().map(|operation| operation.path());
+        let Some(base) = ends.find_map(|end| self.path.strip_suffix(end)) else {
+            return false;
+        };
+        self.path.truncate(base.len());
+        true
     }
 
-    fn uri(self) -> Result<Uri, ConfigError> {
-        let mut text = self.origin + &self.path;
+    fn uris(&self) -> Result<Uris, ConfigError> {
+        Ok(Uris {
+            chat: self.uri(Operation::Chat)?,
+            completions: self.uri(Operation::Completions)?,
+            embeddings: self.uri(Operation::Embeddings)?,
+        })
+    }
+
+    fn uri(&self, operation: Operation) -> Result<Uri, ConfigError> {
+        let mut text = [&self.origin, &self.path, operation.path()].concat();
         let mut mark = '?';
         for (name, value) in &self.query {
             text.push(mark);

@@ -25,7 +25,7 @@ pub(crate) fn record(meter: &Meter, document: &Document) {
 
 /// Asks for the chunk that tells the usage of a stream, which is kept from a client who has not asked for it.
 pub(crate) fn ask(template: &Template, body: &mut JsonBody) {
-    if template.uri.host() == Some(HOST) && !body.contains("stream_options") {
+    if template.host() == Some(HOST) && !body.contains("stream_options") {
         let options = Bytes::from_static(br#"{"include_usage":true}"#);
         body.set("stream_options", options);
     }

@@ -6,7 +6,7 @@ use http::{
     response::Parts,
 };
 use ziggurat_core::{
-    Failure, FailureKind, JsonBody, LlmRequest, ModelGroup, Tried, json::Printed,
+    Failure, FailureKind, JsonBody, LlmRequest, ModelGroup, Operation, Tried, json::Printed,
     overrides::Parameters,
 };
 
@@ -24,6 +24,14 @@ use crate::headers;
 pub trait Dialect: fmt::Debug + Send + Sync + 'static {
     /// Returns the provider's name, as OpenTelemetry's `gen_ai.provider.name` has it.
     fn provider(&self) -> &'static str;
+
+    /// Says whether the provider has an endpoint for an operation. Calls of others are refused before
+    /// [`prepare`](Self::prepare).
+    ///
+    /// Default: only [`Operation::Chat`].
+    fn speaks(&self, operation: Operation) -> bool {
+        operation == Operation::Chat
+    }
 
     /// Makes the request for the upstream.
     ///
@@ -263,6 +271,12 @@ impl<'a> Call<'a> {
     #[must_use]
     pub fn extensions(self) -> &'a Extensions {
         self.request.extensions()
+    }
+
+    /// Returns what is asked for.
+    #[must_use]
+    pub fn operation(self) -> Operation {
+        Operation::of(self.extensions())
     }
 
     /// Returns the members that take the place of those of the body.

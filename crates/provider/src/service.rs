@@ -7,7 +7,7 @@ use std::{
 use http::{HeaderName, Request, Response};
 use tower_service::Service;
 use tracing::Span;
-use ziggurat_core::{Failure, JsonBody, Served};
+use ziggurat_core::{Admit, Failure, FailureKind, JsonBody, Operation, Rejection, Served};
 
 use crate::{Call, Dialect, HttpClient, ProviderBody, ResponseFuture, headers, span};
 
@@ -71,10 +71,27 @@ impl ProviderService {
         self
     }
 
+    /// Refuses what the provider has no endpoint for.
+    fn check(&self, operation: Operation) -> Result<(), Rejection> {
+        if self.inner.dialect.speaks(operation) {
+            return Ok(());
+        }
+        let provider = self.inner.dialect.provider();
+        let message = format!("{provider} has no endpoint for this operation: {operation}");
+        Err(Rejection::new(FailureKind::BadRequest).with_message(message))
+    }
+
     /// Says who answers the calls.
     #[must_use]
     pub fn served(&self) -> &Served {
         &self.inner.served
+    }
+}
+
+/// The end of a chain of [`Admit`]: admits what the provider has an endpoint for.
+impl<B> Admit<Request<B>> for ProviderService {
+    fn admit(&self, request: &Request<B>) -> Result<(), Rejection> {
+        self.check(Operation::of(request.extensions()))
     }
 }
 
@@ -91,11 +108,13 @@ impl Service<Request<JsonBody>> for ProviderService {
         let deployment = &self.inner;
         let call =
             Call::new(&request, &deployment.forward).with_custom_headers(deployment.forward_custom);
-        match deployment.dialect.prepare(call) {
+        let operation = call.operation();
+        let checked = self.check(operation).map_err(Failure::from);
+        match checked.and_then(|()| deployment.dialect.prepare(call)) {
             Ok(outgoing) => {
                 let model = deployment.served.model().to_str().unwrap_or_default();
                 let uri = outgoing.request.uri();
-                let span = span::open(deployment.dialect.provider(), model, uri);
+                let span = span::open(deployment.dialect.provider(), operation, model, uri);
                 let host = uri.authority().cloned();
                 let authorized = span.in_scope(|| deployment.dialect.authorize(outgoing.request));
                 ResponseFuture::new(

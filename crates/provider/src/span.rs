@@ -2,15 +2,21 @@
 
 use http::Uri;
 use tracing::Span;
+use ziggurat_core::Operation;
 
 /// Opens the span of a call. Costs nothing unless someone listens at level `debug`.
-pub(crate) fn open(provider: &'static str, model: &str, upstream: &Uri) -> Span {
+pub(crate) fn open(
+    provider: &'static str,
+    operation: Operation,
+    model: &str,
+    upstream: &Uri,
+) -> Span {
     tracing::debug_span!(
         target: "ziggurat.provider",
         "gen_ai.client",
         otel.kind = "client",
-        otel.name = %format_args!("chat {model}"),
-        gen_ai.operation.name = "chat",
+        otel.name = %format_args!("{operation} {model}"),
+        gen_ai.operation.name = operation.as_str(),
         gen_ai.provider.name = provider,
         gen_ai.request.model = model,
         server.address = upstream.host(),

@@ -20,7 +20,7 @@ use serde::Serialize;
 use tower_service::Service;
 use ziggurat::{
     core::{Board, DeploymentId, Failure, FailureKind},
-    edge::{ErrorTypes, respond::error_json},
+    edge::{ErrorTypes, path::Endpoint, respond::error_json},
 };
 
 use crate::{MasterKey, cooldowns};
@@ -64,7 +64,8 @@ struct Pages {
 /// What a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route {
-    Chat,
+    /// A call of a model.
+    Model,
     Models,
     Cooldowns,
     Liveness,
@@ -74,25 +75,25 @@ enum Route {
 impl Route {
     fn of(path: &str) -> Option<Self> {
         Some(match path {
-            "/chat/completions" | "/v1/chat/completions" => Self::Chat,
             "/models" | "/v1/models" => Self::Models,
             "/cooldowns" => Self::Cooldowns,
             "/health/liveliness" | "/health/liveness" => Self::Liveness,
             "/health/readiness" => Self::Readiness,
+            _ if Endpoint::of(path).is_some() => Self::Model,
             _ => return None,
         })
     }
 
     const fn allow(self) -> &'static str {
         match self {
-            Self::Chat => "POST",
+            Self::Model => "POST",
             Self::Models | Self::Cooldowns | Self::Liveness | Self::Readiness => "GET, HEAD",
         }
     }
 
     fn allows(self, method: &Method) -> bool {
         match self {
-            Self::Chat => method == Method::POST,
+            Self::Model => method == Method::POST,
             Self::Models | Self::Cooldowns | Self::Liveness | Self::Readiness => {
                 matches!(*method, Method::GET | Method::HEAD)
             }
@@ -227,7 +228,7 @@ impl Pages {
             return Some(response);
         }
         match route {
-            Route::Chat => None,
+            Route::Model => None,
             Route::Models => Some(json(self.models.clone())),
             Route::Cooldowns => Some(json(cooldowns::print(&self.board, &self.groups))),
             Route::Readiness => Some(json(self.readiness.clone())),

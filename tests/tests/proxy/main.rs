@@ -12,6 +12,7 @@ mod edges;
 mod health;
 mod lifetime;
 mod notes;
+mod operations;
 mod regions;
 mod routing;
 mod streams;

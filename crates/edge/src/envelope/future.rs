@@ -12,11 +12,11 @@ use http_body_util::LengthLimitError;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 use ziggurat_core::{
-    AllowedRegions, BoxError, Failure, FailureKind, JsonBody, LlmRequest, ModelGroup,
+    AllowedRegions, BoxError, Failure, FailureKind, JsonBody, LlmRequest, ModelGroup, Operation,
     json::Document, overrides,
 };
 
-use crate::IncludeFallbackErrors;
+use crate::{IncludeFallbackErrors, path::Endpoint};
 
 use super::{
     Settings,
@@ -213,17 +213,29 @@ fn address(
 ) -> Result<(Request<JsonBody>, Notes), Failure> {
     let document = Document::parse(raw).map_err(wishes::unreadable)?;
     let caps = settings.overrides.then_some(settings.caps);
+    let endpoint = Endpoint::of(head.uri.path());
+    let operation = head.extensions.get::<Operation>().copied();
+    let operation = operation.or(endpoint.as_ref().map(|endpoint| endpoint.operation));
+    let operation = operation.unwrap_or_default();
+    let named = endpoint.and_then(|endpoint| endpoint.model);
     let Reading {
         model,
         stream,
         mut wishes,
         regions,
         body,
-    } = wishes::read(&document, &head.headers, caps, settings.required)?;
+    } = wishes::read(
+        &document,
+        &head.headers,
+        caps,
+        named,
+        settings.prompt_required.then(|| operation.prompt()),
+    )?;
     let group = ModelGroup::new(model);
     let extensions = &mut head.extensions;
     extensions.insert(LlmRequest::new(group.clone(), stream, document));
     extensions.insert(group);
+    extensions.insert(operation);
     put(extensions, wishes.timeout.map(overrides::Timeout));
     put(
         extensions,

@@ -50,7 +50,7 @@ pub(crate) struct Settings {
     limit: usize,
     overrides: bool,
     caps: Caps,
-    required: Option<&'static str>,
+    prompt_required: bool,
     headers: Vec<HeaderName>,
     custom_headers: bool,
 }
@@ -67,7 +67,7 @@ impl EnvelopeLayer {
                     retries: DEFAULT_RETRIES_CAP,
                     timeout: DEFAULT_TIMEOUT_CAP,
                 },
-                required: None,
+                prompt_required: false,
                 headers: FORWARDED_HEADERS.into(),
                 custom_headers: false,
             }),
@@ -103,10 +103,11 @@ impl EnvelopeLayer {
         self
     }
 
-    /// Refuses requests without this member, such as `messages`.
+    /// Refuses requests that ask nothing: those without the [`prompt`](ziggurat_core::Operation::prompt) of their
+    /// operation, such as `messages`. Off by default.
     #[must_use]
-    pub fn require(mut self, name: &'static str) -> Self {
-        self.edit().required = Some(name);
+    pub fn require_prompt(mut self, require: bool) -> Self {
+        self.edit().prompt_required = require;
         self
     }
 

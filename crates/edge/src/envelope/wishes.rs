@@ -57,12 +57,13 @@ pub(super) struct Reading {
     pub(super) body: JsonBody,
 }
 
-/// Reads a body and the headers beside it. Wishes are taken if `caps` says how far; they are cut from the body anyway.
+/// Reads a body and the headers beside it. A model that the path names goes before the body's. Wishes are taken if `caps` says how far; they are cut from the body anyway.
 /// Restrictions are always taken.
 pub(super) fn read(
     document: &Document,
     headers: &HeaderMap,
     caps: Option<Caps>,
+    named: Option<Cow<'_, str>>,
     required: Option<&'static str>,
 ) -> Result<Reading, Failure> {
     // A name that occurs twice could mean one thing here and another at the upstream.
@@ -72,7 +73,10 @@ pub(super) fn read(
     if let Some(name) = document.duplicate(counts) {
         return Err(invalid(&name, format!("`{name}` is given more than once")));
     }
-    let model = model(document)?;
+    let model = match named {
+        Some(model) => model.into_owned(),
+        None => model(document)?,
+    };
     if let Some(name) = required.filter(|name| document.get(name).is_none_or(Value::is_null)) {
         return Err(invalid(name, format!("`{name}` is missing")));
     }

@@ -169,7 +169,7 @@ async fn bad_members_are_refused_by_name() {
             "{name}: {value}"
         );
     }
-    let failure = send(layer().require("messages"), post(r#"{"model":"m"}"#))
+    let failure = send(layer().require_prompt(true), post(r#"{"model":"m"}"#))
         .await
         .unwrap_err();
     assert_eq!(failure.param(), Some("messages"));

@@ -3,7 +3,7 @@ mod auth;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Uri, header::AUTHORIZATION};
+use http::header::AUTHORIZATION;
 use ziggurat_core::json;
 use ziggurat_provider::{
     HttpClient,
@@ -18,7 +18,7 @@ use crate::{
     reasoning::Series,
     router::{ROUTER, Routed},
     template::Template,
-    url::Base,
+    url::{Base, Uris},
 };
 
 const OPENAI: &str = "https://api.openai.com/v1";
@@ -49,6 +49,7 @@ pub struct Builder {
     headers: Vec<(String, String)>,
     defaults: Vec<(Box<str>, Bytes)>,
     unsupported: Unsupported,
+    completions_only: bool,
     environment: Lookup,
 }
 
@@ -71,6 +72,7 @@ impl Builder {
             headers: Vec::new(),
             defaults: Vec::new(),
             unsupported: Unsupported::default(),
+            completions_only: false,
             environment: Box::new(|_| None),
         }
     }
@@ -170,6 +172,12 @@ impl Builder {
         self
     }
 
+    /// Says that the model is one of the legacy endpoint, `/completions`, and has no other.
+    pub fn completions_only(mut self, only: bool) -> Self {
+        self.completions_only = only;
+        self
+    }
+
     /// Looks defaults of keys and URLs up in an environment. Without it there are none.
     pub fn environment(mut self, lookup: impl Fn(&str) -> Option<String> + 'static) -> Self {
         self.environment = Box::new(lookup);
@@ -196,7 +204,7 @@ impl Builder {
         let mut endpoint = self.endpoint(base, &model)?;
         let mut names = None;
         if let Some(routed) = routed {
-            endpoint.uri = routed.uri(&self.router())?;
+            endpoint.uris = routed.uris(&self.router())?;
             let hub = self.variable(&["HF_ENDPOINT"]);
             names = Some(routed.names(self.http_client(), hub.as_deref())?);
         }
@@ -212,7 +220,8 @@ impl Builder {
         let facts = self.base_model.as_deref().unwrap_or(&self.model);
         let template = Template {
             face: self.face,
-            uri: endpoint.uri,
+            uris: endpoint.uris,
+            completions_only: self.completions_only,
             headers,
             key_missing: needs_key && !has_key && tokens.is_none(),
             tokens,
@@ -234,8 +243,8 @@ impl Builder {
     }
 
     fn endpoint(&self, base: Base, model: &str) -> Result<Endpoint, ConfigError> {
-        let bearer = |uri| Endpoint {
-            uri,
+        let bearer = |uris| Endpoint {
+            uris,
             bearer: true,
             version: None,
         };
@@ -248,7 +257,7 @@ impl Builder {
                     .unwrap_or_else(|| AZURE_VERSION.to_owned());
                 let azure = base.azure(model, &version)?;
                 Ok(Endpoint {
-                    uri: azure.uri,
+                    uris: azure.uris,
                     bearer: azure.v1,
                     version: (!azure.v1).then_some(version),
                 })
@@ -333,7 +342,7 @@ impl std::fmt::Debug for Builder {
 
 /// Where calls go.
 struct Endpoint {
-    uri: Uri,
+    uris: Uris,
     /// Whether keys go there as bearer tokens.
     bearer: bool,
     /// Azure's, if it is dated.

@@ -6,7 +6,7 @@ mod reasoning;
 
 use http::Request;
 use serde_json::{Value, json};
-use ziggurat_core::{Failure, JsonBody, json::Document, overrides::Parameters};
+use ziggurat_core::{Failure, JsonBody, Operation, json::Document, overrides::Parameters};
 use ziggurat_openai::{Builder, Face, OpenAi};
 use ziggurat_provider::{Call, Dialect};
 
@@ -44,6 +44,33 @@ fn uri(builder: Builder) -> String {
 }
 
 // === URLs ===
+
+#[test]
+fn each_operation_has_its_endpoint() {
+    let chat = "http://h/v1/chat/completions";
+    let builders = [
+        openai("m").api_base("http://h/v1"),
+        openai("m").api_base(chat),
+        OpenAi::builder(Face::HuggingFace, "m").api_base("http://h"),
+    ];
+    for builder in builders {
+        let dialect = builder.build().unwrap();
+        for (operation, url) in [
+            (Operation::Chat, chat),
+            (Operation::Completions, "http://h/v1/completions"),
+            (Operation::Embeddings, "http://h/v1/embeddings"),
+        ] {
+            let mut request = request("{}");
+            request.extensions_mut().insert(operation);
+            assert!(dialect.speaks(operation));
+            let outgoing = dialect.prepare(Call::new(&request, &[])).unwrap();
+            assert_eq!(outgoing.request.uri(), url);
+        }
+    }
+    let legacy = openai("m").completions_only(true).build().unwrap();
+    let spoken = Operation::ALL.map(|operation| legacy.speaks(operation));
+    assert_eq!(spoken, [false, true, false]);
+}
 
 #[test]
 fn a_path_is_added_to_a_base_but_not_twice() {

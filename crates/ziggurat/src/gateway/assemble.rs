@@ -76,7 +76,7 @@ fn envelope(config: &Config) -> EnvelopeLayer {
     let limit = usize::try_from(config.general.max_request_bytes).unwrap_or(usize::MAX);
     let layer = EnvelopeLayer::new()
         .accept_overrides(true)
-        .require("messages")
+        .require_prompt(true)
         .limit(limit);
     match &config.general.forward_client_headers {
         ForwardClientHeaders::Custom => layer.forward_custom_headers(true),

@@ -1,11 +1,11 @@
-//! The stack of one deployment: `Region · ContextWindow · Cooldown · StreamTimeout · Timeout · Open · ProviderService`.
+//! The stack of one deployment: `Region · ContextWindow · Cooldown · StreamTimeout · Timeout · ProviderService`.
 
 use tower_layer::Layer;
 use ziggurat_balance::Endpoint;
 use ziggurat_config::{AllowedFailsPolicy, Config, Deployment};
 use ziggurat_context_window::{ContextWindowFilterLayer, Family, Window};
 use ziggurat_cooldown::{Breaker, CooldownLayer, FailureClass, Group, Rules};
-use ziggurat_core::{AllowedRegions, Board, Open};
+use ziggurat_core::{AllowedRegions, Board};
 use ziggurat_models::Provider;
 use ziggurat_provider::ProviderService;
 use ziggurat_region::{RegionFilterLayer, infer};
@@ -93,7 +93,7 @@ impl Parts {
         deployment: &Deployment,
         membership: &Membership,
     ) -> Endpoint<Leaf> {
-        let timed = self.timeout.layer(Open::new(self.leaf.clone()));
+        let timed = self.timeout.layer(self.leaf.clone());
         let cooldown = self.cooldown(membership);
         let window = match membership.checks_prompts {
             true => self.window.clone(),

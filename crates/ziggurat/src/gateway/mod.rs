@@ -26,7 +26,7 @@ use ziggurat_balance::{Balance, ResponseBody as Counted, Strategy};
 use ziggurat_config::{Config, ConfigErrors, Loader};
 use ziggurat_context_window::{ContextWindowFilter, Precount};
 use ziggurat_cooldown::{Cooldown, ResponseBody as Judged};
-use ziggurat_core::{Board, BoxError, Open};
+use ziggurat_core::{Board, BoxError};
 use ziggurat_edge::{
     Envelope, ErrorTypes, Respond,
     respond::{ResponseBody as Answered, ResponseFuture as Answering},
@@ -46,8 +46,8 @@ pub use self::{
     summary::{GroupSummary, Summary},
 };
 
-/// What a deployment is sent: `Cooldown · StreamTimeout · Timeout · Open · ProviderService`.
-type Sent = Cooldown<StreamTimeout<Timeout<Open<ProviderService>>>>;
+/// What a deployment is sent: `Cooldown · StreamTimeout · Timeout · ProviderService`.
+type Sent = Cooldown<StreamTimeout<Timeout<ProviderService>>>;
 /// One deployment: `Region · ContextWindow · Cooldown · …`.
 type Leaf = RegionFilter<ContextWindowFilter<Sent>>;
 /// One group: `Retry · Balance · [deployment]`.
@@ -65,7 +65,8 @@ pub type ResponseFuture<B> = Answering<<Envelope<Inside> as Service<Request<B>>>
 
 /// The whole stack of a configuration, as one service.
 ///
-/// Takes a request of OpenAI's chat API with any body, whatever its path; never fails, for every failure is a response.
+/// Takes a request of OpenAI's API for chat, legacy completions or embeddings with any body; a path that is none of
+/// theirs is taken for chat. Never fails, for every failure is a response.
 /// Cloning counts references; clones share connections and state.
 #[derive(Clone)]
 pub struct Gateway {

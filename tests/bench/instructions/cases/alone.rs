@@ -70,7 +70,7 @@ fn region() -> RegionFilterLayer {
 fn envelope() -> EnvelopeLayer {
     EnvelopeLayer::new()
         .accept_overrides(true)
-        .require("messages")
+        .require_prompt(true)
 }
 
 fn in_europe() -> Request<Full<Bytes>> {

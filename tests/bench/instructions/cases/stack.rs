@@ -86,7 +86,7 @@ fn stack(
     let fallback = FallbackLayer::new(Table::from_iter([("zephyr", ["gpt-4o"])])).layer(router);
     let envelope = EnvelopeLayer::new()
         .accept_overrides(true)
-        .require("messages")
+        .require_prompt(true)
         .layer(fallback);
     RespondLayer::new().layer(envelope)
 }

@@ -86,7 +86,10 @@ pub(super) fn build(
 fn dialect(params: Params<'_>) -> Result<Spoken, Unusable> {
     let provider = params.deployment.provider;
     match provider {
-        Provider::OpenAi | Provider::Azure | Provider::HuggingFace => openai::dialect(params),
+        Provider::OpenAi
+        | Provider::TextCompletionOpenAi
+        | Provider::Azure
+        | Provider::HuggingFace => openai::dialect(params),
         #[cfg(feature = "anthropic")]
         Provider::Anthropic => anthropic::dialect(params),
         #[cfg(feature = "bedrock")]
@@ -102,9 +105,10 @@ fn dialect(params: Params<'_>) -> Result<Spoken, Unusable> {
 /// The environment variables that a provider's dialect falls back on for a setting.
 pub(super) fn env_defaults(provider: Provider, setting: &str) -> &'static [&'static str] {
     match provider {
-        Provider::OpenAi | Provider::Azure | Provider::HuggingFace => {
-            openai::face(provider).env_defaults(setting)
-        }
+        Provider::OpenAi
+        | Provider::TextCompletionOpenAi
+        | Provider::Azure
+        | Provider::HuggingFace => openai::face(provider).env_defaults(setting),
         #[cfg(feature = "anthropic")]
         Provider::Anthropic => ziggurat_anthropic::Anthropic::env_defaults(setting),
         #[cfg(feature = "bedrock")]

@@ -21,6 +21,7 @@ pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, Unusable> {
     let mut builder = OpenAi::builder(face, deployment.model.as_str())
         .client(params.client.clone())
         .environment(params.environment())
+        .completions_only(deployment.provider == Provider::TextCompletionOpenAi)
         .drop_params(params.drop_params())
         .allowed_params(params.allowed());
     type Set = fn(Builder, String) -> Builder;
