@@ -1,9 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 mod app;
-mod cooldowns;
 mod key;
 mod outer;
+mod pages;
+mod route;
 mod serve;
 mod server;
 

@@ -6,10 +6,10 @@ use tokio::{net::TcpListener, task::JoinSet};
 use ziggurat::{
     Gateway,
     config::{Config, ConfigErrors, Severity},
-    gateway::{Summary, error_types},
+    gateway::Summary,
 };
 
-use crate::{App, Facts, MasterKey, outer, serve};
+use crate::{App, Facts, outer, serve};
 
 /// How long running requests may go on after a shutdown was asked for, unless told otherwise. Half a minute is what
 /// orchestrators commonly wait before they kill.
@@ -77,12 +77,8 @@ impl Server {
     pub async fn bind(config: &Config, options: &Options) -> Result<Self, StartError> {
         let gateway = Gateway::new(config).map_err(StartError::Config)?;
         log(gateway.summary());
-        let master_key = config
-            .general
-            .master_key
-            .as_ref()
-            .map(|key| MasterKey::new(key.expose()));
-        let default = if master_key.is_some() {
+        let facts = Facts::of(&gateway);
+        let default = if facts.master_key.is_some() {
             "0.0.0.0"
         } else {
             "127.0.0.1"
@@ -96,27 +92,6 @@ impl Server {
             .await
             .map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let summary = gateway.summary();
-        let facts = Facts {
-            master_key,
-            error_types: error_types(config),
-            models: summary.models().map(str::to_owned).collect(),
-            deployments: summary.deployments(),
-            left_out: summary
-                .left_out
-                .iter()
-                .map(|one| (one.model_name.clone(), one.reason()))
-                .collect(),
-            board: gateway.board().clone(),
-            groups: summary
-                .groups
-                .iter()
-                .flat_map(|group| {
-                    let members = group.deployments.iter();
-                    members.map(|(id, ..)| (id.as_str().into(), group.name.clone()))
-                })
-                .collect(),
-        };
         Ok(Self {
             listener,
             address,

@@ -208,7 +208,7 @@ async fn checks_pass_by_limits_and_filters() {
     let yaml = "
 model_list:
 - {model_name: m, litellm_params: {model: openai/x, api_base: os.environ/A, rpm: 1, max_parallel_requests: 1}}
-- {model_name: e, litellm_params: {model: openai/e, api_base: os.environ/B}, model_info: {mode: embedding}}
+- {model_name: e, litellm_params: {model: openai/e, api_base: os.environ/B}, model_info: {mode: rerank}}
 - {model_name: f, litellm_params: {model: openai/f, api_base: os.environ/B}, model_info: {disable_background_health_check: true}}
 general_settings: {background_health_checks: true, health_check_interval: 10}
 router_settings: {num_retries: 0, enable_pre_call_checks: true, allowed_model_region: us}

@@ -13,6 +13,7 @@ mod health;
 mod lifetime;
 mod notes;
 mod operations;
+mod pages;
 mod regions;
 mod routing;
 mod streams;

@@ -97,7 +97,7 @@ fn which_regions_are_not_known() {
 
 #[test]
 fn who_is_checked_and_what_for() {
-    let embeds = MODELS.replace("base_model: azure/gpt-4o", "mode: embedding");
+    let embeds = MODELS.replace("base_model: azure/gpt-4o", "mode: rerank");
     let checks = "general_settings: {background_health_checks: true, health_check_interval: 0.1";
     let routing = format!("{checks}, enable_health_check_routing: true");
     let calls = "health checks call 2 deployment(s) every 1 s";

@@ -271,6 +271,12 @@ fn is_event_stream<B>(response: &Response<B>) -> bool {
         .is_some_and(|value| value.eq_ignore_ascii_case(expected))
 }
 
+/// The status of a failure's response.
+#[must_use]
+pub fn error_status(failure: &Failure, types: ErrorTypes) -> http::StatusCode {
+    errors::status(failure, types)
+}
+
 /// An error response in one piece, for services that answer without a gateway behind them.
 #[must_use]
 pub fn error_json(failure: &Failure, types: ErrorTypes) -> Bytes {

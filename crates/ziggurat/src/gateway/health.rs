@@ -10,9 +10,10 @@ use tower::ServiceExt;
 use ziggurat_config::{Config, Deployment};
 use ziggurat_cooldown::CooldownLayer;
 use ziggurat_core::{
-    ByStatus, DeploymentId, Failure, FailureKind, JsonBody, LlmRequest, Vitals, json::Document,
-    judge,
+    ByStatus, DeploymentId, Failure, FailureKind, JsonBody, LlmRequest, Operation, Vitals,
+    json::Document, judge,
 };
+use ziggurat_models::Provider;
 use ziggurat_provider::ProviderService;
 
 use super::{
@@ -23,8 +24,18 @@ use super::{
 
 const TARGET: &str = "ziggurat::health";
 
-/// One of the two messages that LiteLLM sends, with its limit of tokens for answers.
-const QUESTION: &[u8] = br#"{"model":"health-check","messages":[{"role":"user","content":"What's 1 + 1?"}],"max_tokens":5}"#;
+/// One of the two messages that LiteLLM sends, with its limit of tokens for answers, in the form of an operation.
+const fn question(operation: Operation) -> &'static [u8] {
+    match operation {
+        Operation::Completions => {
+            br#"{"model":"health-check","prompt":"What's 1 + 1?","max_tokens":5}"#
+        }
+        Operation::Embeddings => br#"{"model":"health-check","input":"What's 1 + 1?"}"#,
+        _ => {
+            br#"{"model":"health-check","messages":[{"role":"user","content":"What's 1 + 1?"}],"max_tokens":5}"#
+        }
+    }
+}
 
 /// LiteLLM's `HEALTH_CHECK_TIMEOUT_SECONDS`.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -37,7 +48,7 @@ const SHORTEST: Duration = Duration::from_secs(1);
 
 /// Asks one deployment now and then whether it answers.
 ///
-/// A check is a chat request with an answer of five tokens, straight to the upstream: no limit of the deployment counts
+/// A check is a request with an answer of five tokens, or for one embedding, straight to the upstream: no limit of the deployment counts
 /// it, nothing but this asks again, and no filter refuses it. The outcome is kept in the deployment's
 /// [`Vitals`](ziggurat_core::Vitals).
 ///
@@ -47,6 +58,8 @@ pub struct HealthCheck {
     deployment: DeploymentId,
     vitals: Arc<Vitals>,
     leaf: ProviderService,
+    operation: Operation,
+    background: bool,
     /// Hears of failures, if they are to count like those of calls.
     cooldown: Option<CooldownLayer>,
     interval: Duration,
@@ -78,12 +91,23 @@ impl Routing {
     }
 }
 
-/// Says whether a deployment can be asked a chat question.
+/// Says whether a deployment is checked in the background, if any is.
 pub(super) fn is_checked(deployment: &Deployment) -> bool {
-    let chats = |mode: &str| matches!(mode, "chat" | "completion" | "responses");
-    !deployment.blocked
-        && !deployment.disable_background_health_check
-        && deployment.mode.as_deref().is_none_or(chats)
+    !deployment.disable_background_health_check && asked_for(deployment).is_some()
+}
+
+/// Returns what a deployment can be asked for; `None` if there is no question for it.
+fn asked_for(deployment: &Deployment) -> Option<Operation> {
+    if deployment.blocked {
+        return None;
+    }
+    let legacy = deployment.provider == Provider::TextCompletionOpenAi;
+    match deployment.mode.as_deref() {
+        _ if legacy => Some(Operation::Completions),
+        None | Some("chat" | "completion" | "responses") => Some(Operation::Chat),
+        Some("embedding") => Some(Operation::Embeddings),
+        Some(_) => None,
+    }
 }
 
 /// Returns the time between two checks of a deployment.
@@ -91,12 +115,9 @@ pub(super) fn interval(config: &Config) -> Duration {
     config.settings.health.health_check_interval.max(SHORTEST)
 }
 
-/// Returns the checks of a configuration.
+/// Returns a check of every deployment that can be asked.
 pub(super) fn checks(config: &Config, parts: &HashMap<String, Parts>) -> Vec<HealthCheck> {
     let health = &config.settings.health;
-    if !health.background_health_checks {
-        return Vec::new();
-    }
     let groups = groups::of(config);
     let builder = group::Builder::new(config, parts, &groups);
     let interval = interval(config);
@@ -108,21 +129,26 @@ pub(super) fn checks(config: &Config, parts: &HashMap<String, Parts>) -> Vec<Hea
         let group = groups.iter().find(is_own)?;
         let counts = Routing::of(config) == Routing::Cooldown;
         let own = config.settings.timeout_for(deployment);
+        let background = health.background_health_checks && is_checked(deployment);
+        let limit = own.min(LIMIT);
         Some(HealthCheck {
             deployment: deployment.id.as_str().into(),
             vitals: Arc::clone(parts.breaker().vitals()),
             leaf: parts.leaf().clone(),
+            operation: asked_for(deployment)?,
+            background,
             cooldown: counts.then(|| parts.cooldown(&builder.membership(group))),
             interval,
-            limit: own.min(LIMIT).min(interval),
+            limit: if background {
+                limit.min(interval)
+            } else {
+                limit
+            },
             ignore_transient: health.health_check_ignore_transient_errors,
         })
     };
     let deployments = config.deployments.iter();
-    deployments
-        .filter(|deployment| is_checked(deployment))
-        .filter_map(check)
-        .collect()
+    deployments.filter_map(check).collect()
 }
 
 // === impl HealthCheck ===
@@ -132,6 +158,12 @@ impl HealthCheck {
     #[must_use]
     pub fn deployment(&self) -> &DeploymentId {
         &self.deployment
+    }
+
+    /// Says whether the configuration wants it to [`run`](Self::run).
+    #[must_use]
+    pub fn is_background(&self) -> bool {
+        self.background
     }
 
     /// Checks within the first five seconds, and then once per interval, a little sooner by chance so that deployments and
@@ -147,7 +179,7 @@ impl HealthCheck {
 
     /// Checks once.
     ///
-    /// It takes at most 60 s, and no longer than the interval and the deployment's own limit.
+    /// It takes at most 60 s, and no longer than the deployment's own limit and, in the background, the interval.
     pub async fn check(&self) {
         let asked = timeout(self.limit, self.ask()).await;
         let asked = asked.unwrap_or_else(|_| Err(Failure::new(FailureKind::Timeout)));
@@ -170,11 +202,12 @@ impl HealthCheck {
     }
 
     async fn ask(&self) -> Result<(), Failure> {
-        let document = Document::parse(Bytes::from_static(QUESTION));
+        let document = Document::parse(Bytes::from_static(question(self.operation)));
         let document = document.expect("the question is a JSON object");
         let mut request = Request::new(JsonBody::new(document.clone()));
         let extensions = request.extensions_mut();
         extensions.insert(LlmRequest::new("health-check", false, document));
+        extensions.insert(self.operation);
         extensions.insert(self.deployment.clone());
         let answer = self.leaf.clone().oneshot(request).await;
         if let Some(failure) = judge(&ByStatus, &answer) {

@@ -43,7 +43,7 @@ use self::endpoint::Parts;
 pub use self::{
     check::{Report, check},
     health::HealthCheck,
-    summary::{GroupSummary, Summary},
+    summary::{GroupSummary, Summary, shown},
 };
 
 /// What a deployment is sent: `Cooldown · StreamTimeout · Timeout · ProviderService`.
@@ -71,9 +71,11 @@ pub type ResponseFuture<B> = Answering<<Envelope<Inside> as Service<Request<B>>>
 #[derive(Clone)]
 pub struct Gateway {
     stack: Stack,
+    config: Arc<Config>,
     summary: Arc<Summary>,
     board: Board,
     checks: Arc<[HealthCheck]>,
+    probes: Arc<[HealthCheck]>,
 }
 
 impl Gateway {
@@ -126,13 +128,23 @@ impl Gateway {
         usable.findings.extend(meaning::of(&usable));
         let summary = Arc::new(Summary::of(&usable));
         let stack = assemble::stack(&usable, &parts);
-        let checks = health::checks(&usable, &parts).into();
+        let probes: Arc<[_]> = health::checks(&usable, &parts).into();
+        let background = probes.iter().filter(|check| check.is_background());
+        let checks = background.cloned().collect();
         Ok(Self {
             stack,
+            config: Arc::new(usable),
             summary,
             board,
             checks,
+            probes,
         })
+    }
+
+    /// Returns the configuration, without the deployments that cannot serve.
+    #[must_use]
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
     }
 
     /// Returns the health and the load of all deployments.
@@ -146,6 +158,13 @@ impl Gateway {
     #[must_use]
     pub fn health_checks(&self) -> &[HealthCheck] {
         &self.checks
+    }
+
+    /// Returns a check of every deployment that can be asked, whether or not it runs in the background: for a look at
+    /// the moment, see [`HealthCheck::check`].
+    #[must_use]
+    pub fn probes(&self) -> &[HealthCheck] {
+        &self.probes
     }
 
     /// A reader of configurations that knows which environment variables the providers built here fall back on.

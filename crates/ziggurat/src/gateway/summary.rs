@@ -14,6 +14,8 @@ pub struct Summary {
     pub groups: Vec<GroupSummary>,
     /// Other names of groups: the name, the group, and whether it is kept out of listings.
     pub aliases: Vec<(String, String, bool)>,
+    /// Names of several groups together.
+    pub routing_groups: Vec<String>,
     /// Deployments that cannot serve.
     pub left_out: Vec<LeftOut>,
     /// Warnings about the configuration.
@@ -33,7 +35,9 @@ pub struct GroupSummary {
 }
 
 impl Summary {
-    pub(super) fn of(config: &Config) -> Self {
+    /// Sums a configuration up.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
         let mut groups: Vec<GroupSummary> = Vec::new();
         for deployment in config
             .deployments
@@ -62,6 +66,7 @@ impl Summary {
             .iter()
             .map(|alias| (alias.name.clone(), alias.group.clone(), alias.hidden));
         Self {
+            routing_groups: routing_groups(config, &groups),
             groups,
             aliases: aliases.collect(),
             left_out: config.left_out.clone(),
@@ -70,7 +75,7 @@ impl Summary {
         }
     }
 
-    /// Returns the names that clients may use and that are listed: groups, then visible aliases.
+    /// Returns the names that clients may use and that are listed: groups, then visible aliases, then groups of groups.
     pub fn models(&self) -> impl Iterator<Item = &str> {
         let known = |group: &str| self.groups.iter().any(|known| known.name == group);
         let aliases = self
@@ -81,6 +86,7 @@ impl Summary {
             .iter()
             .map(|group| group.name.as_str())
             .chain(aliases.map(|(name, ..)| name.as_str()))
+            .chain(self.routing_groups.iter().map(String::as_str))
     }
 
     /// Returns the number of deployments that serve.
@@ -119,8 +125,18 @@ impl fmt::Display for Summary {
     }
 }
 
+/// The names of several groups together that someone serves, unless a group has them.
+fn routing_groups(config: &Config, groups: &[GroupSummary]) -> Vec<String> {
+    let known = |name: &str| groups.iter().any(|group| group.name == name);
+    let routing = config.settings.balance.routing_groups.iter();
+    let served = routing
+        .filter(|routing| !known(&routing.name) && routing.models.iter().any(|model| known(model)));
+    served.map(|routing| routing.name.clone()).collect()
+}
+
 /// A base URL without what may hold a secret: user, password and query.
-pub(super) fn shown(url: &str) -> String {
+#[must_use]
+pub fn shown(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     match url.split_once("://") {
         Some((scheme, rest)) => {
