@@ -15,7 +15,7 @@ use tower_service::Service;
 use tracing::instrument::Instrumented;
 use ziggurat_core::{Admit, BoxError, Classify, Failure, Tried};
 
-use crate::{Balance, Pick, ResponseBody, call::Call, choose::Wait};
+use crate::{Balance, Pick, ResponseBody, call::Call, wait::Wait};
 
 pin_project! {
     /// The future of [`Balance`].

@@ -29,6 +29,7 @@ mod slots;
 mod strategy;
 mod tags;
 mod usage_based;
+mod wait;
 
 pub use self::{
     body::ResponseBody,
