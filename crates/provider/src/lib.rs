@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod base64;
 mod body;
 mod client;
 mod collect;
@@ -9,6 +10,7 @@ mod decode;
 mod dialect;
 mod future;
 mod headers;
+pub mod names;
 pub mod params;
 pub mod phrases;
 pub mod redact;
@@ -18,6 +20,7 @@ pub mod sse;
 mod transport;
 
 pub use self::{
+    base64::is_base64,
     body::ProviderBody,
     client::{HttpClient, HttpClientBuilder},
     dialect::{Answer, Authorized, Call, Dialect, Exchange, Excused, Outgoing, Streamed},

@@ -1,6 +1,8 @@
 //! The members of a request's body, for dialects: where they come from, and what becomes of those that a model does not
 //! take.
 
+mod choice;
+mod idle;
 mod reserved;
 mod unsupported;
 
@@ -8,6 +10,8 @@ use bytes::Bytes;
 use ziggurat_core::{JsonBody, json::Document};
 
 pub use self::{
+    choice::ToolChoice,
+    idle::asks_for_nothing,
     reserved::is_reserved,
     unsupported::{Permits, Unsupported, refusal},
 };
