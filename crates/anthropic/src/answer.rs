@@ -10,8 +10,8 @@ use crate::{
     exchange::Context,
     failure::Wire,
     finish,
-    names::JSON_TOOL,
     object::raw,
+    request::JSON_TOOL,
     template::invalid,
     usage::{Told, Usage},
 };

@@ -8,7 +8,6 @@ mod event;
 mod exchange;
 mod failure;
 mod finish;
-mod names;
 mod object;
 mod request;
 mod stream;

@@ -11,6 +11,9 @@ pub(super) struct Message<'a> {
     pub(super) role: Cow<'a, str>,
     #[serde(borrow)]
     pub(super) content: Option<&'a RawValue>,
+    /// What the model said in place of a content.
+    #[serde(borrow)]
+    pub(super) refusal: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) tool_calls: Option<Vec<Call<'a>>>,
     #[serde(borrow)]
@@ -28,14 +31,15 @@ pub(super) struct Message<'a> {
 pub(super) struct Call<'a> {
     pub(super) id: Option<String>,
     #[serde(borrow)]
-    pub(super) function: Function<'a>,
+    pub(super) function: Option<Function<'a>>,
     #[serde(borrow)]
     pub(super) cache_control: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct Function<'a> {
-    pub(super) name: String,
+    #[serde(borrow)]
+    pub(super) name: Cow<'a, str>,
     #[serde(borrow)]
     pub(super) arguments: Option<&'a RawValue>,
 }
@@ -50,6 +54,9 @@ pub(super) struct Part<'a> {
     pub(super) refusal: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) image_url: Option<&'a RawValue>,
+    /// Where the bytes of a part in Anthropic's own words are.
+    #[serde(borrow)]
+    pub(super) source: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) file: Option<File<'a>>,
     #[serde(borrow)]
@@ -73,15 +80,25 @@ pub(super) struct ImageUrl<'a> {
 
 #[derive(Deserialize)]
 pub(super) struct Tool<'a> {
+    #[serde(rename = "type", borrow)]
+    pub(super) kind: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub(super) function: Option<Declared<'a>>,
+    /// Of a tool in Anthropic's own words.
+    #[serde(borrow)]
+    pub(super) name: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub(super) input_schema: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) mcp_server_name: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) cache_control: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct Declared<'a> {
-    pub(super) name: String,
+    #[serde(borrow)]
+    pub(super) name: Cow<'a, str>,
     #[serde(borrow)]
     pub(super) description: Option<&'a RawValue>,
     #[serde(borrow)]

@@ -5,20 +5,28 @@ mod messages;
 mod params;
 mod parts;
 mod schema;
+mod thinking;
 mod tools;
 mod wire;
 
 use bytes::Bytes;
 use serde_json::{Value, json, value::RawValue};
 use ziggurat_core::{Failure, JsonBody};
-use ziggurat_provider::params::Permits;
+use ziggurat_provider::{names::Names, params::Permits};
 
 use self::{
     messages::Conversation,
     params::{Format, Params},
+    tools::{Choice, Declared},
     wire::{Body, Tool},
 };
-use crate::{names::Names, template::Model};
+use crate::template::Model;
+
+/// The tool that stands in for `response_format`.
+pub(crate) const JSON_TOOL: &str = "json_tool_call";
+
+/// Longest name of a tool that Anthropic takes.
+const LONGEST_NAME: usize = 128;
 
 /// Asks for answers of a schema.
 const STRUCTURED: &str = "structured-outputs-2025-11-13";
@@ -34,7 +42,7 @@ pub(crate) struct Translated {
 }
 
 /// What a request asked for, as far as the answer shows it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) stream: bool,
     /// The chunk that tells the usage.
@@ -55,21 +63,34 @@ pub(crate) fn translate(
     model: &Model,
     stream: bool,
 ) -> Result<Translated, Failure> {
-    let params = Params::read(body, permits, model)?;
+    let mut params = Params::read(body, permits, model)?;
+    let messages = messages::read(params.messages)?;
+    let choice = params.tool_choice.map(Choice::read).transpose()?;
+    let declared = Declared::read(params.tools, choice.as_ref())?;
+    let stands_in = params.format.is_some() && !model.knows_schemas;
+    let names = {
+        let chosen = choice.iter().flat_map(Choice::names);
+        let called = messages::names(&messages);
+        let all: Vec<&str> = declared.names().chain(called).chain(chosen).collect();
+        let reserved: &[&str] = if stands_in { &[JSON_TOOL] } else { &[] };
+        Names::fit(&all, LONGEST_NAME, reserved)
+    };
+    let conversation = Conversation::of(messages, &names)?;
+    let mut tools = declared.say(&names);
+    let mut choice = choice
+        .filter(|_| !tools.is_empty())
+        .map(|choice| choice.say(&names));
+    let is_forced = matches!(
+        choice.as_ref().and_then(|choice| choice["type"].as_str()),
+        Some("any" | "tool")
+    );
+    let may_think = !is_forced && !conversation.resumes_without_thoughts();
+    params.think(model, permits, may_think)?;
     let mut asked = Asked {
         stream,
         usage: stream && params.usage,
-        ..Asked::default()
-    };
-    let names = &mut asked.names;
-    let conversation = Conversation::read(params.messages, names)?;
-    let mut tools = match params.tools {
-        Some(tools) => tools::read(tools, names)?,
-        None => Vec::new(),
-    };
-    let mut choice = match params.tool_choice {
-        Some(choice) if !tools.is_empty() => Some(tools::choice(choice, names)?),
-        _ => None,
+        json_tool: false,
+        names,
     };
     let mut betas = Vec::new();
     let mut written: Vec<(&'static str, Box<RawValue>)> = Vec::new();
@@ -96,13 +117,14 @@ pub(crate) fn translate(
             choice["disable_parallel_tool_use"] = Value::Bool(!parallel);
         }
     }
+    let max_tokens = params.limit_sent(model);
     let mut made = params.made;
     made.extend(choice.map(|choice| ("tool_choice", choice)));
     let body = Body {
         model: &model.name,
         messages: conversation.turns,
         system: conversation.system,
-        max_tokens: params.max_tokens,
+        max_tokens,
         tools,
         stop: params.stop,
         user: params.user,
@@ -134,8 +156,8 @@ fn stand_in<'a>(
     let wanted = match kind.as_ref().and_then(Value::as_str) {
         // Models that think cannot be made to call a tool.
         _ if thinks => json!({"type": "auto"}),
-        _ if tools.is_empty() => json!({"type": "tool", "name": crate::names::JSON_TOOL}),
-        Some("none") => json!({"type": "tool", "name": crate::names::JSON_TOOL}),
+        _ if tools.is_empty() => json!({"type": "tool", "name": JSON_TOOL}),
+        Some("none") => json!({"type": "tool", "name": JSON_TOOL}),
         None | Some("auto") => json!({"type": "any"}),
         Some(_) => return false,
     };

@@ -3,38 +3,43 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Value, value::RawValue};
 use ziggurat_core::{Failure, JsonBody};
-use ziggurat_provider::params::{Permits, is_reserved, refusal};
+use ziggurat_provider::params::{Permits, asks_for_nothing, is_reserved, refusal};
 
-use super::parts::invalid;
+use super::{
+    parts::invalid,
+    thinking::{Effort, Thinking},
+};
 use crate::template::Model;
 
-/// What OpenAI's models take and Anthropic's do not, each with the values that ask for nothing.
-const UNSUPPORTED: &[(&str, &[&str])] = &[
-    ("audio", &[]),
-    ("frequency_penalty", &["0", "0.0"]),
-    ("function_call", &[]),
-    ("functions", &["[]"]),
-    ("logit_bias", &["{}"]),
-    ("logprobs", &["false"]),
-    ("modalities", &["[\"text\"]"]),
-    ("n", &["1"]),
-    ("prediction", &[]),
-    ("presence_penalty", &["0", "0.0"]),
-    ("prompt_cache_key", &[]),
-    ("prompt_cache_retention", &[]),
-    ("seed", &[]),
-    ("store", &["false"]),
-    ("top_logprobs", &[]),
-    ("verbosity", &[]),
-    ("web_search_options", &[]),
+/// What OpenAI's models take and Anthropic's do not.
+const UNSUPPORTED: &[&str] = &[
+    "audio",
+    "frequency_penalty",
+    "function_call",
+    "functions",
+    "logit_bias",
+    "logprobs",
+    "modalities",
+    "n",
+    "prediction",
+    "presence_penalty",
+    "seed",
+    "store",
+    "top_logprobs",
+    "verbosity",
+    "web_search_options",
 ];
+
+/// Hints to OpenAI's own cache: no answer depends on them.
+const HINTS: &[&str] = &["prompt_cache_key", "prompt_cache_retention"];
+
+/// The service tier that Anthropic has and OpenAI has not.
+const OWN_TIER: &str = "\"standard_only\"";
 
 /// Given if neither the request nor the facts of the model have a limit; as LiteLLM has it.
 const MAX_TOKENS: u64 = 4096;
-/// Room for an answer beside the thoughts.
-const BESIDE_THOUGHTS: u64 = 4096;
 
 /// What a request says beside its messages.
 pub(super) struct Params<'a> {
@@ -44,12 +49,14 @@ pub(super) struct Params<'a> {
     pub(super) parallel: Option<bool>,
     pub(super) format: Option<Format<'a>>,
     pub(super) usage: bool,
-    pub(super) max_tokens: Value,
+    /// The client's limit.
+    pub(super) max_tokens: Option<Value>,
     pub(super) stop: Option<Vec<String>>,
     pub(super) user: Option<String>,
     pub(super) made: Vec<(&'static str, Value)>,
     pub(super) others: Vec<(Cow<'a, str>, &'a RawValue)>,
-    thinking: Option<Thinking>,
+    pub(super) effort: Option<Effort>,
+    pub(super) thinking: Option<Thinking>,
 }
 
 /// A schema that the answer has to fit.
@@ -61,13 +68,6 @@ pub(super) struct Format<'a> {
     pub(super) description: Option<&'a RawValue>,
 }
 
-#[derive(Default, Deserialize)]
-struct Thinking {
-    #[serde(rename = "type", default)]
-    kind: String,
-    budget_tokens: Option<u64>,
-}
-
 impl<'a> Params<'a> {
     /// Reads the members of a body.
     pub(super) fn read(
@@ -76,46 +76,50 @@ impl<'a> Params<'a> {
         model: &Model,
     ) -> Result<Self, Failure> {
         let get = |name: &str| body.get(name).filter(|value| *value != b"null");
+        let limit = ["max_completion_tokens", "max_tokens"]
+            .into_iter()
+            .find_map(|name| Some((name, get(name)?)));
         let mut this = Self {
             messages: get("messages"),
             tools: get("tools"),
             tool_choice: get("tool_choice"),
-            parallel: get("parallel_tool_calls").map(|value| value == b"true"),
+            parallel: get("parallel_tool_calls").map(parallel).transpose()?,
             format: get("response_format").map(format).transpose()?.flatten(),
-            usage: get("stream_options").is_some_and(asks_for_usage),
-            max_tokens: Value::Null,
+            usage: get("stream_options")
+                .map(asks_for_usage)
+                .transpose()?
+                .unwrap_or_default(),
+            max_tokens: limit.map(|(name, value)| number(name, value)).transpose()?,
             stop: get("stop")
                 .map(|stop| self::stop(stop, permits.drop()))
-                .transpose()?,
-            user: user(body),
+                .transpose()?
+                .filter(|sequences| !sequences.is_empty()),
+            user: user(body)?,
             made: Vec::new(),
             others: Vec::new(),
+            effort: get("reasoning_effort")
+                .map(Effort::read)
+                .transpose()?
+                .flatten(),
             thinking: get("thinking").and_then(|it| serde_json::from_slice(it).ok()),
         };
         let mut refused = this.sort(body, permits)?;
-        if let Some(effort) = get("reasoning_effort") {
-            if asks_for_nothing(effort) {
-                // Any model can do without.
-            } else if model.reasons || permits.allow("reasoning_effort") {
-                this.effort(effort, model)?;
-            } else {
-                refused.push("reasoning_effort".into());
-            }
+        if !model.reasons && !permits.allow("reasoning_effort") && this.effort.take().is_some() {
+            refused.push("reasoning_effort".into());
         }
         if !refused.is_empty() && !permits.drop() {
             return Err(unsupported(&refused, model));
         }
-        this.max_tokens = match get("max_completion_tokens").or_else(|| get("max_tokens")) {
-            Some(limit) => number(limit)?,
-            None => this.default_limit(model).into(),
-        };
         Ok(this)
     }
 
-    /// Whether the model thinks before it answers.
-    pub(super) fn thinks(&self) -> bool {
-        let thinking = self.thinking.as_ref();
-        thinking.is_some_and(|thinking| thinking.kind != "disabled")
+    /// The limit that is sent: the client's, else one above the thoughts, else the model's longest answer.
+    pub(super) fn limit_sent(&self, model: &Model) -> Value {
+        let default = || {
+            let limit = self.limit_of_thoughts().or(model.max_output);
+            limit.unwrap_or(MAX_TOKENS).into()
+        };
+        self.max_tokens.clone().unwrap_or_else(default)
     }
 
     /// Tells what has no other name from what Anthropic does not take; returns the latter.
@@ -126,18 +130,20 @@ impl<'a> Params<'a> {
     ) -> Result<Vec<Cow<'a, str>>, Failure> {
         let mut refused = Vec::new();
         for (name, value) in body.members() {
-            if value == b"null" || is_translated(&name) || is_reserved(&name) {
+            let is_known = is_translated(&name) || is_reserved(&name) || HINTS.contains(&&*name);
+            if value == b"null" || is_known {
                 continue;
             }
-            let unsupported = UNSUPPORTED.iter().find(|(known, _)| *known == name);
-            let tier = name == "service_tier" && !is_own_tier(value);
-            if (unsupported.is_some() || tier) && !permits.allow(&name) {
-                let nothing = unsupported.map_or(&[][..], |(_, nothing)| nothing);
-                let asks = !nothing.iter().any(|it| it.as_bytes() == value);
-                if asks && value != b"\"auto\"" {
+            let is_unsupported = UNSUPPORTED.contains(&&*name)
+                || (name == "service_tier" && value != OWN_TIER.as_bytes());
+            if is_unsupported && !permits.allow(&name) {
+                if !asks_for_nothing(&name, value) {
                     refused.push(name);
                 }
                 continue;
+            }
+            if matches!(&*name, "temperature" | "top_p") {
+                number(&name, value)?;
             }
             let value =
                 serde_json::from_slice(value).map_err(|_| invalid(&name, "is not valid JSON"))?;
@@ -145,59 +151,6 @@ impl<'a> Params<'a> {
         }
         Ok(refused)
     }
-
-    /// Makes a budget for thoughts, or for the newest models a wish, of OpenAI's effort. What is said in Anthropic's own
-    /// words stands.
-    fn effort(&mut self, effort: &[u8], model: &Model) -> Result<(), Failure> {
-        let effort: Value = serde_json::from_slice(effort).unwrap_or_default();
-        let effort = effort.get("effort").unwrap_or(&effort);
-        let fault = || invalid("reasoning_effort", "is not one that is known");
-        let effort = effort.as_str().ok_or_else(fault)?;
-        let budget = match effort {
-            "minimal" | "low" => 1024,
-            "medium" => 2048,
-            "high" => 4096,
-            "xhigh" => 8192,
-            "max" => 16384,
-            _ => return Err(fault()),
-        };
-        if self.thinking.is_some() {
-            return Ok(());
-        }
-        if model.adapts {
-            let effort = if effort == "minimal" { "low" } else { effort };
-            self.made.push(("thinking", json!({"type": "adaptive"})));
-            if !self.others.iter().any(|(name, _)| name == "output_config") {
-                self.made.push(("output_config", json!({"effort": effort})));
-            }
-            self.thinking = Some(Thinking {
-                kind: "adaptive".to_owned(),
-                budget_tokens: None,
-            });
-        } else {
-            self.made.push((
-                "thinking",
-                json!({"type": "enabled", "budget_tokens": budget}),
-            ));
-            self.thinking = Some(Thinking {
-                kind: "enabled".to_owned(),
-                budget_tokens: Some(budget),
-            });
-        }
-        Ok(())
-    }
-
-    fn default_limit(&self, model: &Model) -> u64 {
-        let budget = self.thinking.as_ref().filter(|it| it.kind == "enabled");
-        match budget.and_then(|thinking| thinking.budget_tokens) {
-            Some(budget) => budget.saturating_add(BESIDE_THOUGHTS),
-            None => model.max_output.unwrap_or(MAX_TOKENS),
-        }
-    }
-}
-
-fn asks_for_nothing(effort: &[u8]) -> bool {
-    matches!(effort, b"\"none\"" | b"\"disable\"")
 }
 
 /// Whether a member has another name or shape at Anthropic.
@@ -222,11 +175,6 @@ fn is_translated(name: &str) -> bool {
     )
 }
 
-/// Whether a service tier is one of Anthropic's, not of OpenAI's.
-fn is_own_tier(value: &[u8]) -> bool {
-    matches!(value, b"\"auto\"" | b"\"standard_only\"")
-}
-
 fn unsupported(names: &[Cow<'_, str>], model: &Model) -> Failure {
     let message = format!(
         "anthropic does not support parameters: {names:?}, for model={}; set drop_params to leave them out",
@@ -236,10 +184,15 @@ fn unsupported(names: &[Cow<'_, str>], model: &Model) -> Failure {
     refusal(first, message)
 }
 
-fn number(limit: &[u8]) -> Result<Value, Failure> {
-    let limit: Result<Value, _> = serde_json::from_slice(limit);
-    let limit = limit.ok().filter(Value::is_number);
-    limit.ok_or_else(|| invalid("max_tokens", "is no number"))
+fn number(name: &str, value: &[u8]) -> Result<Value, Failure> {
+    let number: Result<Value, _> = serde_json::from_slice(value);
+    let number = number.ok().filter(Value::is_number);
+    number.ok_or_else(|| invalid(name, "is no number"))
+}
+
+fn parallel(value: &[u8]) -> Result<bool, Failure> {
+    let fault = |_| invalid("parallel_tool_calls", "is neither true nor false");
+    serde_json::from_slice(value).map_err(fault)
 }
 
 /// Reads the sequences that end an answer; those that are only space are refused by Anthropic.
@@ -282,29 +235,33 @@ fn format(format: &[u8]) -> Result<Option<Format<'_>>, Failure> {
     }
 }
 
-fn asks_for_usage(options: &[u8]) -> bool {
+fn asks_for_usage(options: &[u8]) -> Result<bool, Failure> {
     #[derive(Deserialize)]
     struct Options {
         include_usage: Option<bool>,
     }
     let options: Result<Options, _> = serde_json::from_slice(options);
-    options.is_ok_and(|options| options.include_usage == Some(true))
+    let options = options.map_err(|_| invalid("stream_options", "is not what it should be"))?;
+    Ok(options.include_usage == Some(true))
 }
 
 /// The id of the end user: Anthropic's own word, else OpenAI's. One that may be a person's address is not passed on.
-fn user(body: &JsonBody) -> Option<String> {
+fn user(body: &JsonBody) -> Result<Option<String>, Failure> {
     #[derive(Deserialize)]
     struct Metadata {
         user_id: Option<String>,
     }
     let metadata = body.get("metadata");
     let metadata = metadata.and_then(|it| serde_json::from_slice::<Metadata>(it).ok());
-    let text = |name| serde_json::from_slice::<String>(body.get(name)?).ok();
-    let user = metadata.and_then(|metadata| metadata.user_id);
-    let user = user
-        .or_else(|| text("user"))
-        .or_else(|| text("safety_identifier"))?;
-    (!user.is_empty() && !is_personal(&user)).then_some(user)
+    let text = |name| {
+        let text = body.get(name).map(serde_json::from_slice::<Option<String>>);
+        let text = text.transpose().map_err(|_| invalid(name, "is no text"))?;
+        Ok::<_, Failure>(text.flatten())
+    };
+    let (user, safety) = (text("user")?, text("safety_identifier")?);
+    let own = metadata.and_then(|metadata| metadata.user_id);
+    let user = own.or(user).or(safety);
+    Ok(user.filter(|user| !user.is_empty() && !is_personal(user)))
 }
 
 /// Whether a text looks like an e-mail address or a phone number.

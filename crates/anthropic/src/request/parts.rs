@@ -4,12 +4,29 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 use ziggurat_core::Failure;
-use ziggurat_provider::params::refusal;
+use ziggurat_provider::{is_base64, params::refusal};
 
 use super::{
     input::{File, ImageUrl, Part},
     wire::{Block, Kind, Source, Text},
 };
+
+/// Parts in Anthropic's own words; results of its own tools have names that end alike.
+const NATIVE: &[&str] = &[
+    "container_upload",
+    "document",
+    "image",
+    "mcp_tool_use",
+    "search_result",
+    "server_tool_use",
+    "tool_reference",
+    "tool_result",
+    "tool_use",
+];
+const NATIVE_RESULT: &str = "_tool_result";
+
+/// Images that Anthropic takes.
+const IMAGES: &[&str] = &["image/gif", "image/jpeg", "image/png", "image/webp"];
 
 /// Reads a content: a text, or a list of parts. `at` is its place in the request.
 pub(super) fn blocks<'a>(content: &'a RawValue, at: &str) -> Result<Vec<Block<'a>>, Failure> {
@@ -58,15 +75,21 @@ fn block<'a>(raw: &'a RawValue, at: &str) -> Result<Block<'a>, Failure> {
                 file: Some(file), ..
             },
         ) => document(file, at)?,
-        ("text" | "refusal" | "image_url" | "file", _) => {
+        ("text" | "input_text" | "output_text" | "refusal" | "image_url" | "file", _) => {
             return Err(invalid(at, &format!("lacks its `{}`", part.kind)));
         }
-        ("input_audio" | "video_url", _) => {
-            let what = format!("is of type `{}`, which Anthropic does not take", part.kind);
+        ("image" | "document", Part { source: None, .. }) => {
+            return Err(invalid(at, "lacks its `source`"));
+        }
+        ("thinking" | "redacted_thinking", _) => return Ok(Block::Thought(Cow::Borrowed(raw))),
+        (kind, _) if NATIVE.contains(&kind) || kind.ends_with(NATIVE_RESULT) => {
+            return Ok(Block::Native(raw));
+        }
+        (kind, _) => {
+            let kind: String = kind.chars().take(40).collect();
+            let what = format!("is of type `{kind}`, which Anthropic does not take");
             return Err(invalid(at, &what));
         }
-        // In Anthropic's own words.
-        _ => return Ok(Block::Native(raw)),
     };
     Ok(Block::of(kind).cached(part.cache_control))
 }
@@ -87,6 +110,9 @@ fn image_of<'a>(image: &'a RawValue, at: &str) -> Result<Kind<'a>, Failure> {
 }
 
 fn document<'a>(file: &File<'a>, at: &str) -> Result<Kind<'a>, Failure> {
+    if !file.filename.is_none_or(is_string) {
+        return Err(invalid(at, "has a `filename` that is no text"));
+    }
     if let Some(data) = file.file_data {
         let url = text(data).ok_or_else(|| invalid(at, "has no data"))?;
         return inline(url, file.filename, at);
@@ -130,15 +156,22 @@ fn inline<'a>(
         .next()
         .unwrap_or_default()
         .to_ascii_lowercase();
-    let is_pdf = media == "application/pdf";
-    if !is_pdf && !media.starts_with("image/") {
-        return Err(invalid(at, "is neither an image nor a PDF"));
-    }
-    let media_type = match media.as_str() {
+    let media = match &*media {
         // Not a registered name, but a frequent one.
-        "image/jpg" => "image/jpeg".into(),
-        _ => media.into(),
+        "image/jpg" => "image/jpeg".to_owned(),
+        _ => media,
     };
+    let is_pdf = media == "application/pdf";
+    if !is_pdf && !IMAGES.contains(&&*media) {
+        return Err(invalid(
+            at,
+            "is neither an image that Anthropic takes nor a PDF",
+        ));
+    }
+    if !is_base64(&data) {
+        return Err(invalid(at, "has data that is no base64"));
+    }
+    let media_type = media.into();
     let source = Source::Base64 { media_type, data };
     Ok(match is_pdf {
         true => Kind::Document { source, title },

@@ -4,16 +4,14 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json, value::RawValue};
 use ziggurat_core::Failure;
+use ziggurat_provider::{names::Names, params::ToolChoice};
 
 use super::{
-    input,
-    parts::invalid,
+    JSON_TOOL, input,
+    parts::{invalid, is_string},
     wire::{Custom, Tool},
 };
-use crate::{
-    names::{JSON_TOOL, Names},
-    object::{Object, raw},
-};
+use crate::object::{Object, raw};
 
 /// A tool without parameters.
 const NO_PARAMETERS: &str = r#"{"type":"object","properties":{}}"#;
@@ -21,27 +19,105 @@ const NO_PARAMETERS: &str = r#"{"type":"object","properties":{}}"#;
 /// What Anthropic wants to be declared if tools were called before; as LiteLLM has it.
 const DUMMY: &str = "dummy_tool";
 
-/// Reads the tools of a request.
-pub(super) fn read<'a>(tools: &'a [u8], names: &mut Names) -> Result<Vec<Tool<'a>>, Failure> {
-    let list: Result<Vec<&RawValue>, _> = serde_json::from_slice(tools);
-    let list = list.map_err(|_| invalid("tools", "are no list"))?;
-    let list = list.into_iter().enumerate();
-    list.map(|(index, tool)| {
-        let at = format!("tools[{index}]");
-        let read: Result<input::Tool<'a>, _> = serde_json::from_str(tool.get());
-        let read = read.map_err(|_| invalid(&at, "is no tool"))?;
-        let Some(function) = read.function else {
-            return Ok(Tool::Native(tool));
+/// The tools of a request.
+#[derive(Default)]
+pub(super) struct Declared<'a>(Vec<(&'a RawValue, input::Tool<'a>)>);
+
+/// How the model may choose among them.
+pub(super) enum Choice {
+    /// In OpenAI's words.
+    OpenAi(ToolChoice),
+    /// In Anthropic's.
+    Native(Value),
+}
+
+impl<'a> Declared<'a> {
+    /// Reads tools, and leaves out those that the choice does not allow.
+    ///
+    /// # Errors
+    ///
+    /// The tool that cannot be said in Anthropic's words, or a choice of tools that are not there.
+    pub(super) fn read(tools: Option<&'a [u8]>, choice: Option<&Choice>) -> Result<Self, Failure> {
+        let list: Vec<&RawValue> = match tools {
+            None => Vec::new(),
+            Some(tools) => {
+                serde_json::from_slice(tools).map_err(|_| invalid("tools", "are no list"))?
+            }
         };
-        Ok(Tool::Custom(Custom {
-            name: names.sent(&function.name),
-            input_schema: schema(function.parameters),
-            kind: Some("custom"),
-            description: function.description,
-            cache_control: read.cache_control.or(function.cache_control),
-        }))
-    })
-    .collect()
+        let mut this = Self(Vec::with_capacity(list.len()));
+        for (index, raw) in list.into_iter().enumerate() {
+            let at = format!("tools[{index}]");
+            let tool = serde_json::from_str(raw.get()).map_err(|_| invalid(&at, "is no tool"))?;
+            check(&tool, &at)?;
+            this.0.push((raw, tool));
+        }
+        if let Some(Choice::OpenAi(choice @ ToolChoice::Allowed { .. })) = choice {
+            this.0.retain(|(_, tool)| choice.allows(name(tool)));
+            let are_there = |wanted| this.names().any(|name| name == wanted);
+            if this.0.is_empty() || !choice.names().all(are_there) {
+                return Err(invalid(
+                    "tool_choice",
+                    "allows a tool that is not in `tools`",
+                ));
+            }
+        }
+        Ok(this)
+    }
+
+    /// Returns the names of all, those of Anthropic's own tools too.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(_, tool)| name(tool))
+    }
+
+    /// Says them in Anthropic's words.
+    pub(super) fn say(self, names: &Names) -> Vec<Tool<'a>> {
+        let say = |(raw, tool): (&'a RawValue, input::Tool<'a>)| match tool.function {
+            None => Tool::Native(raw),
+            Some(function) => Tool::Custom(Custom {
+                name: names.sent(&function.name).to_owned(),
+                input_schema: schema(function.parameters),
+                kind: Some("custom"),
+                description: function.description,
+                cache_control: tool.cache_control.or(function.cache_control),
+            }),
+        };
+        self.0.into_iter().map(say).collect()
+    }
+}
+
+fn name<'t>(tool: &'t input::Tool<'_>) -> &'t str {
+    let function = tool.function.as_ref().map(|function| &*function.name);
+    function.or(tool.name.as_deref()).unwrap_or_default()
+}
+
+/// A tool is a function, or in Anthropic's own words: those have a name, or are the set of a server's.
+fn check(tool: &input::Tool<'_>, at: &str) -> Result<(), Failure> {
+    if let Some(function) = &tool.function {
+        if !function.description.is_none_or(is_string) {
+            let at = format!("{at}.function.description");
+            return Err(invalid(&at, "is no text"));
+        }
+        if function
+            .parameters
+            .is_some_and(|it| Object::of(it).is_none())
+        {
+            let at = format!("{at}.function.parameters");
+            return Err(invalid(&at, "are no object"));
+        }
+        return Ok(());
+    }
+    let is_native = match tool.kind.as_deref() {
+        Some("function") => return Err(invalid(at, "lacks its `function`")),
+        None | Some("custom") => tool.name.is_some() && tool.input_schema.is_some(),
+        Some(_) => tool.name.is_some() || tool.mcp_server_name.is_some(),
+    };
+    match is_native {
+        true => Ok(()),
+        false => Err(invalid(
+            at,
+            "is neither a function nor a tool that Anthropic has",
+        )),
+    }
 }
 
 /// The parameters of a tool: always an object's schema.
@@ -81,25 +157,44 @@ pub(super) fn json_tool<'a>(schema: &'a RawValue, description: Option<&'a RawVal
     })
 }
 
-/// Reads `tool_choice`.
-pub(super) fn choice(choice: &[u8], names: &mut Names) -> Result<Value, Failure> {
-    let fault = || invalid("tool_choice", "is not one that is known");
-    let choice: Value = serde_json::from_slice(choice).map_err(|_| fault())?;
-    Ok(match &choice {
-        Value::String(word) => match word.as_str() {
-            "auto" => json!({"type": "auto"}),
-            "required" => json!({"type": "any"}),
-            "none" => json!({"type": "none"}),
-            _ => return Err(fault()),
-        },
-        Value::Object(object) => {
-            let name = choice["function"]["name"].as_str();
-            match (object.get("type").and_then(Value::as_str), name) {
-                (Some("function"), Some(name)) => json!({"type": "tool", "name": names.sent(name)}),
-                (Some("auto" | "any" | "tool" | "none"), _) => choice,
-                _ => return Err(fault()),
-            }
+// === impl Choice ===
+
+impl Choice {
+    /// Reads `tool_choice`.
+    pub(super) fn read(json: &[u8]) -> Result<Self, Failure> {
+        if let Some(choice) = ToolChoice::read(json) {
+            return Ok(Self::OpenAi(choice));
         }
-        _ => return Err(fault()),
-    })
+        let choice: Value = serde_json::from_slice(json).unwrap_or_default();
+        match choice["type"].as_str() {
+            Some("auto" | "any" | "none") => Ok(Self::Native(choice)),
+            Some("tool") if choice["name"].is_string() => Ok(Self::Native(choice)),
+            _ => Err(invalid("tool_choice", "is not one that is known")),
+        }
+    }
+
+    /// Returns the names in it, as far as they are to be fitted.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let choice = match self {
+            Self::OpenAi(choice) => Some(choice),
+            Self::Native(_) => None,
+        };
+        choice.into_iter().flat_map(ToolChoice::names)
+    }
+
+    /// Says it in Anthropic's words.
+    pub(super) fn say(self, names: &Names) -> Value {
+        match self {
+            Self::Native(choice) => choice,
+            Self::OpenAi(choice) => match choice {
+                ToolChoice::Auto => json!({"type": "auto"}),
+                ToolChoice::None => json!({"type": "none"}),
+                ToolChoice::Function(name) => json!({"type": "tool", "name": names.sent(&name)}),
+                ToolChoice::Allowed {
+                    required: false, ..
+                } => json!({"type": "auto"}),
+                ToolChoice::Required | ToolChoice::Allowed { .. } => json!({"type": "any"}),
+            },
+        }
+    }
 }

@@ -48,6 +48,8 @@ pub(crate) enum Text<'a> {
 #[serde(untagged)]
 pub(crate) enum Block<'a> {
     Typed(Typed<'a>),
+    /// What the model thought before.
+    Thought(Cow<'a, RawValue>),
     /// One in Anthropic's own words.
     Native(&'a RawValue),
 }

@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 #![allow(clippy::needless_pass_by_value, reason = "`json!` makes values")]
 
+mod parts;
+#[path = "../support/mod.rs"]
 mod support;
+mod thinking;
+mod tools;
 
 use http::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
@@ -11,21 +15,30 @@ use support::{builder, hello, prepare, request, sent};
 use ziggurat_core::FailureKind;
 use ziggurat_provider::{Call, Dialect};
 
-const OPUS: &str = "claude-3-opus-20240229";
-const SONNET: &str = "claude-sonnet-4-5-20250929";
-const ADAPTIVE: &str = "claude-opus-4-6";
+pub(crate) const OPUS: &str = "claude-3-opus-20240229";
+pub(crate) const SONNET: &str = "claude-sonnet-4-5-20250929";
+pub(crate) const ADAPTIVE: &str = "claude-opus-4-6";
 
-fn with(name: &str, value: Value) -> Value {
+pub(crate) fn with(name: &str, value: Value) -> Value {
     let mut body = hello();
     body[name] = value;
     body
 }
 
-fn messages(messages: Value) -> Value {
+pub(crate) fn messages(messages: Value) -> Value {
     json!({"model": "g", "messages": messages})
 }
 
-fn body(asked: &Value) -> Value {
+/// The refusal of what cannot be said: the part that it names.
+pub(crate) fn refused(asked: &Value) -> String {
+    let failure = prepare(builder(OPUS), asked).err().unwrap();
+    assert_eq!(failure.kind(), FailureKind::BadRequest, "{asked}");
+    let param = failure.param().unwrap();
+    assert!(failure.message().unwrap().contains(param), "{failure:?}");
+    param.to_owned()
+}
+
+pub(crate) fn body(asked: &Value) -> Value {
     sent(builder(OPUS), asked).1
 }
 
@@ -162,10 +175,7 @@ fn what_cannot_be_said_is_named() {
         (with("service_tier", json!("flex")), "service_tier"),
     ];
     for (asked, param) in cases {
-        let failure = prepare(builder(OPUS), &asked).err().unwrap();
-        assert_eq!(failure.kind(), FailureKind::BadRequest, "{asked}");
-        assert_eq!(failure.param(), Some(param), "{asked}");
-        assert!(failure.message().unwrap().contains(param));
+        assert_eq!(refused(&asked), param, "{asked}");
     }
 }
 
@@ -174,7 +184,17 @@ fn what_asks_for_nothing_is_left_out_and_what_is_native_goes_through() {
     let mut asked = with("n", json!(1));
     for (name, value) in [
         ("presence_penalty", json!(0)),
+        ("frequency_penalty", json!(0.0)),
+        ("logit_bias", json!({})),
         ("logprobs", json!(false)),
+        ("top_logprobs", json!(0)),
+        ("store", json!(false)),
+        ("modalities", json!(["text"])),
+        ("function_call", json!("auto")),
+        ("functions", json!([])),
+        ("prediction", json!(null)),
+        ("verbosity", json!("medium")),
+        ("prompt_cache_key", json!("tenant-7")),
         ("seed", json!(null)),
         ("top_k", json!(5)),
         ("mcp_servers", json!([])),
@@ -194,37 +214,12 @@ fn what_asks_for_nothing_is_left_out_and_what_is_native_goes_through() {
             "service_tier": "standard_only",
         })
     );
+    for tier in ["auto", "default"] {
+        let sent = body(&with("service_tier", json!(tier)));
+        assert!(sent.get("service_tier").is_none(), "{tier}");
+    }
     let allowed = builder(OPUS).allowed_params(["seed"]);
     assert_eq!(support::sent(allowed, &with("seed", json!(3))).1["seed"], 3);
-}
-
-#[test]
-fn names_of_tools_are_fitted_and_choices_follow() {
-    let tool = |name: &str| json!({"type": "function", "function": {"name": name, "parameters": {"properties": {}}}});
-    let mut asked = with(
-        "tools",
-        json!([tool("a.b"), tool("a b"), {"type": "web_search_20250305", "name": "web_search"}]),
-    );
-    asked["tool_choice"] = json!({"type": "function", "function": {"name": "a b"}});
-    asked["parallel_tool_calls"] = json!(false);
-    let sent = body(&asked);
-    assert_eq!(sent["tools"][0]["name"], "a_b");
-    assert_eq!(
-        sent["tools"][0]["input_schema"],
-        json!({"type": "object", "properties": {}})
-    );
-    assert_eq!(sent["tools"][1]["name"], "a_b_2");
-    assert_eq!(sent["tools"][2]["type"], "web_search_20250305");
-    assert_eq!(
-        sent["tool_choice"],
-        json!({"type": "tool", "name": "a_b_2", "disable_parallel_tool_use": true})
-    );
-    let answer = support::plain(
-        &asked,
-        &json!({"type": "message", "content": [{"type": "tool_use", "id": "1", "name": "a_b_2", "input": {}}]}),
-    );
-    let message = &answer.unwrap()["choices"][0]["message"];
-    assert_eq!(message["tool_calls"][0]["function"]["name"], "a b");
 }
 
 #[test]
@@ -265,36 +260,6 @@ fn schemas_lose_the_limits_that_are_not_enforced() {
     let sent = body(&asked);
     assert_eq!(sent["tool_choice"], json!({"type": "any"}));
     assert_eq!(sent["tools"][1]["name"], "json_tool_call");
-}
-
-#[test]
-fn effort_becomes_a_budget_or_a_wish() {
-    let sent = |model: &str, asked: &Value| support::sent(builder(model), asked).1;
-    let high = sent(SONNET, &with("reasoning_effort", json!("high")));
-    assert_eq!(
-        high["thinking"],
-        json!({"type": "enabled", "budget_tokens": 4096})
-    );
-    assert_eq!(high["max_tokens"], 8192);
-    let adaptive = sent(
-        ADAPTIVE,
-        &with("reasoning_effort", json!({"effort": "minimal"})),
-    );
-    assert_eq!(adaptive["thinking"], json!({"type": "adaptive"}));
-    assert_eq!(adaptive["output_config"], json!({"effort": "low"}));
-    for model in [SONNET, OPUS] {
-        let none = sent(model, &with("reasoning_effort", json!("none")));
-        assert!(none.get("thinking").is_none());
-    }
-    let failure = prepare(builder(OPUS), &with("reasoning_effort", json!("low")));
-    assert_eq!(failure.err().unwrap().param(), Some("reasoning_effort"));
-    let dropped = builder(OPUS).drop_params(true);
-    assert!(
-        support::sent(dropped, &with("reasoning_effort", json!("low")))
-            .1
-            .get("thinking")
-            .is_none()
-    );
 }
 
 #[test]
