@@ -127,16 +127,28 @@ fn usage_of(usage: &Value) -> Value {
         }
     }
     lean_usage.remove("cost");
-    if let Some(details) = lean_usage.get_mut("completion_tokens_details") {
-        // Counted by the recording gateway itself.
-        if let Some(details) = details.as_object_mut() {
-            details.remove("text_tokens");
-        }
-        if details == &json!({}) {
-            lean_usage.remove("completion_tokens_details");
-        }
+    if lean_usage.get("completion_tokens_details") == Some(&json!({})) {
+        lean_usage.remove("completion_tokens_details");
     }
     lean_usage.into()
+}
+
+/// Takes the text tokens of an answer out of what is expected where they are not told: the recording gateway counts them
+/// for all.
+pub(super) fn forgive_text_tokens(expected: &mut Value, actual: &Value) {
+    let pointer = "/completion_tokens_details/text_tokens";
+    if actual.pointer(pointer).is_some() {
+        return;
+    }
+    let Some(usage) = expected.as_object_mut() else {
+        return;
+    };
+    if let Some(Value::Object(details)) = usage.get_mut("completion_tokens_details") {
+        details.remove("text_tokens");
+    }
+    if usage.get("completion_tokens_details") == Some(&json!({})) {
+        usage.remove("completion_tokens_details");
+    }
 }
 
 fn without_zeros(value: &Value) -> Value {
