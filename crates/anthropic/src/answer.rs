@@ -157,6 +157,7 @@ pub(crate) fn translate(body: &[u8], context: &Context) -> Result<Translated, Fa
         true if reason == "tool_calls" => "stop",
         _ => reason,
     };
+    let thought = !found.thinking_blocks.is_empty();
     let model = context.model.as_ref().or(answer.model.as_ref());
     let completion = Completion {
         id: &context.id,
@@ -168,7 +169,7 @@ pub(crate) fn translate(body: &[u8], context: &Context) -> Result<Translated, Fa
             message: found.message(context),
             finish_reason,
         }],
-        usage: usage.as_ref().map(Usage::told),
+        usage: usage.as_ref().map(|usage| usage.told(thought)),
     };
     Ok(Translated {
         text: serde_json::to_vec(&completion).expect("its keys are strings"),

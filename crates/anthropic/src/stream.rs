@@ -1,5 +1,7 @@
 //! Streams, event by event into chunks.
 
+mod blocks;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,18 +12,15 @@ use ziggurat_provider::{
     sse::{self, DONE_EVENT, Splitter},
 };
 
+use self::blocks::Open;
 use crate::{
-    answer::Block,
-    event::{Delta, Event, Start, string},
+    event::{Event, Start},
     exchange::Context,
     failure::Wire,
     finish,
     template::invalid,
     usage::Usage,
 };
-
-/// Most blocks that may be open at once; Anthropic opens one after the other.
-const MOST_OPEN: usize = 128;
 
 /// The events of a stream.
 pub(crate) struct Events {
@@ -40,27 +39,10 @@ struct Reader {
     open: Vec<Open>,
     /// How many calls of the client's tools began.
     calls: usize,
+    /// How many blocks of thoughts were shown.
+    thoughts: usize,
     usage: Usage,
     reason: Option<String>,
-}
-
-/// A block that may go on.
-struct Open {
-    index: u64,
-    kind: Kind,
-    /// What to show at its end, if nothing came until then.
-    otherwise: Option<String>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// The call of a tool, by its number.
-    Call(usize),
-    /// The call of the tool whose arguments are the answer.
-    Json,
-    /// A further one of that: there is but one answer.
-    Surplus,
-    Other,
 }
 
 /// What an event means for its stream; `None` that it goes on.
@@ -76,6 +58,7 @@ impl Events {
             began: false,
             open: Vec::new(),
             calls: 0,
+            thoughts: 0,
             usage: Usage::default(),
             reason: None,
         };
@@ -98,8 +81,8 @@ impl Events {
                 }
                 Ok(None) => break None,
                 Err(too_long) => {
-                    let failure = Failure::new(FailureKind::InvalidResponse).with_source(too_long);
-                    break Some(Err(failure));
+                    let failure = invalid("the upstream's stream has an unreadable event");
+                    break Some(Err(failure.with_source(too_long)));
                 }
             }
         };
@@ -186,151 +169,11 @@ impl Reader {
         }
     }
 
-    fn open(&mut self, index: Option<u64>, raw: Option<&RawValue>, out: &mut Vec<u8>) -> End {
-        let block = raw.and_then(|raw| serde_json::from_str::<Block<'_>>(raw.get()).ok());
-        let (Some(raw), Some(block)) = (raw, block) else {
-            return Some(Err(invalid(
-                "the upstream's stream has an unreadable block",
-            )));
-        };
-        if self.open.len() >= MOST_OPEN {
-            return Some(Err(invalid(
-                "the upstream's stream has too many open blocks",
-            )));
-        }
-        let (mut kind, mut otherwise) = (Kind::Other, None);
-        match &*block.kind {
-            "text" => self.text(block.text, out),
-            "thinking" => self.thought(block.thinking, out),
-            "redacted_thinking" => {
-                self.write(&format!(r#""thinking_blocks":[{}]"#, raw.get()), out);
-            }
-            "tool_use" => {
-                otherwise = Some(block.input.map_or("{}", RawValue::get).to_owned());
-                kind = self.call(&block, out);
-            }
-            _ => {}
-        }
-        self.open.push(Open {
-            index: index.unwrap_or_default(),
-            kind,
-            otherwise,
-        });
-        None
-    }
-
-    /// Begins the call of a tool.
-    fn call(&mut self, block: &Block<'_>, out: &mut Vec<u8>) -> Kind {
-        let name = block.name.as_deref().unwrap_or_default();
-        if self.context.is_json_tool(Some(name)) {
-            let is_first = !self.open.iter().any(|open| open.kind == Kind::Json);
-            return if is_first { Kind::Json } else { Kind::Surplus };
-        }
-        let number = self.calls;
-        self.calls += 1;
-        let id = Value::from(block.id.as_deref().unwrap_or_default());
-        let name = Value::from(self.context.asked.names.own(name));
-        self.write(
-            &format!(
-                r#""tool_calls":[{{"index":{number},"id":{id},"type":"function","function":{{"name":{name},"arguments":""}}}}]"#
-            ),
-            out,
-        );
-        Kind::Call(number)
-    }
-
-    fn delta(&mut self, index: Option<u64>, delta: Option<Delta<'_>>, out: &mut Vec<u8>) {
-        let Some(delta) = delta else { return };
-        match &*delta.kind {
-            "text_delta" => self.text(delta.text, out),
-            "thinking_delta" => self.thought(delta.thinking, out),
-            "signature_delta" => {
-                if let Some(signature) = string(delta.signature) {
-                    let block =
-                        format!(r#"{{"type":"thinking","thinking":"","signature":{signature}}}"#);
-                    self.write(
-                        &format!(r#""reasoning_content":"","thinking_blocks":[{block}]"#),
-                        out,
-                    );
-                }
-            }
-            "input_json_delta" => {
-                if let Some(fragment) = string(delta.partial_json) {
-                    self.arguments(index.unwrap_or_default(), fragment, out);
-                }
-            }
-            "citations_delta" => {
-                if let Some(citation) = delta.citation {
-                    let fields = format!(
-                        r#""provider_specific_fields":{{"citation":{}}}"#,
-                        citation.get()
-                    );
-                    self.write(&fields, out);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn text(&mut self, text: Option<&RawValue>, out: &mut Vec<u8>) {
-        if let Some(text) = string(text).filter(|text| *text != "\"\"") {
-            self.write(&format!(r#""content":{text}"#), out);
-        }
-    }
-
-    fn thought(&mut self, text: Option<&RawValue>, out: &mut Vec<u8>) {
-        if let Some(text) = string(text).filter(|text| *text != "\"\"") {
-            let block = format!(r#"{{"type":"thinking","thinking":{text}}}"#);
-            self.write(
-                &format!(r#""reasoning_content":{text},"thinking_blocks":[{block}]"#),
-                out,
-            );
-        }
-    }
-
-    /// Passes a piece of the arguments of a call on; `fragment` is a string as JSON.
-    fn arguments(&mut self, index: u64, fragment: &str, out: &mut Vec<u8>) {
-        let open = self.open.iter_mut().rev().find(|open| open.index == index);
-        let Some(open) = open else { return };
-        if fragment != "\"\"" {
-            open.otherwise = None;
-        }
-        match open.kind {
-            Kind::Call(number) => self.write(
-                &format!(
-                    r#""tool_calls":[{{"index":{number},"function":{{"arguments":{fragment}}}}}]"#
-                ),
-                out,
-            ),
-            Kind::Json if fragment != "\"\"" => {
-                self.write(&format!(r#""content":{fragment}"#), out)
-            }
-            Kind::Json | Kind::Surplus | Kind::Other => {}
-        }
-    }
-
-    /// Ends a block. A call without a piece of arguments gets those it began with.
-    fn close(&mut self, index: Option<u64>, out: &mut Vec<u8>) {
-        let index = index.unwrap_or_default();
-        let Some(at) = self.open.iter().rposition(|open| open.index == index) else {
-            return;
-        };
-        if let Some(otherwise) = self.open[at].otherwise.take() {
-            let fragment = Value::from(otherwise).to_string();
-            self.arguments(index, &fragment, out);
-        }
-        // The one of the JSON tool stays, so that it stays the first.
-        if self.open[at].kind == Kind::Json {
-            self.open[at].index = u64::MAX;
-        } else {
-            self.open.swap_remove(at);
-        }
-    }
-
     /// Ends a stream whose upstream says that it is complete.
     fn done(&mut self, out: &mut Vec<u8>) -> Result<(), Failure> {
         if self.head.is_empty() {
-            return Err(invalid("the upstream's stream ended before it began"));
+            return Err(Failure::new(FailureKind::Disconnected)
+                .with_message("the upstream's stream ended before its first chunk"));
         }
         let reason = finish::openai(self.reason.as_deref().unwrap_or_default());
         let reason = match self.calls {
@@ -340,7 +183,8 @@ impl Reader {
         };
         self.choice("", &format!("\"{reason}\""), out);
         if self.context.asked.usage {
-            let usage = serde_json::to_string(&self.usage.counts()).expect("its keys are strings");
+            let usage = serde_json::to_string(&self.usage.counts(self.thoughts > 0))
+                .expect("its keys are strings");
             out.extend_from_slice(&self.head);
             out.extend_from_slice(br#""choices":[],"usage":"#);
             out.extend_from_slice(usage.as_bytes());

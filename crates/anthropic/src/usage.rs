@@ -13,9 +13,17 @@ pub(crate) struct Usage {
     cache_creation_input_tokens: Option<u64>,
     cache_read_input_tokens: Option<u64>,
     cache_creation: Option<Value>,
+    output_tokens_details: Option<Output>,
     /// What is not known here, for the client.
     #[serde(flatten)]
     others: Map<String, Value>,
+}
+
+/// What the tokens of an answer were spent on.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Output {
+    thinking_tokens: Option<u64>,
 }
 
 /// OpenAI's words.
@@ -25,6 +33,8 @@ pub(crate) struct Told<'a> {
     completion_tokens: u64,
     total_tokens: u64,
     prompt_tokens_details: Prompt<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    completion_tokens_details: Option<Completion>,
     cache_creation_input_tokens: u64,
     cache_read_input_tokens: u64,
     #[serde(flatten)]
@@ -39,6 +49,12 @@ struct Prompt<'a> {
     text_tokens: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     cache_creation_token_details: Option<&'a Value>,
+}
+
+#[derive(Debug, Serialize)]
+struct Completion {
+    reasoning_tokens: u64,
+    text_tokens: u64,
 }
 
 impl Usage {
@@ -58,17 +74,20 @@ impl Usage {
         if later.cache_creation.is_some() {
             self.cache_creation = later.cache_creation;
         }
+        if later.output_tokens_details.is_some() {
+            self.output_tokens_details = later.output_tokens_details;
+        }
     }
 
-    /// Returns the usage with all that was told.
-    pub(crate) fn told(&self) -> Told<'_> {
-        let mut told = self.counts();
+    /// Returns the usage with all that was told; `thought` says whether there are thoughts in the answer.
+    pub(crate) fn told(&self, thought: bool) -> Told<'_> {
+        let mut told = self.counts(thought);
         told.others = Some(&self.others);
         told
     }
 
     /// Returns the usage without what is not known here.
-    pub(crate) fn counts(&self) -> Told<'_> {
+    pub(crate) fn counts(&self, thought: bool) -> Told<'_> {
         let created = self.cache_creation_input_tokens.unwrap_or_default();
         let read = self.cache_read_input_tokens.unwrap_or_default();
         let completion_tokens = self.output_tokens.unwrap_or_default();
@@ -87,10 +106,23 @@ impl Usage {
                     .as_ref()
                     .filter(|it| !it.is_null()),
             },
+            completion_tokens_details: self.completion(thought),
             cache_creation_input_tokens: created,
             cache_read_input_tokens: read,
             others: None,
         }
+    }
+
+    /// What the tokens of the answer were spent on: without thoughts all on the rest, else as far as it was told.
+    fn completion(&self, thought: bool) -> Option<Completion> {
+        let details = self.output_tokens_details.as_ref();
+        let told = details.and_then(|details| details.thinking_tokens);
+        let reasoning_tokens = told.or((!thought).then_some(0))?;
+        let text_tokens = self.output_tokens?.saturating_sub(reasoning_tokens);
+        Some(Completion {
+            reasoning_tokens,
+            text_tokens,
+        })
     }
 
     pub(crate) fn record(&self, meter: Option<&Meter>) {

@@ -102,8 +102,8 @@ fn every_event_becomes_its_chunk() {
     assert_eq!(
         deltas[..],
         [
-            json!({"role": "assistant", "reasoning_content": "hmé", "thinking_blocks": [{"type": "thinking", "thinking": "hmé"}]}),
-            json!({"reasoning_content": "", "thinking_blocks": [{"type": "thinking", "thinking": "", "signature": "sig"}]}),
+            json!({"role": "assistant", "reasoning_content": "hmé", "thinking_blocks": [{"index": 0, "type": "thinking", "thinking": "hmé"}]}),
+            json!({"reasoning_content": "", "thinking_blocks": [{"index": 0, "type": "thinking", "thinking": "", "signature": "sig"}]}),
             json!({"content": "I see 😀"}),
             begun(0, "t1", "f"),
             call(0, "{\"a\":"),
@@ -122,6 +122,76 @@ fn every_event_becomes_its_chunk() {
         chunks
             .iter()
             .all(|chunk| chunk["model"] == "claude" && chunk["id"] == chunks[0]["id"])
+    );
+}
+
+/// What `accumulate_delta` of OpenAI's client for Python makes of the lists in deltas: it adds up by `index`, and raises
+/// where there is none.
+fn added_up(chunks: &[Value]) -> Vec<Value> {
+    let mut all: Vec<Value> = Vec::new();
+    let blocks = chunks
+        .iter()
+        .filter_map(|chunk| chunk["choices"][0]["delta"]["thinking_blocks"].as_array());
+    for block in blocks.flatten() {
+        let at = usize::try_from(block["index"].as_u64().unwrap()).unwrap();
+        assert!(at <= all.len(), "{block}");
+        let Some(known) = all.get_mut(at) else {
+            all.push(block.clone());
+            continue;
+        };
+        for name in ["thinking", "signature"] {
+            let text = format!(
+                "{}{}",
+                known[name].as_str().unwrap_or_default(),
+                block[name].as_str().unwrap_or_default()
+            );
+            known[name] = text.into();
+        }
+    }
+    all
+}
+
+#[test]
+fn thoughts_are_added_up_by_their_numbers() {
+    let event = |data: Value| format!("data: {data}\n\n");
+    let open = |index: u64, block: Value| {
+        event(json!({"type": "content_block_start", "index": index, "content_block": block}))
+    };
+    let delta = |index: u64, delta: Value| {
+        event(json!({"type": "content_block_delta", "index": index, "delta": delta}))
+    };
+    let close = |index: u64| event(json!({"type": "content_block_stop", "index": index}));
+    let thought = |text: &str| json!({"type": "thinking_delta", "thinking": text});
+    let signed = |text: &str| json!({"type": "signature_delta", "signature": text});
+    let text = [
+        event(json!({"type": "message_start", "message": {"model": "m"}})),
+        // Nothing of it is ever shown: it takes no number.
+        open(0, json!({"type": "thinking", "thinking": ""})), close(0),
+        open(1, json!({"type": "text", "text": "x"})), close(1),
+        open(2, json!({"type": "thinking", "thinking": "a"})),
+        delta(2, thought("b")), delta(2, thought("c")), delta(2, signed("s")), close(2),
+        open(3, json!({"type": "redacted_thinking", "data": "z"})), close(3),
+        open(4, json!({"type": "thinking", "thinking": ""})), delta(4, signed("t")), close(4),
+        event(json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 9}})),
+        event(json!({"type": "message_stop"})),
+    ].concat();
+    let chunks = chunks(&whole(&streaming(), &text).text);
+    assert_eq!(
+        added_up(&chunks),
+        [
+            json!({"index": 0, "type": "thinking", "thinking": "abc", "signature": "s"}),
+            json!({"index": 1, "type": "redacted_thinking", "data": "z"}),
+            json!({"index": 2, "type": "thinking", "thinking": "", "signature": "t"}),
+        ]
+    );
+    // How many tokens they were is not told, and not guessed.
+    let usage = &chunks.last().unwrap()["usage"];
+    assert_eq!(
+        (
+            &usage["completion_tokens"],
+            usage.get("completion_tokens_details")
+        ),
+        (&json!(9), None)
     );
 }
 
@@ -194,11 +264,17 @@ fn errors_end_it_by_their_own_words() {
         "data: {\n\n",
         "data: 7\n\n",
         "data: {\"type\":\"content_block_start\"}\n\n",
-        "data: {\"type\":\"message_stop\"}\n\n",
     ] {
         let failure = whole(&streaming(), text).end.unwrap_err();
-        assert_eq!(failure.kind(), FailureKind::InvalidResponse, "{text}");
+        assert_eq!(
+            (failure.kind(), failure.status().as_u16()),
+            (FailureKind::InvalidResponse, 500),
+            "{text}"
+        );
     }
+    // As OpenAI's: an end before the beginning is no end.
+    let failure = whole(&streaming(), "data: {\"type\":\"message_stop\"}\n\n");
+    assert_eq!(failure.end.unwrap_err().kind(), FailureKind::Disconnected);
     let failure = whole(&streaming(), "event: error\ndata: upstream gone\n\n")
         .end
         .unwrap_err();
