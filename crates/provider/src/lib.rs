@@ -17,6 +17,7 @@ pub mod redact;
 mod service;
 mod span;
 pub mod sse;
+pub mod thinking;
 mod transport;
 
 pub use self::{

@@ -3,17 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 use ziggurat_core::Failure;
-use ziggurat_provider::params::Permits;
+use ziggurat_provider::{params::Permits, thinking};
 
 use super::{params::Params, parts::invalid};
 use crate::template::Model;
-
-/// The least budget that Anthropic takes.
-const LEAST: u64 = 1024;
-/// Room for an answer beside the thoughts, where the limit is ours.
-const BESIDE_THOUGHTS: u64 = 4096;
-/// The least `top_p` that goes with thoughts, says Anthropic's page on extended thinking.
-const LEAST_TOP_P: f64 = 0.95;
 
 /// OpenAI's measure of effort.
 pub(super) struct Effort {
@@ -30,20 +23,16 @@ pub(super) struct Thinking {
 }
 
 impl Effort {
-    /// Reads an effort, with the budgets of LiteLLM; `None` if it is none.
+    /// Reads an effort; `None` if it is none.
     pub(super) fn read(json: &[u8]) -> Result<Option<Self>, Failure> {
         let effort: Value = serde_json::from_slice(json).unwrap_or_default();
         let effort = effort.get("effort").unwrap_or(&effort);
         let word = effort.as_str().unwrap_or_default();
-        let budget = match word {
-            "none" | "disable" => return Ok(None),
-            "minimal" | "low" => 1024,
-            "medium" => 2048,
-            "high" => 4096,
-            "xhigh" => 8192,
-            "max" => 16384,
-            _ => return Err(invalid("reasoning_effort", "is not one that is known")),
-        };
+        if matches!(word, "none" | "disable") {
+            return Ok(None);
+        }
+        let fault = || invalid("reasoning_effort", "is not one that is known");
+        let budget = thinking::budget(word).ok_or_else(fault)?;
         let word = word.to_owned();
         Ok(Some(Self { word, budget }))
     }
@@ -67,15 +56,12 @@ impl Params<'_> {
             return Ok(());
         };
         if model.adapts && !self.others.iter().any(|(name, _)| name == "output_config") {
-            let word = match &*effort.word {
-                "minimal" => "low",
-                word => word,
-            };
+            let word = thinking::word(&effort.word);
             self.made.push(("output_config", json!({"effort": word})));
         }
         let budget = match model.adapts {
             true => None,
-            false => match fit(effort.budget, self.limit()) {
+            false => match thinking::fit(effort.budget, self.limit()) {
                 None => return Ok(()),
                 budget => budget,
             },
@@ -107,9 +93,8 @@ impl Params<'_> {
 
     /// The limit if the request has none: above the budget for thoughts.
     pub(super) fn limit_of_thoughts(&self) -> Option<u64> {
-        let thinking = self.thinking.as_ref().filter(|it| it.kind == "enabled");
-        let budget = thinking?.budget_tokens?;
-        Some(budget.saturating_add(BESIDE_THOUGHTS))
+        let enabled = self.thinking.as_ref().filter(|it| it.kind == "enabled");
+        Some(thinking::limit(enabled?.budget_tokens?))
     }
 
     /// The client's limit.
@@ -122,13 +107,7 @@ impl Params<'_> {
     fn leave_sampling(&mut self, permits: &Permits<'_>) -> Result<(), Failure> {
         let clashes = |name: &str, value: &str| {
             let number = serde_json::from_str::<f64>(value);
-            let clashes = match name {
-                "temperature" => number.is_ok_and(|number| number != 1.0),
-                "top_p" => number.is_ok_and(|number| number < LEAST_TOP_P),
-                "top_k" => true,
-                _ => false,
-            };
-            clashes && !permits.allow(name)
+            number.is_ok_and(|number| thinking::clashes(name, number)) && !permits.allow(name)
         };
         let mut others = self.others.iter();
         if !permits.drop()
@@ -141,16 +120,5 @@ impl Params<'_> {
         self.others
             .retain(|(name, value)| !clashes(name, value.get()));
         Ok(())
-    }
-}
-
-/// Fits a budget below a limit, and leaves half of that for the answer as far as the least budget permits. `None` if there
-/// is no room.
-fn fit(budget: u64, limit: Option<u64>) -> Option<u64> {
-    match limit {
-        None => Some(budget),
-        Some(limit) if budget < limit => Some(budget),
-        Some(limit) if limit > LEAST => Some(LEAST.max(limit / 2)),
-        Some(_) => None,
     }
 }
