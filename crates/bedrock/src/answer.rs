@@ -274,7 +274,7 @@ impl<'a> Said<'a> {
                 id: &call.id,
                 kind: "function",
                 function: Function {
-                    name: asked.names.original(&call.name),
+                    name: asked.names.own(&call.name),
                     arguments: call.input,
                 },
             })

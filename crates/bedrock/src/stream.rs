@@ -239,7 +239,7 @@ impl Events {
         let Some(index) = index else { return };
         self.calls += 1;
         let asked = self.asked.clone();
-        let name = Some(asked.names.original(name));
+        let name = Some(asked.names.own(name));
         let function = Function {
             name,
             arguments: "",

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde_json::{Number, Value, json};
+use serde_json::Value;
 use ziggurat_core::{Failure, json::Document};
-use ziggurat_provider::params::{is_reserved, refusal};
+use ziggurat_provider::params::{ToolChoice, asks_for_nothing, is_reserved, refusal};
 
-use super::{Object, decode, wire::Inference};
+use super::{Object, decode, invalid, thinking::Effort, wire::Inference};
 use crate::{
     dialect::Template,
     model::{Model, Route},
@@ -51,9 +51,6 @@ const NATIVE: &[&str] = &[
     "serviceTier",
 ];
 
-/// Where the tokens of thinking are told.
-const THINKING_TOKENS: &str = "/usage/output_tokens_details";
-
 /// What a request says beside its messages.
 #[derive(Default)]
 pub(super) struct Params<'a> {
@@ -63,11 +60,14 @@ pub(super) struct Params<'a> {
     pub(super) native: Object,
     pub(super) include_usage: bool,
     pub(super) tools: Option<&'a str>,
-    pub(super) tool_choice: Option<Value>,
+    pub(super) tool_choice: Option<ToolChoice>,
     pub(super) parallel_tool_calls: Option<bool>,
     pub(super) response_format: Option<&'a str>,
+    pub(super) effort: Option<Effort>,
     /// Whether what Bedrock does not take is left out.
     pub(super) drop: bool,
+    /// What is sent whatever is known of the model.
+    allowed: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -85,26 +85,24 @@ struct StreamOptions {
 
 impl<'a> Params<'a> {
     pub(super) fn read(template: &Template, document: &'a Document) -> Result<Self, Failure> {
-        let mut params = Self {
-            drop: template.drop_params,
-            ..Self::default()
-        };
-        let allowed: Vec<String> = match document.get("allowed_openai_params") {
+        let mut allowed: Vec<String> = match document.get("allowed_openai_params") {
             Some(names) => decode("allowed_openai_params", names.as_bytes())?,
             None => Vec::new(),
         };
-        let is_allowed = |name: &str| {
-            allowed.iter().any(|allowed| allowed == name)
-                || template.allowed.iter().any(|allowed| &**allowed == name)
+        allowed.extend(template.allowed.iter().map(|name| name.to_string()));
+        let mut params = Self {
+            drop: template.drop_params,
+            allowed,
+            ..Self::default()
         };
-        let mut unsupported: Vec<Cow<'_, str>> = Vec::new();
+        let mut unsupported = Vec::new();
         for (name, value) in document.members() {
             if value.is_null() || is_reserved(&name) || HINTS.contains(&&*name) {
                 continue;
             }
             let text = value.text();
-            if UNSUPPORTED.contains(&&*name) && !is_allowed(&name) {
-                if asks_for_something(&name, text) {
+            if UNSUPPORTED.contains(&&*name) && !params.allows(&name) {
+                if !asks_for_nothing(&name, text.as_bytes()) {
                     unsupported.push(name);
                 }
                 continue;
@@ -113,17 +111,15 @@ impl<'a> Params<'a> {
                 unsupported.push(name);
             }
         }
-        if let Some(first) = unsupported.first()
-            && !params.drop
-        {
-            let message = format!(
-                "Bedrock does not support {} for {}; set drop_params to leave it out",
-                unsupported.join(", "),
-                template.model.id,
-            );
-            return Err(refusal(first, message));
+        if !unsupported.is_empty() && !params.drop {
+            return Err(self::unsupported(&unsupported, &template.model));
         }
         Ok(params)
+    }
+
+    /// Whether a parameter is sent whatever is known of the model.
+    pub(super) fn allows(&self, name: &str) -> bool {
+        self.allowed.iter().any(|allowed| allowed == name)
     }
 
     /// Takes a parameter; says whether it can be taken.
@@ -135,11 +131,13 @@ impl<'a> Params<'a> {
                 let options: StreamOptions = decode(name, value)?;
                 self.include_usage = options.include_usage == Some(true);
             }
-            "max_tokens" | "max_completion_tokens" => {
-                self.inference.max_tokens = Some(number(name, value)?);
+            "max_completion_tokens" => self.inference.max_tokens = Some(decode(name, value)?),
+            "max_tokens" => {
+                let limit = decode(name, value)?;
+                self.inference.max_tokens.get_or_insert(limit);
             }
-            "temperature" => self.inference.temperature = Some(number(name, value)?),
-            "top_p" => self.inference.top_p = Some(number(name, value)?),
+            "temperature" => self.inference.temperature = Some(decode(name, value)?),
+            "top_p" => self.inference.top_p = Some(decode(name, value)?),
             "stop" => {
                 self.inference.stop_sequences = match decode(name, value)? {
                     Stop::One(stop) => vec![stop],
@@ -148,11 +146,13 @@ impl<'a> Params<'a> {
             }
             "tools" => self.tools = Some(text),
             "tool_choice" => {
-                let choice: Value = decode(name, value)?;
-                if choice == "none" && !self.drop {
-                    return Ok(false);
-                }
-                self.tool_choice = Some(choice);
+                let choice = match value {
+                    // Converse's own word.
+                    b"\"any\"" => Some(ToolChoice::Required),
+                    value => ToolChoice::read(value),
+                };
+                let fault = || invalid(name, "is not one that Bedrock has");
+                self.tool_choice = Some(choice.ok_or_else(fault)?);
             }
             "parallel_tool_calls" => self.parallel_tool_calls = Some(decode(name, value)?),
             "response_format" => self.response_format = Some(text),
@@ -180,80 +180,31 @@ impl<'a> Params<'a> {
 
     /// Takes OpenAI's measure of effort, in the words of the model's maker.
     fn effort(&mut self, text: &str, model: &Model) -> Result<bool, Failure> {
-        let effort: String = decode("reasoning_effort", text.as_bytes())?;
-        if effort == "none" {
+        const NAME: &str = "reasoning_effort";
+        let effort: Value = decode(NAME, text.as_bytes())?;
+        let effort = effort.get("effort").unwrap_or(&effort).as_str();
+        let effort = effort.ok_or_else(|| invalid(NAME, "is not one that is known"))?;
+        if matches!(effort, "none" | "disable") {
             return Ok(true);
         }
         if model.is_gpt_oss() {
-            self.additional
-                .insert("reasoning_effort".into(), effort.into());
+            self.additional.insert(NAME.into(), effort.into());
             return Ok(true);
         }
-        if !model.thinks() {
+        if !model.thinks() && !self.allows(NAME) {
             return Ok(false);
         }
-        // The steps that LiteLLM takes.
-        let budget = match &*effort {
-            "minimal" | "low" => 1024,
-            "medium" => 2048,
-            "high" => 4096,
-            "xhigh" => 8192,
-            "max" => 16384,
-            _ => {
-                return Err(refusal(
-                    "reasoning_effort",
-                    "reasoning_effort is not a known one",
-                ));
-            }
-        };
-        if self.additional.contains_key("thinking") {
-            return Ok(true);
-        }
-        if model.adapts() {
-            let effort = if effort == "minimal" { "low" } else { &*effort };
-            self.additional
-                .insert("thinking".into(), json!({ "type": "adaptive" }));
-            self.additional
-                .insert("output_config".into(), json!({ "effort": effort }));
-        } else {
-            let thinking = json!({ "type": "enabled", "budget_tokens": budget });
-            self.additional.insert("thinking".into(), thinking);
-        }
+        self.effort = Some(Effort::read(effort.to_owned())?);
         Ok(true)
     }
-
-    /// Whether the model is to think.
-    pub(super) fn is_thinking(&self) -> bool {
-        let thinking = self.additional.get("thinking");
-        thinking.is_some_and(|thinking| thinking["type"] != "disabled")
-    }
-
-    /// Fits what depends on thinking: there must be room for more than it, and its tokens are asked for.
-    pub(super) fn think(&mut self, model: &Model) {
-        if !self.is_thinking() || !model.is_claude() {
-            return;
-        }
-        let budget = self.additional["thinking"]["budget_tokens"].as_u64();
-        if let Some(budget) = budget
-            && self.inference.max_tokens.is_none()
-        {
-            self.inference.max_tokens = Some(budget.saturating_add(4096).into());
-        }
-        if model.route == Route::Converse && self.response_paths.is_none() {
-            self.response_paths = Some(json!([THINKING_TOKENS]));
-        }
-    }
 }
 
-/// Whether a parameter that is not taken would change anything.
-fn asks_for_something(name: &str, text: &str) -> bool {
-    match text {
-        "false" | "0" | "0.0" | "[]" | "{}" | "\"auto\"" | "\"default\"" | "[\"text\"]" => false,
-        "1" => name != "n",
-        _ => true,
-    }
-}
-
-fn number(name: &str, value: &[u8]) -> Result<Number, Failure> {
-    decode(name, value)
+/// The refusal of parameters that are not taken.
+pub(super) fn unsupported(names: &[Cow<'_, str>], model: &Model) -> Failure {
+    let (first, all) = (names.first().map_or("", |name| name), names.join(", "));
+    let message = format!(
+        "Bedrock does not support {all} for {}; set drop_params to leave it out",
+        model.id,
+    );
+    refusal(first, message)
 }

@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 use serde_json::{Value, json, value::RawValue};
-use ziggurat_core::Failure;
 
 use super::{
-    Object, refusal,
+    Object,
     tools::{Choice, Entry, ToolConfig},
     wire::{Block, Converse, Media, Reasoning, Turn},
 };
@@ -31,7 +30,7 @@ pub(super) struct Anthropic {
 
 impl Anthropic {
     /// Says the same in Anthropic's words.
-    pub(super) fn of(converse: Converse<'_>) -> Result<Self, Failure> {
+    pub(super) fn of(converse: Converse<'_>) -> Self {
         let inference = converse.inference_config;
         let mut rest = converse.additional_model_request_fields;
         let numbers = [
@@ -44,46 +43,38 @@ impl Anthropic {
             }
         }
         if let Some(config) = &converse.tool_config {
-            tools(config, &mut rest)?;
+            tools(config, &mut rest);
         }
         let max_tokens = inference.max_tokens.map_or(MAX_TOKENS.into(), Value::from);
-        Ok(Self {
-            messages: converse
-                .messages
-                .iter()
-                .map(turn)
-                .collect::<Result<_, _>>()?,
-            system: blocks(&converse.system)?,
+        Self {
+            messages: converse.messages.iter().map(turn).collect(),
+            system: blocks(&converse.system),
             max_tokens,
             anthropic_version: VERSION,
             stop_sequences: inference.stop_sequences,
             rest,
-        })
+        }
     }
 }
 
-fn turn(turn: &Turn<'_>) -> Result<Value, Failure> {
-    Ok(json!({ "role": turn.role, "content": blocks(&turn.content)? }))
+fn turn(turn: &Turn<'_>) -> Value {
+    json!({ "role": turn.role, "content": blocks(&turn.content) })
 }
 
-fn blocks(blocks: &[Block<'_>]) -> Result<Vec<Value>, Failure> {
+fn blocks(blocks: &[Block<'_>]) -> Vec<Value> {
     let mut out: Vec<Value> = Vec::with_capacity(blocks.len());
     for block in blocks {
         out.push(match block {
             Block::Text(text) => json!({ "type": "text", "text": text }),
             Block::Image(media) => source("image", "image/", media),
-            Block::Document(media) if media.format == "pdf" => {
-                source("document", "application/", media)
-            }
-            Block::Document(_) => {
-                return Err(refusal("messages", "invoke/ takes no documents but PDF"));
-            }
+            // Only a PDF was let in.
+            Block::Document(media) => source("document", "application/", media),
             Block::ToolUse(call) => json!({
                 "type": "tool_use", "id": call.tool_use_id, "name": call.name, "input": json(&call.input),
             }),
             Block::ToolResult(result) => json!({
                 "type": "tool_result", "tool_use_id": result.tool_use_id,
-                "content": self::blocks(&result.content)?,
+                "content": self::blocks(&result.content),
             }),
             Block::ReasoningContent(Reasoning::ReasoningText(thought)) => json!({
                 "type": "thinking", "thinking": thought.text, "signature": thought.signature,
@@ -99,7 +90,7 @@ fn blocks(blocks: &[Block<'_>]) -> Result<Vec<Value>, Failure> {
             }
         });
     }
-    Ok(out)
+    out
 }
 
 fn source(kind: &str, prefix: &str, media: &Media<'_>) -> Value {
@@ -110,7 +101,7 @@ fn source(kind: &str, prefix: &str, media: &Media<'_>) -> Value {
     })
 }
 
-fn tools(config: &ToolConfig<'_>, rest: &mut Object) -> Result<(), Failure> {
+fn tools(config: &ToolConfig<'_>, rest: &mut Object) {
     let mut tools: Vec<Value> = Vec::new();
     for entry in &config.tools {
         match entry {
@@ -127,7 +118,7 @@ fn tools(config: &ToolConfig<'_>, rest: &mut Object) -> Result<(), Failure> {
     }
     rest.insert("tools".into(), tools.into());
     let choice = match &config.tool_choice {
-        None => return Ok(()),
+        None => return,
         Some(Choice::Auto) => json!({ "type": "auto" }),
         Some(Choice::Any) => json!({ "type": "any" }),
         Some(Choice::Tool(name)) => json!({ "type": "tool", "name": name }),
@@ -137,7 +128,6 @@ fn tools(config: &ToolConfig<'_>, rest: &mut Object) -> Result<(), Failure> {
     if let (Value::Object(said), Value::Object(choice)) = (said, choice) {
         said.extend(choice);
     }
-    Ok(())
 }
 
 /// Text that was read as JSON before.

@@ -3,21 +3,20 @@
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 use ziggurat_core::{Failure, json::Document};
+use ziggurat_provider::names::{CallIds, Names};
 
 use super::{
-    Names, Text, content,
-    content::Borrowed,
-    names::clean,
-    refusal,
-    wire::{Block, Reasoning, ReasoningText, Role, ToolResult, ToolUse, Turn},
+    LONGEST, Text,
+    content::{self, Borrowed, Thinking},
+    invalid, refusal, turns,
+    turns::EMPTY,
+    wire::{Block, Role, ToolResult, ToolUse, Turn},
 };
+use crate::model::{Model, Route};
 
-/// What goes before instructions that come in the middle, where Bedrock has no place for them.
+/// What goes before instructions that come in the middle, where Bedrock has no place for them; as LiteLLM has it.
 const NOTE: &str = "Operator note (not from the user): the following was originally a mid-conversation system-role \
                     reminder.";
-
-/// What stands in a turn that would be empty, which Bedrock refuses.
-const EMPTY: &str = "[System: Empty message content sanitised to satisfy protocol]";
 
 /// The conversation as Converse has it.
 pub(super) struct Conversation<'a> {
@@ -26,15 +25,23 @@ pub(super) struct Conversation<'a> {
 }
 
 #[derive(Deserialize)]
-struct Message<'a> {
+pub(super) struct Message<'a> {
     #[serde(borrow)]
     role: Text<'a>,
     #[serde(borrow)]
     content: Option<&'a RawValue>,
+    /// What the model said in place of a content.
+    #[serde(borrow)]
+    refusal: Option<Borrowed<'a>>,
     #[serde(borrow)]
     tool_calls: Option<Vec<Call<'a>>>,
     #[serde(borrow)]
+    function_call: Option<Function<'a>>,
+    #[serde(borrow)]
     tool_call_id: Option<Borrowed<'a>>,
+    /// The name of a function whose result it is.
+    #[serde(borrow)]
+    name: Option<Borrowed<'a>>,
     #[serde(borrow)]
     thinking_blocks: Option<Vec<Thinking<'a>>>,
     cache_control: Option<Value>,
@@ -45,7 +52,7 @@ struct Call<'a> {
     #[serde(borrow)]
     id: Option<Borrowed<'a>>,
     #[serde(borrow)]
-    function: Function<'a>,
+    function: Option<Function<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -53,99 +60,74 @@ struct Function<'a> {
     #[serde(borrow)]
     name: Text<'a>,
     #[serde(borrow)]
-    arguments: Option<Borrowed<'a>>,
+    arguments: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
-struct Thinking<'a> {
-    #[serde(borrow)]
-    thinking: Option<Borrowed<'a>>,
-    #[serde(borrow)]
-    signature: Option<Borrowed<'a>>,
-    #[serde(borrow)]
-    data: Option<Borrowed<'a>>,
-}
-
-/// Reads the messages. Without tools in the request, calls and results become text: Bedrock takes them with tools only.
-pub(super) fn read<'a>(
-    document: &'a Document,
-    names: &mut Names,
-    has_tools: bool,
-) -> Result<Conversation<'a>, Failure> {
+/// Reads the messages of a request.
+pub(super) fn read(document: &Document) -> Result<Vec<Message<'_>>, Failure> {
     let Some(messages) = document.get("messages") else {
-        return Err(refusal("messages", "messages is missing"));
+        return Err(invalid("messages", "is missing"));
     };
-    let messages: Vec<Message<'a>> = messages
+    let list: Vec<&RawValue> = messages
         .decode()
-        .map_err(|_| refusal("messages", "messages is not a list of messages"))?;
-    let mut reader = Reader {
-        system: Vec::new(),
-        turns: Vec::new(),
-        names,
-        has_tools,
-    };
-    for (at, message) in messages.into_iter().enumerate() {
-        reader.message(message, &format!("messages[{at}]"))?;
-    }
-    let (system, mut turns) = (reader.system, reader.turns);
-    if turns.is_empty() {
-        return Err(refusal(
-            "messages",
-            "messages has nothing but instructions; Bedrock needs a user's",
-        ));
-    }
-    for turn in &mut turns {
-        if !turn
-            .content
-            .iter()
-            .any(|block| !matches!(block, Block::CachePoint(_)))
-        {
-            turn.content.insert(0, Block::Text(EMPTY.into()));
-        }
-    }
-    Ok(Conversation { system, turns })
+        .map_err(|_| invalid("messages", "is not a list of messages"))?;
+    let list = list.into_iter().enumerate();
+    list.map(|(at, message)| {
+        let message = serde_json::from_str(message.get());
+        message.map_err(|_| invalid(&format!("messages[{at}]"), "is no message"))
+    })
+    .collect()
 }
 
-struct Reader<'a, 'n> {
-    system: Vec<Block<'a>>,
-    turns: Vec<Turn<'a>>,
-    names: &'n mut Names,
-    has_tools: bool,
+/// Returns the names of the functions that were called.
+pub(super) fn names<'m>(messages: &'m [Message<'_>]) -> impl Iterator<Item = &'m str> {
+    messages.iter().flat_map(|message| {
+        let calls = message.tool_calls.iter().flatten();
+        let functions = calls.filter_map(|call| call.function.as_ref());
+        let functions = functions.chain(&message.function_call);
+        functions.map(|function| &*function.name)
+    })
 }
 
-impl<'a> Reader<'a, '_> {
-    fn message(&mut self, message: Message<'a>, path: &str) -> Result<(), Failure> {
-        let content = &format!("{path}.content");
-        let is_cached = message.cache_control.is_some();
-        match &*message.role {
-            "system" | "developer" if self.turns.is_empty() => {
-                let before = self.system.len();
-                content::read(message.content, content, &mut self.system)?;
-                if is_cached && self.system.len() > before {
-                    self.system.push(Block::cache_point());
-                }
-                return Ok(());
-            }
-            "system" | "developer" => {
-                let mut blocks = vec![Block::Text(NOTE.into())];
-                content::read(message.content, content, &mut blocks)?;
-                if blocks.len() > 1 {
-                    self.turn(Role::User).append(&mut blocks);
-                }
-            }
-            "user" => content::read(message.content, content, self.turn(Role::User))?,
-            "assistant" => self.assistant(message, path)?,
-            "tool" => self.result(message, path)?,
-            other => {
-                let known: String = other.chars().take(40).collect();
-                let message = format!("{path}: Bedrock takes no message of role {known}");
-                return Err(refusal("messages", message));
-            }
+impl<'a> Conversation<'a> {
+    /// Says messages in Bedrock's words. Without tools in the request, calls and results become text: Bedrock takes them
+    /// with tools only.
+    pub(super) fn of(
+        messages: Vec<Message<'a>>,
+        names: &Names,
+        has_tools: bool,
+        model: &Model,
+    ) -> Result<Self, Failure> {
+        let mut reader = Reader {
+            conversation: Self {
+                system: Vec::new(),
+                turns: Vec::new(),
+            },
+            names,
+            ids: CallIds::new(LONGEST),
+            has_tools,
+            is_claude: model.is_claude(),
+            route: model.route,
+        };
+        for (at, message) in messages.into_iter().enumerate() {
+            reader.message(message, &format!("messages[{at}]"))?;
         }
-        if is_cached && let Some(turn) = self.turns.last_mut() {
-            turn.content.push(Block::cache_point());
+        let mut this = reader.conversation;
+        if this.turns.is_empty() {
+            let what = "has nothing but instructions; Bedrock needs a user's";
+            return Err(invalid("messages", what));
         }
-        Ok(())
+        turns::finish(&mut this.turns, model.route);
+        Ok(this)
+    }
+
+    /// Whether the model goes on after calls of tools that it did not think about, which it may not do thinking.
+    pub(super) fn resumes_without_thoughts(&self) -> bool {
+        let [.., calls, results] = &self.turns[..] else {
+            return false;
+        };
+        matches!(results.content.first(), Some(Block::ToolResult(_)))
+            && !matches!(calls.content.first(), Some(Block::ReasoningContent(_)))
     }
 
     /// The blocks of the turn that goes on, or of a new one.
@@ -160,50 +142,130 @@ impl<'a> Reader<'a, '_> {
             .expect("one was pushed if there was none");
         &mut last.content
     }
+}
 
-    fn assistant(&mut self, message: Message<'a>, path: &str) -> Result<(), Failure> {
-        let mut blocks = Vec::new();
-        for thinking in message.thinking_blocks.into_iter().flatten() {
-            blocks.extend(thinking.block());
-        }
-        content::read(message.content, &format!("{path}.content"), &mut blocks)?;
-        for (at, call) in message.tool_calls.into_iter().flatten().enumerate() {
-            let arguments = call.function.arguments.map_or("{}".into(), |text| text.0);
-            if !self.has_tools {
-                let name = &call.function.name;
-                blocks.push(Block::Text(
-                    format!("[tool call {name}({arguments})]").into(),
-                ));
-                continue;
+struct Reader<'a, 'n> {
+    conversation: Conversation<'a>,
+    names: &'n Names,
+    ids: CallIds,
+    has_tools: bool,
+    is_claude: bool,
+    route: Route,
+}
+
+impl<'a> Reader<'a, '_> {
+    fn message(&mut self, message: Message<'a>, path: &str) -> Result<(), Failure> {
+        let content = &format!("{path}.content");
+        let is_cached = message.cache_control.is_some();
+        match &*message.role {
+            "system" | "developer" => return self.system(&message, content),
+            "user" => {
+                let turn = self.conversation.turn(Role::User);
+                content::read(message.content, content, self.route, turn)?;
             }
-            let input = match arguments.trim() {
-                "" => "{}".into(),
-                text if is_object(text) => arguments,
-                _ => {
-                    let message =
-                        format!("{path}.tool_calls[{at}]: its arguments are no JSON object");
-                    return Err(refusal("messages", message));
-                }
-            };
-            blocks.push(Block::ToolUse(ToolUse {
-                tool_use_id: clean(call.id.as_ref().map_or("", |id| &id.0)),
-                name: self.names.send(&call.function.name),
-                input,
-            }));
+            "assistant" => self.assistant(message, path)?,
+            "tool" | "function" => self.result(message, path)?,
+            other => {
+                let known: String = other.chars().take(40).collect();
+                let message = format!("{path}: Bedrock takes no message of role {known}");
+                return Err(refusal(&format!("{path}.role"), message));
+            }
         }
-        self.turn(Role::Assistant).append(&mut blocks);
+        if is_cached && let Some(turn) = self.conversation.turns.last_mut() {
+            turn.content.push(Block::cache_point());
+        }
         Ok(())
     }
 
+    fn system(&mut self, message: &Message<'a>, path: &str) -> Result<(), Failure> {
+        let mut blocks = Vec::new();
+        content::read_text(message.content, path, &mut blocks)?;
+        if blocks.is_empty() {
+            return Ok(());
+        }
+        if message.cache_control.is_some() {
+            blocks.push(Block::cache_point());
+        }
+        if self.conversation.turns.is_empty() {
+            self.conversation.system.append(&mut blocks);
+            return Ok(());
+        }
+        let turn = self.conversation.turn(Role::User);
+        turn.push(Block::Text(NOTE.into()));
+        turn.append(&mut blocks);
+        Ok(())
+    }
+
+    fn assistant(&mut self, message: Message<'a>, path: &str) -> Result<(), Failure> {
+        let mut blocks = Vec::new();
+        let thoughts = message.thinking_blocks.into_iter().flatten();
+        // What another model thought has no signature, without which Claude takes no thoughts.
+        let thoughts = thoughts.filter(|thought| !self.is_claude || thought.is_signed());
+        blocks.extend(thoughts.filter_map(Thinking::block));
+        let place = format!("{path}.content");
+        content::read(message.content, &place, self.route, &mut blocks)?;
+        if let Some(refusal) = message.refusal {
+            content::push_text(refusal.0, &mut blocks);
+        }
+        for (at, call) in message.tool_calls.into_iter().flatten().enumerate() {
+            let path = format!("{path}.tool_calls[{at}]");
+            let Some(function) = call.function else {
+                return Err(invalid(&path, "is no call of a function"));
+            };
+            let id = call.id.as_ref().map_or("", |id| &id.0);
+            blocks.push(self.call(id, &function, &format!("{path}.function.arguments"))?);
+        }
+        if let Some(function) = message.function_call {
+            // The old form has no ids: the name links a call with its result.
+            let path = format!("{path}.function_call.arguments");
+            blocks.push(self.call(&function.name, &function, &path)?);
+        }
+        self.conversation.turn(Role::Assistant).append(&mut blocks);
+        Ok(())
+    }
+
+    /// A call of a function; `path` is that of its arguments.
+    fn call(
+        &mut self,
+        id: &str,
+        function: &Function<'a>,
+        path: &str,
+    ) -> Result<Block<'a>, Failure> {
+        let fault = || invalid(path, "is no JSON object");
+        let arguments = match function.arguments {
+            None => "".into(),
+            Some(text) if text.get().starts_with('"') => {
+                let text: Borrowed<'a> = serde_json::from_str(text.get()).map_err(|_| fault())?;
+                text.0
+            }
+            Some(object) => Text::Borrowed(object.get()),
+        };
+        if !self.has_tools {
+            let name = &function.name;
+            let text = format!("[tool call {name}({arguments})]");
+            return Ok(Block::Text(text.into()));
+        }
+        let input = match arguments.trim() {
+            "" => "{}".into(),
+            text if is_object(text) => arguments,
+            _ => return Err(fault()),
+        };
+        Ok(Block::ToolUse(ToolUse {
+            tool_use_id: self.ids.call(id),
+            name: self.names.sent(&function.name).to_owned(),
+            input,
+        }))
+    }
+
     fn result(&mut self, message: Message<'a>, path: &str) -> Result<(), Failure> {
-        let Some(id) = message.tool_call_id else {
-            return Err(refusal("messages", format!("{path} has no tool_call_id")));
+        let Some(id) = message.tool_call_id.or(message.name) else {
+            return Err(invalid(&format!("{path}.tool_call_id"), "is missing"));
         };
         let mut content = Vec::new();
-        content::read(message.content, &format!("{path}.content"), &mut content)?;
-        let has_tools = self.has_tools;
-        let turn = self.turn(Role::User);
-        if !has_tools {
+        let place = format!("{path}.content");
+        content::read(message.content, &place, self.route, &mut content)?;
+        let turn = self.conversation.turn(Role::User);
+        if !self.has_tools {
             turn.push(Block::Text(format!("[tool result for {}]", id.0).into()));
             turn.append(&mut content);
             return Ok(());
@@ -217,28 +279,13 @@ impl<'a> Reader<'a, '_> {
             content.push(Block::Text(EMPTY.into()));
         }
         turn.push(Block::ToolResult(ToolResult {
-            tool_use_id: clean(&id.0),
+            tool_use_id: self.ids.result(&id.0),
             content,
         }));
         if is_cached {
             turn.push(Block::cache_point());
         }
         Ok(())
-    }
-}
-
-impl<'a> Thinking<'a> {
-    /// What the model thought, as it wants it back; `None` if it is not to be sent again.
-    fn block(self) -> Option<Block<'a>> {
-        let reasoning = match (self.thinking, self.data) {
-            (Some(text), _) => Reasoning::ReasoningText(ReasoningText {
-                text: text.0,
-                signature: self.signature.map(|signature| signature.0),
-            }),
-            (None, Some(data)) => Reasoning::RedactedContent(data.0),
-            (None, None) => return None,
-        };
-        Some(Block::ReasoningContent(reasoning))
     }
 }
 

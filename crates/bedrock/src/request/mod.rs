@@ -2,10 +2,12 @@
 
 mod content;
 mod fields;
+mod format;
 mod invoke;
 mod messages;
-mod names;
+mod thinking;
 mod tools;
+mod turns;
 mod wire;
 
 use std::borrow::Cow;
@@ -14,14 +16,23 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, value::RawValue};
 use ziggurat_core::{Failure, JsonBody, json::Document};
-use ziggurat_provider::{Call, params, params::refusal};
+use ziggurat_provider::{
+    Call,
+    names::Names,
+    params,
+    params::{ToolChoice, refusal},
+};
 
-pub(crate) use self::names::Names;
-use self::{fields::Params, wire::Converse};
+use self::{
+    fields::Params, format::Format, messages::Conversation, tools::Declared, wire::Converse,
+};
 use crate::{dialect::Template, model::Route};
 
 /// The tool that stands in for a schema of the answer.
 pub(crate) const JSON_TOOL: &str = "json_tool_call";
+
+/// Longest name of a tool, and longest id of a call, that Bedrock takes.
+const LONGEST: usize = 64;
 
 /// What is sent, and what the answer has to be made of.
 pub(crate) struct Built {
@@ -30,7 +41,7 @@ pub(crate) struct Built {
 }
 
 /// What a request asked for, as far as the answer shows it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) stream: bool,
     /// Whether the client wants the chunk that tells the usage.
@@ -49,12 +60,26 @@ pub(crate) struct Asked {
 pub(crate) fn build(template: &Template, call: Call<'_>) -> Result<Built, Failure> {
     let body = params::body(call, &template.defaults);
     let document = document(&body)?;
+    let model = &template.model;
     let mut fields = Params::read(template, &document)?;
-    let mut names = Names::default();
-    let tools = tools::read(&fields, &mut names)?;
-    let (json_tool, tools) = tools::with_schema(&mut fields, tools, &template.model)?;
-    let conversation = messages::read(&document, &mut names, tools.is_some())?;
-    fields.think(&template.model);
+    let format = Format::read(&fields, model)?;
+    let json_tool = matches!(format, Format::Tool(_));
+    let messages = messages::read(&document)?;
+    let declared = Declared::read(&fields, model)?;
+    let names = {
+        let called = messages::names(&messages);
+        let chosen = fields.tool_choice.iter().flat_map(ToolChoice::names);
+        let all: Vec<&str> = declared.names().chain(called).chain(chosen).collect();
+        let reserved: &[&str] = if json_tool { &[JSON_TOOL] } else { &[] };
+        Names::fit(&all, LONGEST, reserved)
+    };
+    let has_tools = json_tool || !declared.is_empty();
+    let tools = declared.say(&mut fields, model, &names)?;
+    let conversation = Conversation::of(messages, &names, has_tools, model)?;
+    let is_forced = tools.as_ref().is_some_and(|tools| tools.is_forced());
+    let may_think = !is_forced && !conversation.resumes_without_thoughts();
+    fields.think(model, may_think)?;
+    let tools = format.add(&mut fields, tools);
     let asked = Asked {
         stream: call.stream(),
         usage: call.stream() && fields.include_usage,
@@ -62,9 +87,9 @@ pub(crate) fn build(template: &Template, call: Call<'_>) -> Result<Built, Failur
         names,
     };
     let converse = Converse::new(fields, conversation, tools);
-    let body = match template.model.route {
+    let body = match model.route {
         Route::Converse => print(&converse),
-        Route::Invoke => print(&invoke::Anthropic::of(converse)?),
+        Route::Invoke => print(&invoke::Anthropic::of(converse)),
     };
     Ok(Built { body, asked })
 }
@@ -87,12 +112,13 @@ fn print(body: &impl Serialize) -> Bytes {
 
 /// Reads a member; its type is the client's fault.
 fn decode<T: DeserializeOwned>(param: &str, value: &[u8]) -> Result<T, Failure> {
-    serde_json::from_slice(value).map_err(|_| {
-        refusal(
-            param,
-            format!("{param} is not of the type that it should be"),
-        )
-    })
+    let fault = |_| invalid(param, "is not of the type that it should be");
+    serde_json::from_slice(value).map_err(fault)
+}
+
+/// The refusal of a part of the request, by its place.
+fn invalid(at: &str, what: &str) -> Failure {
+    refusal(at, format!("{at} {what}"))
 }
 
 /// JSON that is passed on as it is.

@@ -3,11 +3,17 @@
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json, value::RawValue};
 use ziggurat_core::Failure;
+use ziggurat_provider::{names::Names, params::ToolChoice};
 
-use super::{JSON_TOOL, Names, Text, fields::Params, refusal, wire::Block};
-use crate::model::{Model, Route};
+use super::{
+    Text,
+    fields::{Params, unsupported},
+    invalid,
+    wire::Block,
+};
+use crate::model::Model;
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ToolConfig<'a> {
     pub(super) tools: Vec<Entry<'a>>,
@@ -44,6 +50,9 @@ pub(super) enum Choice {
     Tool(String),
 }
 
+/// The functions of a request, and whether they are marked for the cache.
+pub(super) struct Declared<'a>(Vec<(Function<'a>, bool)>);
+
 /// A tool as OpenAI has it.
 #[derive(Deserialize)]
 struct Tool<'a> {
@@ -66,168 +75,158 @@ struct Function<'a> {
     cache_control: Option<Value>,
 }
 
-#[derive(Deserialize)]
-struct Format<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Text<'a>,
-    #[serde(borrow)]
-    json_schema: Option<JsonSchema<'a>>,
-}
-
-#[derive(Deserialize)]
-struct JsonSchema<'a> {
-    #[serde(borrow)]
-    name: Option<Text<'a>>,
-    #[serde(borrow)]
-    schema: Option<&'a RawValue>,
-    strict: Option<bool>,
-}
-
-/// Reads the tools and the choice among them; `None` if there are none.
-pub(super) fn read<'a>(
-    params: &Params<'a>,
-    names: &mut Names,
-) -> Result<Option<ToolConfig<'a>>, Failure> {
-    // Only with `drop_params`; no tools are as good as a choice of none.
-    if params
-        .tool_choice
-        .as_ref()
-        .is_some_and(|choice| choice == "none")
-    {
-        return Ok(None);
+impl<'a> Declared<'a> {
+    /// Reads the tools that the choice among them leaves.
+    ///
+    /// # Errors
+    ///
+    /// The tool that Bedrock does not take, or a choice of tools that are not there.
+    pub(super) fn read(params: &Params<'a>, model: &Model) -> Result<Self, Failure> {
+        let text = params.tools.unwrap_or("[]");
+        let list: Vec<&'a RawValue> =
+            serde_json::from_str(text).map_err(|_| invalid("tools", "is not a list of tools"))?;
+        let mut this = Self(Vec::with_capacity(list.len()));
+        for (at, tool) in list.into_iter().enumerate() {
+            this.0.push(function(tool, &format!("tools[{at}]"))?);
+        }
+        match &params.tool_choice {
+            Some(ToolChoice::None) if !this.is_empty() => {
+                if !params.drop {
+                    return Err(unsupported(&["tool_choice".into()], model));
+                }
+                // No tools are as good as a choice of none.
+                this.0.clear();
+            }
+            Some(choice @ ToolChoice::Allowed { .. }) => {
+                this.0.retain(|(function, _)| choice.allows(&function.name));
+                let are_there = |wanted| this.names().any(|name| name == wanted);
+                if this.is_empty() || !choice.names().all(are_there) {
+                    return Err(invalid(
+                        "tool_choice",
+                        "allows a tool that is not in `tools`",
+                    ));
+                }
+            }
+            _ => {}
+        }
+        Ok(this)
     }
-    let Some(text) = params.tools else {
-        return Ok(None);
-    };
-    let tools: Vec<Tool<'a>> =
-        serde_json::from_str(text).map_err(|_| refusal("tools", "tools is not a list of tools"))?;
-    let mut entries = Vec::with_capacity(tools.len());
-    for (at, tool) in tools.into_iter().enumerate() {
-        let kind = tool.kind.as_deref().unwrap_or("function");
-        let (Some(function), "function") = (tool.function, kind) else {
-            let message = format!("tools[{at}]: Bedrock takes functions only");
-            return Err(refusal("tools", message));
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(function, _)| &*function.name)
+    }
+
+    /// Says them in Bedrock's words; `None` if there are none.
+    pub(super) fn say(
+        self,
+        params: &mut Params<'_>,
+        model: &Model,
+        names: &Names,
+    ) -> Result<Option<ToolConfig<'a>>, Failure> {
+        if self.is_empty() {
+            return Ok(None);
+        }
+        let mut config = ToolConfig {
+            tools: Vec::with_capacity(self.0.len()),
+            tool_choice: params.tool_choice.take().and_then(|it| choice(it, names)),
         };
-        let is_cached = tool.cache_control.is_some() || function.cache_control.is_some();
-        let name = names.send(&function.name);
-        entries.push(Entry::ToolSpec(Spec {
-            input_schema: Schema {
-                json: function
-                    .parameters
-                    .filter(|schema| schema.get() != "null")
-                    .unwrap_or_else(no_parameters),
-            },
-            description: match function.description {
-                Some(description) if !description.trim().is_empty() => description,
-                _ => name.clone().into(),
-            },
-            name,
-            strict: function.strict.filter(|strict| *strict),
-        }));
-        if is_cached {
-            entries.push(Entry::CachePoint(Block::cache_point()));
+        for (function, is_cached) in self.0 {
+            config.tools.push(Entry::ToolSpec(function.say(names)));
+            if is_cached {
+                config.tools.push(Entry::CachePoint(Block::cache_point()));
+            }
         }
+        say_parallel(params, model, &config)?;
+        Ok(Some(config))
     }
-    if entries.is_empty() {
-        return Ok(None);
-    }
-    let tool_choice = match &params.tool_choice {
-        Some(choice) => Some(self::choice(choice, names)?),
-        None => None,
+}
+
+/// Reads a tool, which must be a function.
+fn function<'a>(tool: &'a RawValue, at: &str) -> Result<(Function<'a>, bool), Failure> {
+    let fault = || invalid(at, "is no function, and Bedrock takes nothing else");
+    let tool: Tool<'a> = serde_json::from_str(tool.get()).map_err(|_| fault())?;
+    let kind = tool.kind.as_deref().unwrap_or("function");
+    let (Some(mut function), "function") = (tool.function, kind) else {
+        return Err(fault());
     };
-    Ok(Some(ToolConfig {
-        tools: entries,
-        tool_choice,
-    }))
-}
-
-fn choice(choice: &Value, names: &mut Names) -> Result<Choice, Failure> {
-    let invalid = || refusal("tool_choice", "tool_choice is not one that Bedrock has");
-    match choice.as_str() {
-        Some("auto") => Ok(Choice::Auto),
-        Some("required" | "any") => Ok(Choice::Any),
-        Some(_) => Err(invalid()),
-        None => {
-            let name = choice["function"]["name"].as_str();
-            Ok(Choice::Tool(names.send(name.ok_or_else(invalid)?)))
-        }
+    function.parameters = function.parameters.filter(|it| it.get() != "null");
+    if function
+        .parameters
+        .is_some_and(|it| !it.get().starts_with('{'))
+    {
+        let at = format!("{at}.function.parameters");
+        return Err(invalid(&at, "are no object"));
     }
+    let is_cached = tool.cache_control.is_some() || function.cache_control.is_some();
+    Ok((function, is_cached))
 }
 
-/// Adds what `response_format` asks for: natively, or by a tool that is called with it. Says whether it is a tool.
-pub(super) fn with_schema<'a>(
-    params: &mut Params<'a>,
-    tools: Option<ToolConfig<'a>>,
+fn choice(choice: ToolChoice, names: &Names) -> Option<Choice> {
+    Some(match choice {
+        ToolChoice::Function(name) => Choice::Tool(names.sent(&name).to_owned()),
+        ToolChoice::Required | ToolChoice::Allowed { required: true, .. } => Choice::Any,
+        ToolChoice::Auto | ToolChoice::Allowed { .. } => Choice::Auto,
+        ToolChoice::None => return None,
+    })
+}
+
+/// Says whether several tools may be called at once, in Anthropic's words: Converse has none. Other models may do so
+/// anyway, and cannot be kept from it.
+fn say_parallel(
+    params: &mut Params<'_>,
     model: &Model,
-) -> Result<(bool, Option<ToolConfig<'a>>), Failure> {
-    let tools = with_parallel(params, tools);
-    let Some(format) = params.response_format else {
-        return Ok((false, tools));
+    config: &ToolConfig<'_>,
+) -> Result<(), Failure> {
+    const NAME: &str = "parallel_tool_calls";
+    let Some(parallel) = params.parallel_tool_calls else {
+        return Ok(());
     };
-    let invalid = || {
-        refusal(
-            "response_format",
-            "response_format is not one that Bedrock has",
-        )
-    };
-    let format: Format<'a> = serde_json::from_str(format).map_err(|_| invalid())?;
-    let schema = match (&*format.kind, format.json_schema) {
-        // Nothing can be asked for beyond what the messages say.
-        ("text" | "json_object", _) => return Ok((false, tools)),
-        ("json_schema", Some(schema)) => schema,
-        _ => return Err(invalid()),
-    };
-    let json = schema.schema.unwrap_or_else(no_parameters);
-    // Without `strict` a schema may have what is refused natively, such as free properties.
-    let is_native = model.takes_schemas() && schema.strict == Some(true);
-    if is_native && model.route == Route::Converse {
-        let name = schema.name.unwrap_or("response".into());
-        let format = json!({
-            "type": "json_schema",
-            "structure": { "jsonSchema": { "name": name, "schema": json.get() } },
-        });
-        params
-            .native
-            .insert("outputConfig".into(), json!({ "textFormat": format }));
-        return Ok((false, tools));
+    if !model.is_claude() && !params.allows(NAME) {
+        return match parallel || params.drop {
+            true => Ok(()),
+            false => Err(unsupported(&[NAME.into()], model)),
+        };
     }
-    let mut config = tools.unwrap_or(ToolConfig {
-        tools: Vec::new(),
-        tool_choice: None,
-    });
-    // A model that thinks must not be forced; one with tools of its own may call them first.
-    config.tool_choice = match (params.is_thinking(), config.tools.is_empty()) {
-        (true, _) => None,
-        (false, true) => Some(Choice::Tool(JSON_TOOL.to_owned())),
-        (false, false) => Some(Choice::Any),
-    };
-    config.tools.push(Entry::ToolSpec(Spec {
-        input_schema: Schema { json },
-        name: JSON_TOOL.to_owned(),
-        description: JSON_TOOL.into(),
-        strict: None,
-    }));
-    Ok((true, Some(config)))
-}
-
-/// Says in Anthropic's words whether several tools may be called at once.
-fn with_parallel<'a>(
-    params: &mut Params<'a>,
-    tools: Option<ToolConfig<'a>>,
-) -> Option<ToolConfig<'a>> {
-    if let (Some(config), Some(parallel)) = (&tools, params.parallel_tool_calls) {
-        let mut choice = json!({ "disable_parallel_tool_use": !parallel });
-        if config.tool_choice.is_none() {
-            choice["type"] = json!("auto");
-        }
-        params.additional.insert("tool_choice".into(), choice);
+    let mut choice = json!({ "disable_parallel_tool_use": !parallel });
+    if config.tool_choice.is_none() {
+        choice["type"] = json!("auto");
     }
-    tools
+    params.additional.insert("tool_choice".into(), choice);
+    Ok(())
 }
 
 /// The schema of a tool that takes nothing.
-fn no_parameters<'a>() -> &'a RawValue {
+pub(super) fn no_parameters<'a>() -> &'a RawValue {
     super::raw(r#"{"type":"object","properties":{}}"#)
+}
+
+impl<'a> Function<'a> {
+    fn say(self, names: &Names) -> Spec<'a> {
+        let name = names.sent(&self.name).to_owned();
+        let description = self.description;
+        Spec {
+            input_schema: Schema {
+                json: self.parameters.unwrap_or_else(no_parameters),
+            },
+            description: match description.filter(|text| !text.trim().is_empty()) {
+                Some(description) => description,
+                None => name.clone().into(),
+            },
+            name,
+            strict: self.strict.filter(|strict| *strict),
+        }
+    }
+}
+
+impl ToolConfig<'_> {
+    /// Whether the model must call a tool.
+    pub(super) fn is_forced(&self) -> bool {
+        matches!(self.tool_choice, Some(Choice::Any | Choice::Tool(_)))
+    }
 }
 
 impl Serialize for Choice {

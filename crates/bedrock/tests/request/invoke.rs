@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{builder, refusal, send, tool};
+use crate::{builder, param, refusal, send, tool};
 
 const MODEL: &str = "invoke/anthropic.claude-3-haiku-20240307-v1:0";
 
@@ -57,7 +57,8 @@ fn all_parts_have_a_place() {
 
 #[test]
 fn what_it_does_not_take_is_refused() {
-    let file = json!({"type": "file", "file": {"file_data": "data:text/csv;base64,AA"}});
+    let file = json!({"type": "file", "file": {"file_data": "data:text/csv;base64,AAAA"}});
     let body = json!({"messages": [{"role": "user", "content": [file]}]});
     assert!(refusal(builder(MODEL), &body).contains("PDF"));
+    assert_eq!(param(MODEL, &body), "messages[0].content[0]");
 }

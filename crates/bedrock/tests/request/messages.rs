@@ -125,7 +125,7 @@ fn what_cannot_be_said_is_refused_by_its_place() {
     let cases = [
         (image("https://example.com/a.png"), "content[0].image_url"),
         (image("data:image/png,raw"), "inline only"),
-        (image("data:image/tiff;base64,AA"), "of this type"),
+        (image("data:image/tiff;base64,AAAA"), "of this type"),
         (image("data"), "content[0].image_url"),
         (
             json!([{"type": "input_audio", "input_audio": {}}]),
@@ -152,9 +152,10 @@ fn what_cannot_be_said_is_refused_by_its_place() {
             "nothing but instructions",
         ),
         (json!([]), "nothing but instructions"),
+        (json!([{"role": "robot", "content": "x"}]), "role"),
         (
             json!([{"role": "function", "content": "x"}]),
-            "role function",
+            "tool_call_id",
         ),
         (json!([{"role": "tool", "content": "x"}]), "tool_call_id"),
         (json!("x"), "not a list"),

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::{SONNET_35, SONNET_45, ask, builder, refusal, send, tool, try_send};
+use crate::{
+    NOVA, SONNET_35, SONNET_45, ask, builder, param, refusal, send, send_text, tool, try_send,
+};
 
 fn schema(strict: bool) -> Value {
     let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}});
@@ -74,47 +76,6 @@ fn a_choice_of_no_tool_is_refused_or_leaves_the_tools_out() {
 }
 
 #[test]
-fn tools_are_renamed_where_they_must_be() {
-    let long = "x".repeat(70);
-    let tools = json!([tool("a.b"), tool("a b"), tool(&long), tool("fine")]);
-    let choice = json!({"type": "function", "function": {"name": "a b"}});
-    let sent = send(
-        SONNET_35,
-        &ask(&json!({"tools": tools, "tool_choice": choice})),
-    );
-    let names = sent["toolConfig"]["tools"].as_array().unwrap().iter();
-    let names: Vec<&str> = names
-        .map(|tool| tool["toolSpec"]["name"].as_str().unwrap())
-        .collect();
-    assert_eq!(names, ["a_b", "a_b_2", &long[..64], "fine"]);
-    assert_eq!(
-        sent["toolConfig"]["toolChoice"],
-        json!({"tool": {"name": "a_b_2"}})
-    );
-    let schema = json!({"json": {"type": "object", "properties": {}}});
-    assert_eq!(
-        sent["toolConfig"]["tools"][3]["toolSpec"]["inputSchema"],
-        schema
-    );
-    refusal(
-        builder(SONNET_35),
-        &ask(&json!({"tools": [{"type": "web_search"}]})),
-    );
-    refusal(
-        builder(SONNET_35),
-        &ask(&json!({"tools": [tool("f")], "tool_choice": "perhaps"})),
-    );
-}
-
-#[test]
-fn parallel_calls_are_said_in_anthropics_words() {
-    let members = json!({"tools": [tool("f")], "parallel_tool_calls": false});
-    let sent = send(SONNET_35, &ask(&members));
-    let choice = json!({"type": "auto", "disable_parallel_tool_use": true});
-    assert_eq!(sent["additionalModelRequestFields"]["tool_choice"], choice);
-}
-
-#[test]
 fn schemas_are_native_where_they_can_be() {
     let sent = send(SONNET_45, &ask(&json!({"response_format": schema(true)})));
     let format = &sent["outputConfig"]["textFormat"];
@@ -143,31 +104,53 @@ fn schemas_are_native_where_they_can_be() {
 }
 
 #[test]
-fn effort_becomes_thinking_where_models_think() {
-    let fields = |model: &str, effort: &str| {
-        send(model, &ask(&json!({ "reasoning_effort": effort })))["additionalModelRequestFields"]
-            .clone()
-    };
-    let thinking = json!({"type": "enabled", "budget_tokens": 4096});
-    assert_eq!(fields(SONNET_45, "high")["thinking"], thinking);
-    assert_eq!(fields(SONNET_45, "none"), Value::Null);
-    let adaptive = fields("global.anthropic.claude-opus-4-6-v1:0", "medium");
-    assert_eq!(adaptive["thinking"], json!({"type": "adaptive"}));
-    assert_eq!(adaptive["output_config"], json!({"effort": "medium"}));
-    assert_eq!(
-        fields("openai.gpt-oss-120b-1:0", "low"),
-        json!({"reasoning_effort": "low"})
-    );
-    let body = ask(&json!({"reasoning_effort": "low"}));
-    assert!(refusal(builder(SONNET_35), &body).contains("reasoning_effort"));
-    // There must be room for more than the thoughts.
-    let sent = send(
-        SONNET_45,
-        &ask(&json!({"thinking": {"type": "enabled", "budget_tokens": 2000}})),
-    );
-    assert_eq!(sent["inferenceConfig"]["maxTokens"], 6096);
-    assert_eq!(
-        sent["additionalModelResponseFieldPaths"],
-        json!(["/usage/output_tokens_details"])
-    );
+fn what_asks_for_nothing_is_left_out() {
+    let nothing = json!({
+        "n": 1, "presence_penalty": 0, "frequency_penalty": 0.0, "logit_bias": {}, "logprobs": false,
+        "top_logprobs": 0, "store": false, "modalities": ["text"], "service_tier": "default", "seed": null,
+        "function_call": "none", "functions": [], "stop": [], "tool_choice": "none", "parallel_tool_calls": true,
+        "tools": [], "response_format": {"type": "text"}, "prediction": null, "user": "u",
+    });
+    assert_eq!(send(NOVA, &ask(&nothing)), send(NOVA, &ask(&json!({}))));
+    let something = [
+        ("web_search_options", json!({})),
+        ("service_tier", json!("flex")),
+    ];
+    for (name, value) in something {
+        assert_eq!(param(NOVA, &ask(&json!({name: value}))), name);
+    }
+}
+
+#[test]
+fn the_newer_name_of_the_limit_wins() {
+    for text in [
+        r#"{"max_tokens": 1, "max_completion_tokens": 2}"#,
+        r#"{"max_completion_tokens": 2, "max_tokens": 1}"#,
+    ] {
+        let limit = |member: &str| format!("{member},{}", &text[1..]);
+        let body = limit(r#"{"messages": [{"role": "user", "content": "x"}]"#);
+        let sent = send_text(NOVA, &body).unwrap();
+        assert_eq!(sent["inferenceConfig"]["maxTokens"], 2);
+    }
+}
+
+#[test]
+fn types_of_json_are_minded() {
+    let cases = [
+        ("temperature", json!("hot")),
+        ("top_p", json!([])),
+        ("max_tokens", json!("many")),
+        ("stop", json!(7)),
+        ("tools", json!({})),
+        ("tool_choice", json!(7)),
+        ("parallel_tool_calls", json!("no")),
+        ("response_format", json!("text")),
+        ("stream_options", json!("yes")),
+        ("reasoning_effort", json!(7)),
+    ];
+    for (name, value) in cases {
+        let mut asked = ask(&json!({"tools": [tool("f")]}));
+        asked[name] = value;
+        assert_eq!(param(SONNET_45, &asked), name);
+    }
 }
