@@ -19,7 +19,6 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct Said<'a> {
     text: String,
-    has_text: bool,
     reasoning: String,
     thinking: Vec<Value>,
     calls: Vec<Called<'a>>,
@@ -250,7 +249,6 @@ impl<'a> Said<'a> {
 
     fn push_text(&mut self, text: &str) {
         self.text.push_str(text);
-        self.has_text = true;
     }
 
     fn push_thought(&mut self, text: &str, signature: Option<&str>) {
@@ -279,8 +277,9 @@ impl<'a> Said<'a> {
                 },
             })
             .collect();
-        let text = self.has_text.then_some(&*self.text);
         let calls_tools = !tool_calls.is_empty();
+        let text = (!calls_tools || !self.text.is_empty()).then_some(&*self.text);
+        let thought = !self.thinking.is_empty();
         let message = Reply {
             role: "assistant",
             content: json.map(|json| json.input).or(text),
@@ -299,7 +298,10 @@ impl<'a> Said<'a> {
             created: now(),
             model: name(model),
             choices: [choice],
-            usage: self.tokens.as_ref().map(|tokens| tokens.usage(meter)),
+            usage: self
+                .tokens
+                .as_ref()
+                .map(|tokens| tokens.usage(thought, meter)),
         };
         let printed = serde_json::to_vec(&completion);
         printed.expect("texts and numbers print").into()

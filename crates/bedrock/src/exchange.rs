@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Extensions, header::CONTENT_TYPE, response::Parts};
+use http::{Extensions, StatusCode, header::CONTENT_TYPE, response::Parts};
 use serde_json::Value;
 use ziggurat_core::{ContentFiltered, Failure, FailureKind, Meter, json::Printed};
 use ziggurat_provider::{Answer, Exchange, Streamed, redact};
@@ -89,13 +89,13 @@ impl Exchange for Chat {
                 "the upstream answered with a stream that was not asked for",
             )),
             // Any other stream is not Bedrock's.
-            (false, true) => match Answer::of(head, true)? {
+            (false, true) => match Answer::of(head, true).map_err(no_answer)? {
                 Answer::Plain => Ok(Answer::Plain),
                 Answer::Stream | Answer::Undeclared => Err(invalid(
                     "the upstream answered with neither its stream nor JSON",
                 )),
             },
-            (false, false) => Answer::of(head, false),
+            (false, false) => Answer::of(head, false).map_err(no_answer),
         }
     }
 
@@ -126,7 +126,7 @@ impl Exchange for Chat {
                     .print(&self.asked, &self.model, self.meter.as_ref())
                     .into())
             }
-            None => Err(no_answer(&body, &self.template.secrets)),
+            None => Err(in_place_of_answer(&body, &self.template.secrets)),
         }
     }
 
@@ -140,13 +140,19 @@ impl Exchange for Chat {
         self.events().chunk(&data)
     }
 
+    fn is_complete(&self) -> bool {
+        self.events
+            .as_ref()
+            .is_some_and(|events| events.is_complete())
+    }
+
     fn end(&mut self, broken: Option<Failure>) -> Streamed {
         self.events().end(broken)
     }
 }
 
 /// The failure of a success that is none: an error, or nothing that can be read.
-fn no_answer(body: &[u8], secrets: &[Box<str>]) -> Failure {
+fn in_place_of_answer(body: &[u8], secrets: &[Box<str>]) -> Failure {
     let json: Result<Value, _> = serde_json::from_slice(body);
     let Ok(json) = json else {
         return invalid("the upstream's answer is not JSON");
@@ -154,14 +160,20 @@ fn no_answer(body: &[u8], secrets: &[Box<str>]) -> Failure {
     let exception = json
         .get("__type")
         .or_else(|| json.pointer("/Output/__type"));
-    let is_error =
-        json.get("type").is_some_and(|kind| kind == "error") || json.get("message").is_some();
+    let has = |name| json.get(name).is_some_and(|value| !value.is_null());
     match exception.and_then(Value::as_str) {
-        None if !is_error => invalid("the upstream's answer has no message of the model"),
+        None if !has("message") && !has("error") => {
+            invalid("the upstream's answer has no message of the model")
+        }
         exception => failure::in_band(exception, body, secrets),
     }
 }
 
+/// The failure of an answer that is none, with the status that clients of other providers know it under.
 pub(crate) fn invalid(message: &str) -> Failure {
-    Failure::new(FailureKind::InvalidResponse).with_message(message)
+    no_answer(Failure::new(FailureKind::InvalidResponse).with_message(message))
+}
+
+fn no_answer(failure: Failure) -> Failure {
+    failure.with_status(StatusCode::INTERNAL_SERVER_ERROR)
 }

@@ -12,7 +12,7 @@ const LONGEST: usize = 2_000;
 /// From here on messages about signatures quote the request, tokens included.
 const QUOTES_REQUEST: &str = "The Canonical String for this request";
 
-/// Words of Bedrock and of its models about prompts that do not fit, in small letters.
+/// How messages of Bedrock and of its models about prompts that do not fit begin, in small letters.
 const CONTEXT: &[&str] = &[
     "too many tokens",
     "too many input tokens",
@@ -22,7 +22,14 @@ const CONTEXT: &[&str] = &[
     "prompt: length: 1..",
 ];
 
-const POLICY: &[&str] = &["content filtering policy", "blocked by our content filters"];
+/// The same, about harmful prompts and answers.
+const POLICY: &[&str] = &[
+    "output blocked by content filtering policy",
+    "input blocked by content filtering policy",
+    "content blocked by content filtering policy",
+    "this request has been blocked by our content filters",
+    "the generated text has been blocked by our content filters",
+];
 
 /// Makes the failure of an error answer, and cuts secrets out of its body.
 pub(crate) fn refused(head: &Parts, body: &mut Bytes, secrets: &[Box<str>]) -> Failure {
@@ -53,7 +60,8 @@ pub(crate) fn in_band(exception: Option<&str>, body: &[u8], secrets: &[Box<str>]
         None => compact(&String::from_utf8_lossy(body)),
     };
     let message = shorten(clean(&text, secrets));
-    let exception = exception.map(name_of);
+    let native = || json.as_ref()?.pointer("/error/type")?.as_str();
+    let exception = exception.or_else(native).map(name_of);
     let status = exception.as_deref().and_then(status_of);
     let kind = judge(exception.as_deref(), status, &message);
     let failure = Failure::new(kind);
@@ -80,31 +88,36 @@ fn upstream(message: String, exception: Option<String>) -> UpstreamError {
     }
 }
 
-/// The name says most. Texts are read only where a request was refused: they may quote it.
+/// The name says most. Texts are read only where a request was refused, or nothing else tells: they may quote it.
 fn judge(exception: Option<&str>, status: Option<StatusCode>, message: &str) -> FailureKind {
     let by_name = exception.and_then(by_name);
-    let by_status = status
-        .and_then(FailureKind::from_status)
-        .unwrap_or(FailureKind::Server);
-    let kind = by_name.unwrap_or(by_status);
-    let common = || phrases::refused(message);
-    let message = message.to_lowercase();
-    let says = |phrases: &[&str]| phrases.iter().any(|phrase| message.contains(phrase));
+    let Some(kind) = by_name.or_else(|| FailureKind::from_status(status?)) else {
+        return refined(message).unwrap_or(FailureKind::Server);
+    };
     match kind {
-        FailureKind::BadRequest | FailureKind::PayloadTooLarge if says(CONTEXT) => {
+        // A model that failed is no fault of the request, though its status says so.
+        FailureKind::BadRequest if status == Some(StatusCode::FAILED_DEPENDENCY) => {
+            FailureKind::Server
+        }
+        FailureKind::BadRequest => refined(message).unwrap_or(kind),
+        FailureKind::PayloadTooLarge if phrases::begins(message, CONTEXT) => {
             FailureKind::ContextWindow
         }
-        FailureKind::BadRequest if says(POLICY) => FailureKind::ContentPolicy,
-        FailureKind::BadRequest if status != Some(StatusCode::FAILED_DEPENDENCY) => {
-            common().unwrap_or(kind)
-        }
-        FailureKind::PermissionDenied if message.contains("security token") => {
+        FailureKind::PermissionDenied if message.to_lowercase().contains("security token") => {
             FailureKind::Authentication
         }
-        // A model that failed is no fault of the request, though its status says so.
-        FailureKind::BadRequest => FailureKind::Server,
         kind => kind,
     }
+}
+
+fn refined(message: &str) -> Option<FailureKind> {
+    if phrases::begins(message, CONTEXT) {
+        return Some(FailureKind::ContextWindow);
+    }
+    if phrases::begins(message, POLICY) {
+        return Some(FailureKind::ContentPolicy);
+    }
+    phrases::refused(message)
 }
 
 fn by_name(exception: &str) -> Option<FailureKind> {
@@ -133,6 +146,15 @@ fn by_name(exception: &str) -> Option<FailureKind> {
         | "internalfailure"
         | "serviceunavailableexception"
         | "serviceunavailable" => FailureKind::Server,
+        // Anthropic's own, which InvokeModel hands on.
+        "invalid_request_error" => FailureKind::BadRequest,
+        "authentication_error" => FailureKind::Authentication,
+        "permission_error" => FailureKind::PermissionDenied,
+        "not_found_error" => FailureKind::NotFound,
+        "request_too_large" => FailureKind::PayloadTooLarge,
+        "rate_limit_error" => FailureKind::RateLimited,
+        "timeout_error" => FailureKind::Timeout,
+        "api_error" | "overloaded_error" => FailureKind::Server,
         _ => return None,
     })
 }

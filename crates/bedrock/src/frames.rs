@@ -3,7 +3,9 @@
 use aws_smithy_eventstream::frame::read_message_from;
 use aws_smithy_types::event_stream::Message;
 use bytes::{Buf, Bytes, BytesMut};
-use ziggurat_core::{Failure, FailureKind};
+use ziggurat_core::Failure;
+
+use crate::exchange::invalid;
 
 /// Largest frame that is taken. AWS allows payloads of 16 MiB.
 const LARGEST: usize = 17 * 1024 * 1024;
@@ -78,10 +80,6 @@ fn prelude(buffer: &[u8]) -> Result<usize, Failure> {
             "a frame of the upstream's stream is too large or too short",
         )),
     }
-}
-
-fn invalid(message: &str) -> Failure {
-    Failure::new(FailureKind::InvalidResponse).with_message(message)
 }
 
 impl Frame {

@@ -1,23 +1,29 @@
 //! A stream of frames, as OpenAI's events.
 
+mod chunk;
 mod event;
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use serde::Serialize;
-use serde_json::{Value, value::RawValue};
 use ziggurat_core::{Failure, FailureKind, Meter};
 use ziggurat_provider::{Streamed, sse::DONE_EVENT};
 
-use self::event::{Event, Reader};
+use self::{
+    chunk::{Call, Choice, Chunk, Delta, Function},
+    event::{Event, Reader, Thought},
+};
 use crate::{
     answer::{finish_reason, generated_id, name, now, redacted, thought},
     dialect::Template,
+    exchange::invalid,
     frames::Frames,
     request::{Asked, JSON_TOOL},
     usage::{Tokens, Usage},
 };
+
+/// Most blocks that may be open at once; models open one after the other.
+const MOST_OPEN: usize = 128;
 
 /// The events of a stream.
 pub(crate) struct Events {
@@ -31,67 +37,33 @@ pub(crate) struct Events {
     created: u64,
     /// Whether the first chunk is out, which alone names the role.
     has_begun: bool,
-    /// The tools whose blocks are open, by their block.
-    open: HashMap<u64, Open>,
+    /// The blocks of tools that are open.
+    open: Vec<Open>,
     calls: usize,
+    /// How many thoughts were shown, and the block of the last.
+    thoughts: usize,
+    last_thought: Option<u64>,
+    /// Whether the tool was called that stands in for a schema: there is but one answer.
+    has_json: bool,
     /// Set once the model has stopped.
     finished: bool,
 }
 
 /// A call of a tool that is being written.
 struct Open {
-    /// Its number among the calls; `None` if it stands in for a schema.
-    index: Option<usize>,
+    block: u64,
+    kind: Kind,
     is_empty: bool,
 }
 
-#[derive(Serialize)]
-struct Chunk<'a> {
-    id: &'a str,
-    object: &'static str,
-    created: u64,
-    model: &'a RawValue,
-    choices: &'a [Choice<'a>],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Usage>,
-}
-
-#[derive(Serialize)]
-struct Choice<'a> {
-    index: u32,
-    delta: Delta<'a>,
-    finish_reason: Option<&'static str>,
-}
-
-#[derive(Default, Serialize)]
-struct Delta<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    role: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reasoning_content: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    thinking_blocks: Option<[Value; 1]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tool_calls: Option<[Call<'a>; 1]>,
-}
-
-#[derive(Serialize)]
-struct Call<'a> {
-    index: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    kind: Option<&'static str>,
-    function: Function<'a>,
-}
-
-#[derive(Serialize)]
-struct Function<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    arguments: &'a str,
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Of the client's tool, by its number among the calls.
+    Call(usize),
+    /// Of the tool that stands in for a schema.
+    Json,
+    /// Of that once more.
+    Surplus,
 }
 
 impl Events {
@@ -111,8 +83,11 @@ impl Events {
             id: generated_id(),
             created: now(),
             has_begun: false,
-            open: HashMap::new(),
+            open: Vec::new(),
             calls: 0,
+            thoughts: 0,
+            last_thought: None,
+            has_json: false,
             finished: false,
         }
     }
@@ -123,6 +98,11 @@ impl Events {
         let end = self.read(&mut out);
         let data = out.freeze();
         Streamed { data, end }
+    }
+
+    /// Whether the model has stopped. The count of tokens may still come.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.finished
     }
 
     pub(crate) fn end(&mut self, broken: Option<Failure>) -> Streamed {
@@ -158,6 +138,10 @@ impl Events {
                     if self.event(&event, out) {
                         return Some(Ok(()));
                     }
+                    if self.open.len() > MOST_OPEN {
+                        let failure = invalid("the upstream's stream has too many open blocks");
+                        return Some(Err(failure));
+                    }
                 }
                 Ok(None) => {}
                 Err(failure) => return Some(Err(failure)),
@@ -179,34 +163,7 @@ impl Events {
                     ..Delta::default()
                 },
             ),
-            Event::Thought(text) => {
-                let blocks = Some([thought(text, None)]);
-                let delta = Delta {
-                    reasoning_content: Some(text),
-                    thinking_blocks: blocks,
-                    ..Delta::default()
-                };
-                self.delta(out, delta);
-            }
-            Event::Signature(signature) => {
-                let blocks = Some([thought("", Some(signature))]);
-                let delta = Delta {
-                    reasoning_content: Some(""),
-                    thinking_blocks: blocks,
-                    ..Delta::default()
-                };
-                self.delta(out, delta);
-            }
-            Event::Redacted(data) => {
-                let blocks = Some([redacted(data)]);
-                self.delta(
-                    out,
-                    Delta {
-                        thinking_blocks: blocks,
-                        ..Delta::default()
-                    },
-                );
-            }
+            Event::Thought { block, thought } => self.thought(out, *block, thought),
             Event::Call { block, id, name } => self.call(out, *block, id, name),
             Event::Input { block, json } => self.input(out, *block, json),
             Event::BlockEnd(block) => self.block_end(out, *block),
@@ -226,17 +183,38 @@ impl Events {
         false
     }
 
+    /// All pieces of one thought bear its number: clients of OpenAI's add them up by it.
+    fn thought(&mut self, out: &mut BytesMut, block: u64, piece: &Thought) {
+        if self.last_thought != Some(block) {
+            self.last_thought = Some(block);
+            self.thoughts += 1;
+        }
+        let (text, mut value) = match piece {
+            Thought::Text(text) => (Some(&**text), thought(text, None)),
+            Thought::Signature(signature) => (Some(""), thought("", Some(signature))),
+            Thought::Redacted(data) => (None, redacted(data)),
+        };
+        value["index"] = (self.thoughts - 1).into();
+        let delta = Delta {
+            reasoning_content: text,
+            thinking_blocks: Some([value]),
+            ..Delta::default()
+        };
+        self.delta(out, delta);
+    }
+
     fn call(&mut self, out: &mut BytesMut, block: u64, id: &str, name: &str) {
-        let is_json = self.asked.json_tool && name == JSON_TOOL;
-        let index = (!is_json).then_some(self.calls);
-        self.open.insert(
+        let kind = match self.asked.json_tool && name == JSON_TOOL {
+            true if std::mem::replace(&mut self.has_json, true) => Kind::Surplus,
+            true => Kind::Json,
+            false => Kind::Call(self.calls),
+        };
+        self.open.push(Open {
             block,
-            Open {
-                index,
-                is_empty: true,
-            },
-        );
-        let Some(index) = index else { return };
+            kind,
+            is_empty: true,
+        });
+        let Kind::Call(index) = kind else { return };
         self.calls += 1;
         let asked = self.asked.clone();
         let name = Some(asked.names.own(name));
@@ -260,42 +238,38 @@ impl Events {
     }
 
     fn input(&mut self, out: &mut BytesMut, block: u64, json: &str) {
-        let Some(open) = self.open.get_mut(&block) else {
+        let mut open = self.open.iter_mut().rev();
+        let Some(open) = open.find(|open| open.block == block) else {
             return;
         };
         open.is_empty &= json.is_empty();
-        match open.index {
-            Some(index) => self.arguments(out, index, json),
-            None => self.delta(
+        let kind = open.kind;
+        self.piece(out, kind, json);
+    }
+
+    /// A tool without input is called with an empty object.
+    fn block_end(&mut self, out: &mut BytesMut, block: u64) {
+        let Some(at) = self.open.iter().rposition(|open| open.block == block) else {
+            return;
+        };
+        let open = self.open.swap_remove(at);
+        if open.is_empty {
+            self.piece(out, open.kind, "{}");
+        }
+    }
+
+    /// Passes a piece of a call's input on.
+    fn piece(&mut self, out: &mut BytesMut, kind: Kind, json: &str) {
+        match kind {
+            Kind::Call(index) => self.arguments(out, index, json),
+            Kind::Json => self.delta(
                 out,
                 Delta {
                     content: Some(json),
                     ..Delta::default()
                 },
             ),
-        }
-    }
-
-    /// A tool without input is called with an empty object.
-    fn block_end(&mut self, out: &mut BytesMut, block: u64) {
-        match self.open.remove(&block) {
-            Some(Open {
-                index: Some(index),
-                is_empty: true,
-            }) => self.arguments(out, index, "{}"),
-            Some(Open {
-                index: None,
-                is_empty: true,
-            }) => {
-                self.delta(
-                    out,
-                    Delta {
-                        content: Some("{}"),
-                        ..Delta::default()
-                    },
-                );
-            }
-            _ => {}
+            Kind::Surplus => {}
         }
     }
 
@@ -320,7 +294,7 @@ impl Events {
     }
 
     fn used(&self, out: &mut BytesMut, tokens: &Tokens) {
-        let usage = tokens.usage(self.meter.as_ref());
+        let usage = tokens.usage(self.thoughts > 0, self.meter.as_ref());
         if self.asked.usage {
             self.print(out, &[], Some(usage));
         }

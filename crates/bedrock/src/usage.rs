@@ -3,21 +3,21 @@
 use serde::{Deserialize, Serialize};
 use ziggurat_core::Meter;
 
-/// As Converse tells them. The tokens of the cache are not among those of the input.
+/// As Converse tells them, or Anthropic. The tokens of the cache are not among those of the input.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Tokens {
     #[serde(alias = "input_tokens")]
-    pub(crate) input_tokens: u64,
+    input_tokens: Option<u64>,
     #[serde(alias = "output_tokens")]
-    pub(crate) output_tokens: u64,
+    output_tokens: Option<u64>,
     #[serde(alias = "cache_read_input_tokens")]
-    pub(crate) cache_read_input_tokens: u64,
+    cache_read_input_tokens: Option<u64>,
     #[serde(alias = "cache_creation_input_tokens")]
-    pub(crate) cache_write_input_tokens: u64,
+    cache_write_input_tokens: Option<u64>,
     /// Anthropic's.
     #[serde(alias = "service_tier")]
-    pub(crate) service_tier: Option<String>,
+    service_tier: Option<String>,
     #[serde(skip)]
     pub(crate) reasoning: Option<u64>,
 }
@@ -39,6 +39,7 @@ pub(crate) struct Usage {
 #[derive(Debug, Serialize)]
 struct CompletionDetails {
     reasoning_tokens: u64,
+    text_tokens: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -50,29 +51,49 @@ struct PromptDetails {
 }
 
 impl Tokens {
-    /// Returns what OpenAI calls the usage, and tells the meter.
-    pub(crate) fn usage(&self, meter: Option<&Meter>) -> Usage {
-        let prompt = self
-            .input_tokens
-            .saturating_add(self.cache_read_input_tokens)
-            .saturating_add(self.cache_write_input_tokens);
+    /// Takes over what a later word says; counts are totals, not additions.
+    pub(crate) fn update(&mut self, later: &Self) {
+        let update = |mine: &mut Option<u64>, later: Option<u64>| *mine = later.or(*mine);
+        update(&mut self.input_tokens, later.input_tokens);
+        update(&mut self.output_tokens, later.output_tokens);
+        update(
+            &mut self.cache_read_input_tokens,
+            later.cache_read_input_tokens,
+        );
+        update(
+            &mut self.cache_write_input_tokens,
+            later.cache_write_input_tokens,
+        );
+    }
+
+    /// Returns what OpenAI calls the usage, and tells the meter; `thought` says whether there are thoughts in the answer.
+    pub(crate) fn usage(&self, thought: bool, meter: Option<&Meter>) -> Usage {
+        let input = self.input_tokens.unwrap_or_default();
+        let output = self.output_tokens.unwrap_or_default();
+        let read = self.cache_read_input_tokens.unwrap_or_default();
+        let written = self.cache_write_input_tokens.unwrap_or_default();
+        let prompt = input.saturating_add(read).saturating_add(written);
         if let Some(meter) = meter {
-            meter.record(Some(prompt), Some(self.output_tokens));
+            meter.record(Some(prompt), Some(output));
         }
-        let details = |reasoning_tokens| CompletionDetails { reasoning_tokens };
+        // Without thoughts all went into the rest, else as much as is told.
+        let reasoning = self.reasoning.or((!thought).then_some(0));
         Usage {
             prompt_tokens: prompt,
-            completion_tokens: self.output_tokens,
-            total_tokens: prompt.saturating_add(self.output_tokens),
-            completion_tokens_details: self.reasoning.map(details),
+            completion_tokens: output,
+            total_tokens: prompt.saturating_add(output),
+            completion_tokens_details: reasoning.map(|reasoning_tokens| CompletionDetails {
+                reasoning_tokens,
+                text_tokens: output.saturating_sub(reasoning_tokens),
+            }),
             prompt_tokens_details: PromptDetails {
-                cached_tokens: self.cache_read_input_tokens,
-                cache_creation_tokens: self.cache_write_input_tokens,
-                cache_write_tokens: self.cache_write_input_tokens,
-                text_tokens: self.input_tokens,
+                cached_tokens: read,
+                cache_creation_tokens: written,
+                cache_write_tokens: written,
+                text_tokens: input,
             },
-            cache_creation_input_tokens: self.cache_write_input_tokens,
-            cache_read_input_tokens: self.cache_read_input_tokens,
+            cache_creation_input_tokens: written,
+            cache_read_input_tokens: read,
             service_tier: self.service_tier.clone(),
         }
     }

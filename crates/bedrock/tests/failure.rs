@@ -66,6 +66,21 @@ fn names_come_before_texts_and_statuses() {
             400,
         ),
         (413, "", "Too many input tokens", ContextWindow, 400),
+        (
+            400,
+            "ValidationException",
+            "The model returned the following errors: Input is too long for requested model.",
+            ContextWindow,
+            400,
+        ),
+        // The request may say anything.
+        (
+            400,
+            "ValidationException",
+            "Value 'the prompt is too long' at 'messages.1' is invalid",
+            BadRequest,
+            400,
+        ),
         // Differs from the phrase about prompts by a capital letter only.
         (
             429,
@@ -195,15 +210,52 @@ fn an_error_in_place_of_an_answer_is_one() {
         r#"{"Output":{"__type":"com.amazon.coral.service#UnknownOperationException"},"Version":"1.0"}"#,
     );
     assert_eq!(unknown.kind(), FailureKind::Server);
+    assert_eq!(plain(r#"{"message":"oops"}"#).kind(), FailureKind::Server);
+    // No status says otherwise.
+    for body in [
+        r#"{"message":"Input is too long"}"#,
+        r#"{"error":{"message":"Input is too long"}}"#,
+    ] {
+        assert_eq!(plain(body).kind(), FailureKind::ContextWindow);
+    }
+    let native = plain(r#"{"type":"error","error":{"type":"rate_limit_error","message":"no"}}"#);
     assert_eq!(
-        plain(r#"{"message":"Input is too long"}"#).kind(),
-        FailureKind::Server
+        (native.kind(), native.status().as_u16()),
+        (FailureKind::RateLimited, 429)
     );
     let throttled = plain(r#"{"__type":"ThrottlingException","message":"no"}"#);
     assert_eq!(throttled.kind(), FailureKind::RateLimited);
     for body in ["", "{", "[]", "{}", r#"{"output":{}}"#, "<html>"] {
-        assert_eq!(plain(body).kind(), FailureKind::InvalidResponse, "{body}");
+        let failure = plain(body);
+        assert_eq!(failure.kind(), FailureKind::InvalidResponse, "{body}");
+        assert_eq!(failure.status(), 500, "{body}");
     }
+}
+
+/// Plain answers, beyond what is recorded.
+#[test]
+fn answers_tell_what_is_known_of_their_tokens() {
+    let plain = |content: serde_json::Value, usage: serde_json::Value| {
+        let answer = serde_json::json!({
+            "output": {"message": {"content": content}}, "stopReason": "end_turn", "usage": usage,
+        });
+        let printed = exchange().plain(answer.to_string().into()).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&printed.into_bytes()).unwrap()
+    };
+    let usage =
+        serde_json::json!({"inputTokens": 1, "outputTokens": 3, "cacheReadInputTokens": null});
+    let text = plain(serde_json::json!([{"text": "a"}]), usage.clone());
+    let details = serde_json::json!({"reasoning_tokens": 0, "text_tokens": 3});
+    assert_eq!(text["usage"]["completion_tokens_details"], details);
+    let thought =
+        serde_json::json!([{"reasoningContent": {"reasoningText": {"text": "hm"}}}, {"text": "a"}]);
+    assert_eq!(
+        plain(thought, usage.clone())["usage"].get("completion_tokens_details"),
+        None
+    );
+    // Nothing said is an empty text, as elsewhere.
+    let nothing = plain(serde_json::json!([]), usage);
+    assert_eq!(nothing["choices"][0]["message"]["content"], "");
 }
 
 proptest! {

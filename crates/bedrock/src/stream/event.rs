@@ -14,9 +14,10 @@ use crate::{
 #[derive(Debug)]
 pub(crate) enum Event {
     Text(String),
-    Thought(String),
-    Signature(String),
-    Redacted(String),
+    Thought {
+        block: u64,
+        thought: Thought,
+    },
     Call {
         block: u64,
         id: String,
@@ -29,6 +30,14 @@ pub(crate) enum Event {
     BlockEnd(u64),
     Stop(String),
     Used(Tokens),
+}
+
+/// A piece of what the model thought.
+#[derive(Debug)]
+pub(crate) enum Thought {
+    Text(String),
+    Signature(String),
+    Redacted(String),
 }
 
 /// Reads frames.
@@ -121,7 +130,7 @@ struct Native {
     message: Option<NativeMessage>,
     content_block: Option<NativeBlock>,
     delta: Option<NativeDelta>,
-    usage: Option<NativeUsage>,
+    usage: Option<Tokens>,
 }
 
 #[derive(Deserialize)]
@@ -146,11 +155,6 @@ struct NativeDelta {
     thinking: Option<String>,
     signature: Option<String>,
     stop_reason: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct NativeUsage {
-    output_tokens: Option<u64>,
 }
 
 impl Reader {
@@ -208,7 +212,7 @@ impl Reader {
                         block,
                         json: tool.input,
                     }),
-                    (None, None, Some(reasoning)) => reasoning.event(),
+                    (None, None, Some(reasoning)) => reasoning.event(block),
                     (None, None, None) => None,
                 }
             }
@@ -251,8 +255,8 @@ impl Reader {
             "content_block_delta" => event.delta.and_then(|delta| delta.event(block)),
             "content_block_stop" => Some(Event::BlockEnd(block)),
             "message_delta" => {
-                if let Some(output) = event.usage.and_then(|usage| usage.output_tokens) {
-                    self.tokens.output_tokens = output;
+                if let Some(usage) = &event.usage {
+                    self.tokens.update(usage);
                 }
                 event
                     .delta
@@ -267,10 +271,11 @@ impl Reader {
 }
 
 impl Reasoning {
-    fn event(self) -> Option<Event> {
-        let thought = self.text.map(Event::Thought);
-        let thought = thought.or_else(|| self.signature.map(Event::Signature));
-        thought.or_else(|| self.redacted_content.map(Event::Redacted))
+    fn event(self, block: u64) -> Option<Event> {
+        let thought = self.text.map(Thought::Text);
+        let thought = thought.or_else(|| self.signature.map(Thought::Signature));
+        let thought = thought.or_else(|| self.redacted_content.map(Thought::Redacted));
+        thought.map(|thought| Event::Thought { block, thought })
     }
 }
 
@@ -282,7 +287,10 @@ impl NativeBlock {
                 id: self.id?,
                 name: self.name?,
             }),
-            "redacted_thinking" => self.data.map(Event::Redacted),
+            "redacted_thinking" => {
+                let thought = Thought::Redacted(self.data?);
+                Some(Event::Thought { block, thought })
+            }
             _ => self.text.filter(|text| !text.is_empty()).map(Event::Text),
         }
     }
@@ -290,9 +298,10 @@ impl NativeBlock {
 
 impl NativeDelta {
     fn event(self, block: u64) -> Option<Event> {
+        let thought = self.thinking.map(Thought::Text);
+        let thought = thought.or_else(|| self.signature.map(Thought::Signature));
         let text = self.text.map(Event::Text);
-        let text = text.or_else(|| self.thinking.map(Event::Thought));
-        let text = text.or_else(|| self.signature.map(Event::Signature));
+        let text = text.or_else(|| thought.map(|thought| Event::Thought { block, thought }));
         text.or_else(|| self.partial_json.map(|json| Event::Input { block, json }))
     }
 }

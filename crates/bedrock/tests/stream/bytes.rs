@@ -74,6 +74,7 @@ fn frames_of_absurd_lengths_are_not_waited_for() {
             FailureKind::InvalidResponse,
             "{total}"
         );
+        assert_eq!(read.failure().status(), 500);
     }
     // A wrong prelude is known before the rest of its frame has come.
     let mut wrong = text("a");

@@ -60,6 +60,8 @@ fn the_meter_is_told_and_the_client_if_it_asks() {
     assert_eq!(usage["choices"], json!([]));
     assert_eq!(usage["usage"]["prompt_tokens"], 27);
     assert_eq!(usage["usage"]["prompt_tokens_details"]["cached_tokens"], 20);
+    let details = json!({"reasoning_tokens": 0, "text_tokens": 3});
+    assert_eq!(usage["usage"]["completion_tokens_details"], details);
     let silent = Meter::new();
     let plain = crate::read(
         exchange(model, &json!({}), Some(silent.clone())),
@@ -130,6 +132,67 @@ fn thoughts_come_with_what_it_takes_to_send_them_back() {
     assert_eq!(delta(0)["reasoning_content"], "hm");
     assert_eq!(delta(1)["thinking_blocks"][0]["signature"], "sig");
     assert_eq!(delta(2)["thinking_blocks"][0]["data"], "xyz");
+    // Clients of OpenAI's add lists up by the index, which counts the thoughts.
+    let index = |at: usize| delta(at)["thinking_blocks"][0]["index"].clone();
+    assert_eq!([index(0), index(1), index(2)], [0, 0, 1]);
+}
+
+#[test]
+fn thoughts_are_numbered_wherever_they_stand() {
+    let thought =
+        |block: u64, text: &str| delta(block, &json!({"reasoningContent": {"text": text}}));
+    let stream = [
+        text("a"),
+        thought(2, "b"),
+        thought(2, "c"),
+        thought(5, "d"),
+        stop("end_turn"),
+        used(),
+    ];
+    let asked = json!({"stream_options": {"include_usage": true}});
+    let events = read_whole(&asked, &stream.concat()).events();
+    let index =
+        |at: usize| events[at]["choices"][0]["delta"]["thinking_blocks"][0]["index"].clone();
+    assert_eq!([index(1), index(2), index(3)], [0, 0, 1]);
+    // How many tokens they were is not told, and not guessed.
+    assert_eq!(events[5]["usage"].get("completion_tokens_details"), None);
+}
+
+#[test]
+fn there_is_but_one_answer_of_a_schema() {
+    let asked = json!({"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "object"}}}});
+    let stream = [
+        tool(0, "j", "json_tool_call"),
+        input(0, "{\"a\":1}"),
+        block_stop(0),
+        tool(1, "k", "json_tool_call"),
+        input(1, "{\"b\":2}"),
+        block_stop(1),
+        stop("tool_use"),
+    ];
+    let events = read_whole(&asked, &stream.concat()).events();
+    let deltas = events
+        .iter()
+        .filter_map(|event| event["choices"][0]["delta"]["content"].as_str());
+    assert_eq!(deltas.collect::<String>(), "{\"a\":1}");
+}
+
+#[test]
+fn a_stopped_answer_is_complete_though_its_connection_stays_open() {
+    let mut exchange = exchange("amazon.nova-pro-v1:0", &json!({}), None);
+    exchange.chunk(text("a").into());
+    assert!(!exchange.is_complete());
+    exchange.chunk(stop("end_turn").into());
+    assert!(exchange.is_complete());
+}
+
+#[test]
+fn blocks_that_never_end_are_not_collected() {
+    let stream: Vec<u8> = (0..1000).flat_map(|block| tool(block, "a", "f")).collect();
+    assert_eq!(
+        read_whole(&json!({}), &stream).failure().kind(),
+        FailureKind::InvalidResponse
+    );
 }
 
 #[test]
@@ -203,13 +266,12 @@ fn unknown_events_are_passed_over_and_unknown_messages_are_not() {
     let read = read_whole(&json!({}), &[unknown, text("a"), stop("end_turn")].concat());
     assert!(read.end.as_ref().unwrap().is_ok());
     let odd = message(("ping", ":event-type"), "x", "{}");
-    assert_eq!(
-        read_whole(&json!({}), &odd).failure().kind(),
-        FailureKind::InvalidResponse
-    );
     let wrong = event("contentBlockDelta", &json!({"delta": 1}));
-    assert_eq!(
-        read_whole(&json!({}), &wrong).failure().kind(),
-        FailureKind::InvalidResponse
-    );
+    for stream in [odd, wrong] {
+        let read = read_whole(&json!({}), &stream);
+        let failure = read.failure();
+        assert_eq!(failure.kind(), FailureKind::InvalidResponse);
+        // As with unreadable events of OpenAI's.
+        assert_eq!(failure.status(), 500);
+    }
 }
