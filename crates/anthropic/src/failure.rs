@@ -104,41 +104,50 @@ impl Wire {
     /// Makes the failure of an error that came in place of an answer, or inside a stream: its status is 200 and says
     /// nothing, so that the error's own words count.
     pub(crate) fn in_band(self) -> Failure {
-        let status = self.own_status();
+        let Some(status) = self.own_status() else {
+            let kind = self.refined().unwrap_or(FailureKind::Server);
+            return Failure::new(kind).with_upstream(self.upstream());
+        };
         let kind = self.judge(status);
         let status = shown(kind, status).unwrap_or(status);
         let failure = Failure::new(kind).with_status(status);
         failure.with_upstream(self.upstream())
     }
 
-    /// The status that the error would have had.
-    fn own_status(&self) -> StatusCode {
-        match self.kind.as_deref() {
-            Some("invalid_request_error") => StatusCode::BAD_REQUEST,
-            Some("authentication_error") => StatusCode::UNAUTHORIZED,
-            Some("billing_error") => StatusCode::PAYMENT_REQUIRED,
-            Some("permission_error") => StatusCode::FORBIDDEN,
-            Some("not_found_error") => StatusCode::NOT_FOUND,
-            Some("request_too_large") => StatusCode::PAYLOAD_TOO_LARGE,
-            Some("rate_limit_error") => StatusCode::TOO_MANY_REQUESTS,
-            Some("timeout_error") => StatusCode::GATEWAY_TIMEOUT,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
-        }
+    /// The status that the error would have had; `None` if its type is not known.
+    fn own_status(&self) -> Option<StatusCode> {
+        Some(match self.kind.as_deref()? {
+            "invalid_request_error" => StatusCode::BAD_REQUEST,
+            "authentication_error" => StatusCode::UNAUTHORIZED,
+            "billing_error" => StatusCode::PAYMENT_REQUIRED,
+            "permission_error" => StatusCode::FORBIDDEN,
+            "not_found_error" => StatusCode::NOT_FOUND,
+            "request_too_large" => StatusCode::PAYLOAD_TOO_LARGE,
+            "rate_limit_error" => StatusCode::TOO_MANY_REQUESTS,
+            "timeout_error" => StatusCode::GATEWAY_TIMEOUT,
+            "api_error" | "overloaded_error" => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => return None,
+        })
     }
 
     /// The status says it all, unless it is that of a refused request.
     fn judge(&self, status: StatusCode) -> FailureKind {
         let by_status = FailureKind::from_status(status).unwrap_or(FailureKind::Server);
-        if !matches!(status.as_u16(), 400 | 413 | 422) {
-            return by_status;
+        match status.as_u16() {
+            400 | 413 | 422 => self.refined().unwrap_or(by_status),
+            _ => by_status,
         }
+    }
+
+    /// What the words say.
+    fn refined(&self) -> Option<FailureKind> {
         if phrases::begins(&self.message, CONTEXT) {
-            return FailureKind::ContextWindow;
+            return Some(FailureKind::ContextWindow);
         }
         if phrases::begins(&self.message, POLICY) {
-            return FailureKind::ContentPolicy;
+            return Some(FailureKind::ContentPolicy);
         }
-        phrases::refused(&self.message).unwrap_or(by_status)
+        phrases::refused(&self.message)
     }
 
     fn upstream(self) -> UpstreamError {

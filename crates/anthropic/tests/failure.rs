@@ -197,6 +197,17 @@ fn what_is_no_answer_fails() {
             FailureKind::RateLimited,
             429,
         ),
+        // Nothing but the words tells.
+        (
+            json!({"error": {"message": "prompt is too long: 3 > 2"}}),
+            FailureKind::ContextWindow,
+            400,
+        ),
+        (
+            json!({"error": {"type": "new_error", "message": "what?"}}),
+            FailureKind::Server,
+            500,
+        ),
     ];
     for (answer, kind, status) in cases {
         let failure = plain(&hello(), &answer).unwrap_err();
