@@ -3,6 +3,8 @@
 
 mod choice;
 mod idle;
+mod list;
+mod neutral;
 mod reserved;
 mod unsupported;
 
@@ -12,6 +14,8 @@ use ziggurat_core::{JsonBody, json::Document};
 pub use self::{
     choice::ToolChoice,
     idle::asks_for_nothing,
+    list::list,
+    neutral::is_neutral,
     reserved::is_reserved,
     unsupported::{Permits, Unsupported, refusal},
 };
