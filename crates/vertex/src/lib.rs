@@ -7,6 +7,7 @@ mod dialect;
 mod error;
 mod failure;
 mod model;
+mod names;
 mod partner;
 mod request;
 mod template;

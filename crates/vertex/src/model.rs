@@ -19,6 +19,8 @@ pub(crate) enum Size {
     Pro,
     Flash,
     FlashLite,
+    /// The name does not tell, as those of tuned models.
+    Unknown,
 }
 
 /// What is known of a model.
@@ -31,14 +33,15 @@ pub(crate) struct Model {
 impl Model {
     pub(crate) fn of(name: &str) -> Self {
         let name = name.to_ascii_lowercase();
-        let size = match (name.contains("flash-lite"), name.contains("flash")) {
-            (true, _) => Size::FlashLite,
-            (false, true) => Size::Flash,
-            (false, false) => Size::Pro,
-        };
+        let sizes = [
+            ("flash-lite", Size::FlashLite),
+            ("flash", Size::Flash),
+            ("pro", Size::Pro),
+        ];
+        let size = sizes.into_iter().find(|(word, _)| name.contains(word));
         Self {
             generation: generation(&name),
-            size,
+            size: size.map_or(Size::Unknown, |(_, size)| size),
         }
     }
 
@@ -83,5 +86,7 @@ mod tests {
             assert_eq!(Model::of(name).generation, generation, "{name}");
         }
         assert_eq!(Model::of("gemini-2.5-flash-lite").size, Size::FlashLite);
+        assert_eq!(Model::of("gemini-pro-latest").size, Size::Pro);
+        assert_eq!(Model::of("4965075652664360960").size, Size::Unknown);
     }
 }

@@ -14,7 +14,8 @@ use ziggurat_vertex::{Face, Vertex};
 const KEY: &str = "gem-key-0123";
 
 fn refused(status: u16, headers: &[(&str, &str)], body: &mut Bytes) -> Failure {
-    let document = Document::parse(r#"{"messages":[]}"#.into()).unwrap();
+    let document =
+        Document::parse(r#"{"messages":[{"role":"user","content":"Hi"}]}"#.into()).unwrap();
     let request = Request::new(JsonBody::new(document));
     let dialect = Vertex::builder(Face::Gemini, "gemini-2.5-flash").api_key(KEY);
     let dialect = dialect.build().unwrap();

@@ -2,87 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
+mod support;
+
 use http::Request;
-use serde_json::{Value, json};
-use ziggurat_core::{Failure, FailureKind, JsonBody, json::Document};
+use serde_json::json;
+use ziggurat_core::{FailureKind, JsonBody, json::Document};
 use ziggurat_provider::{Call, Dialect};
-use ziggurat_vertex::{Builder, Face, Vertex};
 
-fn studio(model: &str) -> Builder {
-    Vertex::builder(Face::Gemini, model).api_key("gem-key-0123")
-}
-
-fn prepare(builder: Builder, body: &Value) -> Result<Value, Failure> {
-    let body = Document::parse(body.to_string().into()).unwrap();
-    let request = Request::new(JsonBody::new(body));
-    let outgoing = builder.build().unwrap().prepare(Call::new(&request, &[]))?;
-    let sent = outgoing.request.into_body().into_bytes();
-    Ok(serde_json::from_slice(&sent).unwrap())
-}
-
-/// What is sent to a model for members beside a question.
-fn sent(model: &str, members: &Value) -> Value {
-    prepare(studio(model), &asked(members)).unwrap()
-}
-
-fn asked(members: &Value) -> Value {
-    let mut body = json!({"model": "any", "messages": [{"role": "user", "content": "Hi"}]});
-    for (name, value) in members.as_object().unwrap() {
-        body[name] = value.clone();
-    }
-    body
-}
-
-fn refused(members: &Value) -> (FailureKind, String, String) {
-    let failure = prepare(studio("gemini-2.5-flash"), &asked(members)).unwrap_err();
-    (
-        failure.kind(),
-        failure.param().unwrap_or_default().to_owned(),
-        failure.message().unwrap_or_default().to_owned(),
-    )
-}
-
-#[test]
-fn schemas_become_those_of_google() {
-    let schema = json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$defs": {
-            "place": {"type": "object", "properties": {"city": {"type": ["string", "null"]}}, "additionalProperties": false},
-            "tree": {"type": "object", "properties": {"left": {"$ref": "#/$defs/tree"}}},
-        },
-        "type": "object",
-        "properties": {
-            "z": {"$ref": "#/$defs/place"},
-            "a": {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}], "title": "A"},
-            "kind": {"enum": [1, 2]},
-            "when": {"type": "string", "format": "uri"},
-            "either": {"oneOf": [{"type": "string"}, {"type": "number"}]},
-            "tree": {"$ref": "#/$defs/tree"},
-            "one": {"const": "x"},
-        },
-        "required": ["z"],
-        "strict": true,
-    });
-    let tool = json!({"type": "function", "function": {"name": "f", "strict": true, "parameters": schema}});
-    let sent = sent("gemini-2.5-flash", &json!({"tools": [tool]}));
-    let wanted = json!({
-        "type": "object",
-        "properties": {
-            "z": {"type": "object", "properties": {"city": {"type": "string", "nullable": true}}},
-            "a": {"type": "integer", "minimum": 1, "title": "A", "nullable": true},
-            "kind": {"enum": ["1", "2"], "type": "string"},
-            "when": {"type": "string"},
-            "either": {"anyOf": [{"type": "string"}, {"type": "number"}]},
-            "tree": {"type": "object", "properties": {"left": {"type": "object"}}},
-            "one": {"enum": ["x"], "type": "string"},
-        },
-        "required": ["z"],
-    });
-    assert_eq!(
-        sent["tools"][0]["function_declarations"][0]["parameters"],
-        wanted
-    );
-}
+use self::support::request::{asked, prepare, refused, sent, studio};
 
 #[test]
 fn the_order_of_properties_is_kept() {
@@ -103,25 +30,6 @@ fn the_order_of_properties_is_kept() {
     assert!(text("gemini-2.5-flash").contains(&format!(r#""response_json_schema":{schema}"#)));
     let old = text("gemini-1.5-pro");
     assert!(old.contains(r#""propertyOrdering":["z","a"]"#), "{old}");
-}
-
-#[test]
-fn schemas_that_blow_up_are_refused() {
-    let mut defs = serde_json::Map::new();
-    for at in 0..25 {
-        let next = format!("#/$defs/d{}", at + 1);
-        let both =
-            json!({"type": "object", "properties": {"a": {"$ref": next}, "b": {"$ref": next}}});
-        defs.insert(format!("d{at}"), both);
-    }
-    defs.insert("d25".into(), json!({"type": "string"}));
-    let parameters = json!({"$defs": defs, "$ref": "#/$defs/d0"});
-    let tool = json!({"type": "function", "function": {"name": "f", "parameters": parameters}});
-    let (kind, param, _) = refused(&json!({"tools": [tool]}));
-    assert_eq!(
-        (kind, &*param),
-        (FailureKind::BadRequest, "tools[0].function")
-    );
 }
 
 #[test]
@@ -148,6 +56,31 @@ fn thinking_is_told_as_the_model_takes_it() {
             json!({"thinkingLevel": "high", "includeThoughts": true}),
         ),
         (
+            "gemini-2.5-pro",
+            json!("none"),
+            json!({"thinkingBudget": 128, "includeThoughts": false}),
+        ),
+        (
+            "gemini-2.5-pro",
+            json!("disable"),
+            json!({"thinkingBudget": 128, "includeThoughts": false}),
+        ),
+        (
+            "gemini-2.5-flash-lite",
+            json!("minimal"),
+            json!({"thinkingBudget": 512, "includeThoughts": true}),
+        ),
+        (
+            "4965075652664360960",
+            json!("none"),
+            json!({"thinkingBudget": 0, "includeThoughts": false}),
+        ),
+        (
+            "gemini-3-pro-preview",
+            json!("disable"),
+            json!({"thinkingLevel": "low", "includeThoughts": false}),
+        ),
+        (
             "gemini-3-flash",
             json!("none"),
             json!({"thinkingLevel": "minimal", "includeThoughts": false}),
@@ -163,6 +96,32 @@ fn thinking_is_told_as_the_model_takes_it() {
     let thinking = json!({"thinking": {"type": "enabled", "budget_tokens": 77}});
     let sent_config = sent("gemini-2.5-flash", &thinking)["generationConfig"].clone();
     assert_eq!(sent_config["thinkingConfig"]["thinkingBudget"], 77);
+    let off = [
+        (
+            "gemini-2.5-pro",
+            json!({"thinkingBudget": 128, "includeThoughts": false}),
+        ),
+        (
+            "gemini-2.5-flash",
+            json!({"thinkingBudget": 0, "includeThoughts": false}),
+        ),
+        (
+            "gemini-3-pro",
+            json!({"thinkingLevel": "low", "includeThoughts": false}),
+        ),
+    ];
+    for (model, wanted) in off {
+        for off in [
+            json!({"type": "disabled"}),
+            json!({"type": "enabled", "budget_tokens": 0}),
+        ] {
+            let sent = sent(model, &json!({"thinking": off}));
+            assert_eq!(
+                sent["generationConfig"]["thinkingConfig"], wanted,
+                "{model}"
+            );
+        }
+    }
     assert_eq!(
         sent("gemini-3-pro", &json!({}))["generationConfig"]["temperature"],
         1.0
@@ -239,75 +198,25 @@ fn unsupported_parameters_are_named_or_dropped() {
 }
 
 #[test]
-fn media_go_as_google_takes_them() {
-    let content = json!([
-        {"type": "image_url", "image_url": "data:image/webp;base64,AAAA"},
-        {"type": "image_url", "image_url": {"url": "https://x.example/a.PNG?q=1"}},
-        {"type": "image_url", "image_url": {"url": "gs://b/no-ending", "format": "image/png"}},
-        {"type": "input_audio", "input_audio": {"data": "BBBB", "format": "mp3"}},
-        {"type": "file", "file": {"file_data": "data:application/pdf;base64,CCCC"}},
-        {"type": "file", "file": {"file_id": "https://x.example/a.pdf"}},
-        {"type": "video_url", "video_url": {"url": "https://www.youtube.com/watch?v=1"}},
-    ]);
-    let messages = json!({"messages": [{"role": "user", "content": content}]});
-    let sent = sent("gemini-2.5-flash", &messages);
+fn what_asks_for_nothing_is_left_out() {
+    let members = json!({
+        "logit_bias": {}, "prediction": null, "verbosity": "medium", "service_tier": "auto", "n": 1,
+        "presence_penalty": 0, "frequency_penalty": 0.0, "store": false, "logprobs": false, "top_logprobs": 0,
+        "modalities": ["text"], "parallel_tool_calls": true, "tools": [], "functions": [], "function_call": "auto",
+        "stop": [], "response_format": {"type": "text"}, "audio": null,
+    });
+    let contents = json!([{"role": "user", "parts": [{"text": "Hi"}]}]);
     assert_eq!(
-        sent["contents"][0]["parts"],
-        json!([
-            {"inline_data": {"mime_type": "image/webp", "data": "AAAA"}},
-            {"file_data": {"mime_type": "image/png", "file_uri": "https://x.example/a.PNG?q=1"}},
-            {"file_data": {"mime_type": "image/png", "file_uri": "gs://b/no-ending"}},
-            {"inline_data": {"mime_type": "audio/mpeg", "data": "BBBB"}},
-            {"inline_data": {"mime_type": "application/pdf", "data": "CCCC"}},
-            {"file_data": {"mime_type": "application/pdf", "file_uri": "https://x.example/a.pdf"}},
-            {"file_data": {"mime_type": "video/mp4", "file_uri": "https://www.youtube.com/watch?v=1"}},
-            {"text": " "},
-        ])
+        sent("gemini-2.5-flash", &members),
+        json!({"contents": contents})
     );
-    for url in [
-        "http://x.example/a.png",
-        "https://x.example/a",
-        "data:image/png,x",
-        "ftp://x",
+    for off in [
+        json!({"reasoning_effort": "none"}),
+        json!({"thinking": {"type": "disabled"}}),
     ] {
-        let part = json!({"type": "image_url", "image_url": {"url": url}});
-        let messages = json!({"messages": [{"role": "user", "content": [part]}]});
-        let (kind, param, _) = refused(&messages);
-        assert_eq!(kind, FailureKind::BadRequest, "{url}");
-        assert_eq!(param, "messages[0].content[0]", "{url}");
+        assert_eq!(
+            sent("gemini-2.0-flash", &off),
+            json!({"contents": contents})
+        );
     }
-}
-
-#[test]
-fn turns_are_merged_and_signatures_go_back() {
-    let call = |id: &str| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": "{\"a\":1}"}});
-    let messages = json!({"messages": [
-        {"role": "user", "content": "a"},
-        {"role": "user", "content": "b"},
-        {"role": "assistant", "content": "", "tool_calls": [call("call_1__thought__SIG"), call("call_2")]},
-        {"role": "tool", "tool_call_id": "call_1__thought__SIG", "content": "[1]"},
-        {"role": "tool", "tool_call_id": "call_2", "content": [{"type": "text", "text": "{\"b\":2}"}]},
-    ]});
-    let wanted = json!([
-        {"role": "user", "parts": [{"text": "a"}, {"text": "b"}]},
-        {"role": "model", "parts": [
-            {"function_call": {"name": "f", "args": {"a": 1}}, "thoughtSignature": "SIG"},
-            {"function_call": {"name": "f", "args": {"a": 1}}},
-        ]},
-        {"role": "user", "parts": [
-            {"function_response": {"name": "f", "response": {"content": "[1]"}}},
-            {"function_response": {"name": "f", "response": {"b": 2}}},
-        ]},
-    ]);
-    assert_eq!(sent("gemini-2.5-flash", &messages)["contents"], wanted);
-    let alone = json!({"messages": [{"role": "system", "content": "be brief"}]});
-    let sent = sent("gemini-2.5-flash", &alone);
-    assert_eq!(
-        sent["contents"],
-        json!([{"role": "user", "parts": [{"text": " "}]}])
-    );
-    let lost = json!({"messages": [{"role": "tool", "tool_call_id": "x", "content": "1"}]});
-    assert_eq!(refused(&lost).1, "messages[0].tool_call_id");
-    let odd = json!({"messages": [{"role": "system", "content": [{"type": "image_url", "image_url": "data:image/png;base64,AA"}]}]});
-    assert_eq!(refused(&odd).1, "messages[0]");
 }

@@ -119,7 +119,7 @@ fn chunks_of_whole() -> Vec<Value> {
     };
     let thought = json!({
         "role": "assistant", "reasoning_content": "Grü",
-        "thinking_blocks": [{"type": "thinking", "thinking": "Grü"}],
+        "thinking_blocks": [{"index": 0, "type": "thinking", "thinking": "Grü"}],
     });
     vec![
         chunk(thought, Value::Null),
@@ -138,6 +138,60 @@ fn chunks_of_whole() -> Vec<Value> {
         }),
         "[DONE]".into(),
     ]
+}
+
+/// Puts the lists of deltas together as OpenAI's own client does: by the place that each item names.
+fn accumulated(chunks: &[Value], list: &str) -> Vec<Value> {
+    let mut all: Vec<Value> = Vec::new();
+    for chunk in chunks {
+        let items = chunk["choices"][0]["delta"][list].as_array();
+        for item in items.into_iter().flatten() {
+            let at = usize::try_from(item["index"].as_u64().unwrap()).unwrap();
+            match all.get_mut(at) {
+                Some(known) => {
+                    for (name, value) in item.as_object().unwrap() {
+                        match (known.get_mut(name), value) {
+                            (Some(Value::String(old)), Value::String(new)) if name != "type" => {
+                                old.push_str(new);
+                            }
+                            (_, value) => known[name] = value.clone(),
+                        }
+                    }
+                }
+                None => all.insert(at, item.clone()),
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn blocks_of_thoughts_and_images_are_numbered_through_a_stream() {
+    let parts = |parts: Value| json!({"candidates": [{"content": {"parts": parts}}]});
+    let thought = |text: &str| json!({"text": text, "thought": true});
+    let image = |data: &str| json!({"inlineData": {"mimeType": "image/png", "data": data}});
+    let text = [
+        parts(json!([thought("a"), thought("b")])),
+        parts(json!([thought("c")])),
+        parts(json!([{"text": "x"}, image("AA"), thought("d")])),
+        parts(json!([{"text": "e", "thought": true, "thoughtSignature": "SIG"}, thought("f")])),
+        parts(json!([image("BB")])),
+    ];
+    let text: String = text.iter().map(event).collect();
+    let (chunks, _) = play(&[text.as_bytes()]);
+    let block = |index: u32, thinking: &str| json!({"index": index, "type": "thinking", "thinking": thinking});
+    let mut signed = block(1, "de");
+    signed["signature"] = "SIG".into();
+    let wanted = [block(0, "abc"), signed, block(2, "f")];
+    assert_eq!(accumulated(&chunks, "thinking_blocks"), wanted);
+    let urls: Vec<_> = accumulated(&chunks, "images")
+        .iter()
+        .map(|image| image["image_url"]["url"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        urls,
+        ["data:image/png;base64,AA", "data:image/png;base64,BB"]
+    );
 }
 
 #[test]

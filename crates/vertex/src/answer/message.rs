@@ -6,7 +6,18 @@ use serde::Serialize;
 use serde_json::{json, value::RawValue};
 
 use super::wire::{Candidate, Logprobs, Part, Text};
-use crate::request::SIGNATURE;
+use crate::{names::Names, request::SIGNATURE};
+
+/// How far a choice has come: what it is made of is numbered through all of its deltas.
+#[derive(Default)]
+pub(super) struct Progress {
+    pub(super) calls: usize,
+    images: usize,
+    /// Blocks of thoughts that have begun.
+    thoughts: usize,
+    /// Whether the last of them goes on.
+    is_thinking: bool,
+}
 
 /// A message, or a piece of one.
 #[derive(Default, Serialize)]
@@ -25,8 +36,12 @@ pub(super) struct Message<'a> {
     pub(super) images: Vec<Image>,
 }
 
+/// Thoughts in a row, as Anthropic's clients know them.
 #[derive(Serialize)]
 pub(super) struct Thinking<'a> {
+    /// Told in streams, whose pieces clients put together by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) index: Option<usize>,
     #[serde(rename = "type")]
     kind: &'static str,
     thinking: Cow<'a, str>,
@@ -70,39 +85,68 @@ struct Url {
 }
 
 impl<'a> Message<'a> {
-    /// Reads the parts of a candidate; its calls are numbered on from `calls`.
-    pub(super) fn of(parts: Vec<Part<'a>>, calls: usize) -> Self {
+    /// Reads the parts of a candidate, which go on from what came before.
+    pub(super) fn of(parts: Vec<Part<'a>>, progress: &mut Progress, names: &Names) -> Self {
         let mut message = Self::default();
         for part in parts {
             let signature = part.thought_signature.map(|signature| signature.0);
+            let is_thought = part.thought == Some(true);
             if let Some(call) = part.function_call {
-                let index = calls + message.tool_calls.len();
                 let arguments = call.args.map_or("{}", arguments);
-                let call = ToolCall::new(index, call.name.0, arguments, signature);
+                let name = names.own(call.name.0);
+                let call = ToolCall::new(progress.calls, name, arguments, signature);
                 message.tool_calls.push(call);
+                progress.calls += 1;
             } else if let Some(blob) = part.inline_data {
                 let (kind, data) = (blob.mime_type.0, blob.data.0);
                 message.images.push(Image {
                     kind: "image_url",
-                    index: message.images.len(),
+                    index: progress.images,
                     image_url: Url {
                         url: format!("data:{kind};base64,{data}"),
                     },
                 });
+                progress.images += 1;
             } else if let Some(Text(text)) = part.text {
-                if part.thought == Some(true) {
-                    append(&mut message.reasoning_content, text.clone());
-                    message.thinking_blocks.push(Thinking {
-                        kind: "thinking",
-                        thinking: text,
-                        signature,
-                    });
-                } else {
-                    append(message.content.get_or_insert_default(), text);
+                if is_thought {
+                    message.think(text, signature, progress);
+                    continue;
                 }
+                if text.is_empty() {
+                    continue;
+                }
+                append(message.content.get_or_insert_default(), text);
             }
+            progress.is_thinking = false;
         }
         message
+    }
+
+    /// Adds thoughts to the block that goes on, or begins another: a signature ends one.
+    fn think(
+        &mut self,
+        text: Cow<'a, str>,
+        signature: Option<Cow<'a, str>>,
+        progress: &mut Progress,
+    ) {
+        append(&mut self.reasoning_content, text.clone());
+        if !progress.is_thinking {
+            progress.thoughts += 1;
+        }
+        let index = progress.thoughts - 1;
+        progress.is_thinking = signature.is_none();
+        match self.thinking_blocks.last_mut() {
+            Some(block) if block.index == Some(index) => {
+                block.thinking.to_mut().push_str(&text);
+                block.signature = signature;
+            }
+            _ => self.thinking_blocks.push(Thinking {
+                index: Some(index),
+                kind: "thinking",
+                thinking: text,
+                signature,
+            }),
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -17,12 +17,12 @@ use ziggurat_core::{ContentFiltered, Failure, FailureKind, Meter, json::Printed}
 use ziggurat_provider::{Answer, Call, Exchange, Streamed};
 
 use self::{
-    message::{Message, Notes},
+    message::{Message, Notes, Progress},
     stream::Events,
     usage::Usage,
     wire::{Candidate, Generated},
 };
-use crate::{auth::Used, failure::Wire, request::Asked, template::Template};
+use crate::{auth::Used, failure::Wire, names::Names, request::Asked, template::Template};
 
 /// One generation.
 pub(crate) struct Chat {
@@ -90,7 +90,12 @@ impl Chat {
             ..
         } = self;
         events.get_or_insert_with(|| {
-            let events = Events::new(template.clone(), model.clone(), asked.usage, meter.clone());
+            let events = Events::new(
+                template.clone(),
+                model.clone(),
+                asked.clone(),
+                meter.clone(),
+            );
             Box::new(events)
         })
     }
@@ -105,7 +110,9 @@ impl Chat {
             (true, None) => return Err(invalid("the upstream's answer has no candidates")),
             (false, _) => {
                 let indexed = (0..).zip(candidates);
-                let choices = indexed.map(|(at, candidate)| choice(at, candidate, &mut notes));
+                let names = &self.asked.names;
+                let choices =
+                    indexed.map(|(at, candidate)| choice(at, candidate, &mut notes, names));
                 choices.collect()
             }
         };
@@ -138,7 +145,12 @@ impl Chat {
 }
 
 /// Makes a choice of a candidate.
-fn choice<'a>(at: u32, mut candidate: Candidate<'a>, notes: &mut Notes<'a>) -> Choice<'a> {
+fn choice<'a>(
+    at: u32,
+    mut candidate: Candidate<'a>,
+    notes: &mut Notes<'a>,
+    names: &Names,
+) -> Choice<'a> {
     let index = candidate.index.unwrap_or(at);
     let native = candidate.finish_reason.take().unwrap_or_default();
     if message::is_withheld(&native) {
@@ -146,7 +158,11 @@ fn choice<'a>(at: u32, mut candidate: Candidate<'a>, notes: &mut Notes<'a>) -> C
     }
     notes.add(&candidate);
     let parts = candidate.content.and_then(|content| content.parts);
-    let mut message = Message::of(parts.unwrap_or_default(), 0);
+    let mut progress = Progress::default();
+    let mut message = Message::of(parts.unwrap_or_default(), &mut progress, names);
+    for block in &mut message.thinking_blocks {
+        block.index = None;
+    }
     message.role = Some("assistant");
     message.content.get_or_insert_default();
     let calls_tools = !message.tool_calls.is_empty();

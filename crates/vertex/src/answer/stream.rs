@@ -13,12 +13,12 @@ use ziggurat_provider::{
 
 use super::{
     generated_id, invalid,
-    message::{self, Message, Notes},
+    message::{self, Message, Notes, Progress},
     now,
     usage::{self, Usage},
     wire::{Candidate, Counts, Generated},
 };
-use crate::{failure::Wire, template::Template};
+use crate::{failure::Wire, request::Asked, template::Template};
 
 /// Most choices of one stream; Google makes eight.
 const MOST_CHOICES: usize = 128;
@@ -33,7 +33,7 @@ pub(super) struct Events {
 struct Reader {
     template: Arc<Template>,
     model: Option<String>,
-    include_usage: bool,
+    asked: Asked,
     meter: Option<Meter>,
     /// What all chunks share, once the first event came.
     head: Option<Head>,
@@ -50,7 +50,7 @@ struct Head {
 /// How far a choice has come.
 #[derive(Default)]
 struct State {
-    calls: usize,
+    progress: Progress,
     is_finished: bool,
 }
 
@@ -85,13 +85,13 @@ impl Events {
     pub(super) fn new(
         template: Arc<Template>,
         model: Option<String>,
-        include_usage: bool,
+        asked: Asked,
         meter: Option<Meter>,
     ) -> Self {
         let reader = Reader {
             template,
             model,
-            include_usage,
+            asked,
             meter,
             head: None,
             choices: BTreeMap::new(),
@@ -215,9 +215,9 @@ impl Reader {
         let mut notes = Notes::default();
         notes.add(&candidate);
         let parts = candidate.content.take().and_then(|content| content.parts);
-        let mut delta = Message::of(parts.unwrap_or_default(), state.calls);
-        state.calls += delta.tool_calls.len();
-        let calls_tools = state.calls > 0;
+        let parts = parts.unwrap_or_default();
+        let mut delta = Message::of(parts, &mut state.progress, &self.asked.names);
+        let calls_tools = state.progress.calls > 0;
         let native = candidate.finish_reason;
         state.is_finished = native.is_some();
         let mut role = is_new.then_some("assistant");
@@ -277,7 +277,7 @@ impl Reader {
                     .with_message("the upstream's stream ended before its answer did")
             }));
         }
-        if self.include_usage
+        if self.asked.usage
             && let Some(counts) = &self.counts
         {
             self.chunk(&[], Some(Usage::of(counts)), Notes::default(), out);

@@ -85,8 +85,9 @@ impl Config {
     }
 
     /// Whether the model does not take a parameter.
-    pub(super) fn is_unsupported(&self, name: &str) -> bool {
-        !self.model.thinks() && matches!(name, "reasoning_effort" | "thinking")
+    pub(super) fn is_unsupported(&self, name: &str, value: &[u8]) -> bool {
+        let is_of_thinking = matches!(name, "reasoning_effort" | "thinking");
+        is_of_thinking && !self.model.thinks() && !thinking::is_off(value)
     }
 
     /// Takes a parameter of the request, if it is one about the answer.
@@ -105,6 +106,11 @@ impl Config {
         match name {
             "stop" => self.stop(value),
             "response_format" => self.format(value)?,
+            "reasoning_effort" | "thinking" if thinking::is_off(value) => {
+                if let Some(config) = thinking::off(self.model) {
+                    self.out.set_value("thinkingConfig", &config);
+                }
+            }
             "reasoning_effort" => {
                 let config = thinking::of_effort(self.model, value)?;
                 self.out.set_value("thinkingConfig", &config);

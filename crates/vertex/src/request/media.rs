@@ -78,6 +78,9 @@ fn of_data<'a>(
 ) -> Result<Data<'a>, &'static str> {
     const WRONG: &str = "not a data URL in base64";
     let comma = url.find(',').ok_or(WRONG)?;
+    if !is_base64(&url[comma + 1..]) {
+        return Err(WRONG);
+    }
     let head = &url[scheme..comma];
     let said = head.strip_suffix(";base64").ok_or(WRONG)?;
     let said = said.split(';').next().unwrap_or_default().to_owned();
@@ -93,16 +96,28 @@ fn of_data<'a>(
     Ok(Data::Inline { mime_type, data })
 }
 
-/// The type of a sound, by the name that OpenAI has for its format.
-pub(super) fn of_sound(format: &str) -> Cow<'static, str> {
-    match TYPES
+/// Makes a part of a sound in base64; `format` is the name that OpenAI has for its type.
+pub(super) fn of_sound<'a>(data: Cow<'a, str>, format: &str) -> Result<Data<'a>, &'static str> {
+    if !is_base64(&data) {
+        return Err("its data is not in base64");
+    }
+    let known = TYPES
         .iter()
-        .find(|(ending, mime)| *ending == format && mime.starts_with("audio/"))
-    {
+        .find(|(ending, mime)| *ending == format && mime.starts_with("audio/"));
+    let mime_type = match known {
         Some((_, mime_type)) => (*mime_type).into(),
         None if format.contains('/') => format.to_owned().into(),
         None => format!("audio/{format}").into(),
-    }
+    };
+    Ok(Data::Inline { mime_type, data })
+}
+
+/// Whether a text is base64 as protobuf reads it: of either alphabet, padded or not.
+fn is_base64(text: &str) -> bool {
+    let digits = text.trim_end_matches('=');
+    let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte);
+    let is_whole = digits.len() % 4 != 1 && text.len() - digits.len() <= 2;
+    !digits.is_empty() && is_whole && digits.bytes().all(is_digit)
 }
 
 fn of_name(url: &str) -> Option<&'static str> {

@@ -1,6 +1,8 @@
 //! Making Google's request of OpenAI's.
 
+mod calls;
 mod config;
+mod content;
 mod media;
 mod messages;
 mod node;
@@ -20,14 +22,16 @@ use ziggurat_provider::{
 
 pub(crate) use self::messages::SIGNATURE;
 use self::{config::Config, object::Object, tools::Tools};
-use crate::template::Template;
+use crate::{names::Names, template::Template};
 
 /// What a request asked for, as far as the answer shows it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) stream: bool,
     /// The chunk that tells the usage.
     pub(crate) usage: bool,
+    /// The functions that were sent under other names.
+    pub(crate) names: Names,
 }
 
 /// Google's own members at the top of a request, in either spelling.
@@ -44,7 +48,7 @@ const NATIVE: [(&str, &str); 9] = [
 ];
 
 /// Parameters of OpenAI's that Gemini has nothing like, though answers would differ.
-const UNSUPPORTED: [&str; 4] = ["logit_bias", "prediction", "verbosity", "function_call"];
+const UNSUPPORTED: [&str; 3] = ["logit_bias", "prediction", "verbosity"];
 
 /// Parameters of OpenAI's that say nothing to Google, and change no answer.
 const SILENT: [&str; 11] = [
@@ -66,26 +70,30 @@ pub(crate) fn translate(template: &Template, call: Call<'_>) -> Result<(Bytes, A
     let mut body = params::body(call, &template.defaults);
     let permits = template.unsupported.permits(&mut body);
     let stream = call.stream();
-    let asked = Asked {
-        stream,
-        usage: stream && asks_for_usage(&body),
-    };
     let mut unsupported: Vec<String> = Vec::new();
     let mut out = Object::default();
     let mut config = Config::new(template.model);
+    let mut names = Names::default();
     let mut tools = Tools::default();
     for (name, value) in body.members() {
-        if value == b"null" || SILENT.contains(&&*name) {
+        if SILENT.contains(&&*name) {
             continue;
         }
         let is_allowed = permits.allow(&name);
+        // Some models refuse penalties and the like whatever their value.
+        let is_neutral = name != "tool_choice" && params::is_neutral(&name, value);
+        if is_neutral && !is_allowed {
+            continue;
+        }
         if let Some((_, native)) = NATIVE.iter().find(|(ours, _)| *ours == name) {
             out.set(*native, Bytes::copy_from_slice(value));
-        } else if tools.take(&name, value)? {
+        } else if tools.take(&name, value, &mut names)? {
             if name == "parallel_tool_calls" && value == b"false" && !is_allowed {
                 unsupported.push(name.into_owned());
             }
-        } else if !is_allowed && (config.is_unsupported(&name) || UNSUPPORTED.contains(&&*name)) {
+        } else if !is_allowed
+            && (config.is_unsupported(&name, value) || UNSUPPORTED.contains(&&*name))
+        {
             unsupported.push(name.into_owned());
         } else if !config.take(&name, value)? && (is_allowed || !permits.drop()) {
             // Google refuses what it does not know, and names it.
@@ -98,7 +106,7 @@ pub(crate) fn translate(template: &Template, call: Call<'_>) -> Result<(Bytes, A
         return Err(refused(template, &unsupported));
     }
     let messages = body.get("messages").unwrap_or(b"null");
-    let conversation = messages::read(messages, template)?;
+    let conversation = messages::read(messages, template, &mut names)?;
     let mut whole = Object::default();
     whole.set_value("contents", &conversation.contents);
     if !conversation.system.is_empty() {
@@ -110,6 +118,11 @@ pub(crate) fn translate(template: &Template, call: Call<'_>) -> Result<(Bytes, A
     for (name, value) in out.into_members() {
         whole.set(name, value);
     }
+    let asked = Asked {
+        stream,
+        usage: stream && asks_for_usage(&body),
+        names,
+    };
     Ok((whole.print(), asked))
 }
 

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::calls::Outcome;
+
 /// One turn.
 #[derive(Serialize)]
 pub(super) struct Content<'a> {
@@ -15,12 +17,34 @@ pub(super) struct Content<'a> {
     pub(super) has_results: bool,
 }
 
+impl<'a> Content<'a> {
+    pub(super) fn new(role: &'static str, parts: Vec<Part<'a>>) -> Self {
+        Self {
+            role,
+            parts,
+            has_results: false,
+        }
+    }
+
+    /// A turn for the results of functions; left out if none come.
+    pub(super) fn results() -> Self {
+        Self {
+            role: "user",
+            parts: Vec::new(),
+            has_results: true,
+        }
+    }
+}
+
 #[derive(Serialize)]
 pub(super) struct Part<'a> {
     #[serde(flatten)]
     pub(super) data: Data<'a>,
     #[serde(rename = "thoughtSignature", skip_serializing_if = "Option::is_none")]
     pub(super) signature: Option<Cow<'a, str>>,
+    /// The place of a result among others.
+    #[serde(skip)]
+    pub(super) order: usize,
 }
 
 #[derive(Serialize)]
@@ -44,7 +68,7 @@ pub(super) enum Data<'a> {
     },
     FunctionResponse {
         name: Cow<'a, str>,
-        response: Box<RawValue>,
+        response: Outcome<'a>,
     },
 }
 
@@ -53,6 +77,7 @@ impl<'a> From<Data<'a>> for Part<'a> {
         Self {
             data,
             signature: None,
+            order: 0,
         }
     }
 }

@@ -17,6 +17,49 @@ pub(super) struct Thinking {
     include_thoughts: bool,
 }
 
+/// Says whether `reasoning_effort` or `thinking` asks for no thoughts.
+pub(super) fn is_off(value: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Off {
+        Word(String),
+        Effort {
+            effort: String,
+        },
+        Thinking {
+            #[serde(rename = "type")]
+            kind: Option<String>,
+            budget_tokens: Option<u64>,
+        },
+    }
+    match serde_json::from_slice(value) {
+        Ok(Off::Word(effort) | Off::Effort { effort }) => {
+            matches!(&*effort, "none" | "disable")
+        }
+        Ok(Off::Thinking {
+            kind,
+            budget_tokens,
+        }) => kind.as_deref() == Some("disabled") || budget_tokens == Some(0),
+        Err(_) => false,
+    }
+}
+
+/// As little thinking as a model can do, and none of it shown: Pro models cannot do without. `None` for models that do not
+/// think.
+pub(super) fn off(model: Model) -> Option<Thinking> {
+    let (thinking_budget, thinking_level) = match (model.generation, model.size) {
+        (Generation::One | Generation::Two, _) => return None,
+        (Generation::TwoAndHalf, Size::Pro) => (budget("minimal", Size::Pro), None),
+        (Generation::TwoAndHalf, _) => (Some(0), None),
+        (Generation::Three, size) => (None, level("minimal", size)),
+    };
+    Some(Thinking {
+        thinking_budget,
+        thinking_level,
+        include_thoughts: false,
+    })
+}
+
 /// Reads `reasoning_effort`: a word, or an object that has it as `effort`.
 pub(super) fn of_effort(model: Model, value: &[u8]) -> Result<Thinking, Failure> {
     #[derive(Deserialize)]
@@ -29,19 +72,17 @@ pub(super) fn of_effort(model: Model, value: &[u8]) -> Result<Thinking, Failure>
         Ok(Effort::Word(effort) | Effort::Object { effort }) => effort,
         Err(_) => return Err(unknown()),
     };
-    let is_on = !matches!(&*effort, "none" | "disable");
-    if model.generation == Generation::Three {
-        let level = level(&effort, model.size).ok_or_else(unknown)?;
-        return Ok(Thinking {
-            thinking_budget: None,
-            thinking_level: Some(level),
-            include_thoughts: is_on,
-        });
+    let (thinking_budget, thinking_level) = match model.generation {
+        Generation::Three => (None, level(&effort, model.size)),
+        _ => (budget(&effort, model.size), None),
+    };
+    if thinking_budget.is_none() && thinking_level.is_none() {
+        return Err(unknown());
     }
     Ok(Thinking {
-        thinking_budget: Some(budget(&effort, model.size).ok_or_else(unknown)?),
-        thinking_level: None,
-        include_thoughts: is_on,
+        thinking_budget,
+        thinking_level,
+        include_thoughts: true,
     })
 }
 
@@ -49,26 +90,22 @@ pub(super) fn of_effort(model: Model, value: &[u8]) -> Result<Thinking, Failure>
 pub(super) fn of_budget(value: &[u8]) -> Result<Thinking, Failure> {
     #[derive(Deserialize)]
     struct Asked {
-        #[serde(rename = "type")]
-        kind: Option<String>,
         budget_tokens: Option<u64>,
     }
     let asked: Asked = serde_json::from_slice(value)
         .map_err(|_| refusal("thinking", "thinking must be an object with a type"))?;
-    let is_on = asked.kind.as_deref() != Some("disabled") && asked.budget_tokens != Some(0);
     Ok(Thinking {
-        thinking_budget: if is_on { asked.budget_tokens } else { Some(0) },
+        thinking_budget: asked.budget_tokens,
         thinking_level: None,
-        include_thoughts: is_on,
+        include_thoughts: true,
     })
 }
 
 /// Tokens for a word, as LiteLLM has them; the least is what the model at least takes.
 fn budget(effort: &str, size: Size) -> Option<u64> {
     Some(match effort {
-        "none" | "disable" => 0,
         "minimal" => match size {
-            Size::Pro => 128,
+            Size::Pro | Size::Unknown => 128,
             Size::Flash => 1,
             Size::FlashLite => 512,
         },
@@ -83,10 +120,10 @@ fn budget(effort: &str, size: Size) -> Option<u64> {
 
 /// The level nearest to a word: Pro models have `low` and `high` alone.
 fn level(effort: &str, size: Size) -> Option<&'static str> {
-    let is_pro = size == Size::Pro;
+    let is_pro = matches!(size, Size::Pro | Size::Unknown);
     Some(match effort {
-        "none" | "disable" | "minimal" if is_pro => "low",
-        "none" | "disable" | "minimal" => "minimal",
+        "minimal" if is_pro => "low",
+        "minimal" => "minimal",
         "low" => "low",
         "medium" if is_pro => "high",
         "medium" => "medium",

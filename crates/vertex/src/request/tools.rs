@@ -6,9 +6,10 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 use ziggurat_core::Failure;
-use ziggurat_provider::params::refusal;
+use ziggurat_provider::params::{self, refusal};
 
 use super::{node::Node, object::Object, schema};
+use crate::names::Names;
 
 /// The tools of a request.
 #[derive(Default)]
@@ -40,23 +41,26 @@ struct Function<'a> {
 
 impl Tools {
     /// Takes a parameter of the request, if it is one about tools.
-    pub(super) fn take(&mut self, name: &str, value: &[u8]) -> Result<bool, Failure> {
+    pub(super) fn take(
+        &mut self,
+        name: &str,
+        value: &[u8],
+        names: &mut Names,
+    ) -> Result<bool, Failure> {
         match name {
             "tools" => {
-                let tools: Vec<&RawValue> = serde_json::from_slice(value)
-                    .map_err(|_| refusal("tools", "tools must be a list"))?;
+                let tools: Vec<&RawValue> = params::list(value, name)?;
                 for (at, tool) in tools.into_iter().enumerate() {
-                    self.tool(tool, at)?;
+                    self.tool(tool, at, names)?;
                 }
             }
             "functions" => {
-                let functions: Vec<&RawValue> = serde_json::from_slice(value)
-                    .map_err(|_| refusal("functions", "functions must be a list"))?;
+                let functions: Vec<&RawValue> = params::list(value, name)?;
                 for (at, function) in functions.into_iter().enumerate() {
-                    self.function(function, &format!("functions[{at}]"))?;
+                    self.function(function, &format!("functions[{at}]"), names)?;
                 }
             }
-            "tool_choice" => self.choice = Some(choice(value)?),
+            "tool_choice" | "function_call" => self.choice = Some(choice(name, value, names)?),
             "web_search_options" => self.own.push(Bytes::from_static(br#"{"googleSearch":{}}"#)),
             "parallel_tool_calls" => {}
             _ => return Ok(false),
@@ -91,14 +95,14 @@ impl Tools {
         }
     }
 
-    fn tool(&mut self, raw: &RawValue, at: usize) -> Result<(), Failure> {
+    fn tool(&mut self, raw: &RawValue, at: usize, names: &mut Names) -> Result<(), Failure> {
         let name = format!("tools[{at}]");
         let Ok(tool) = serde_json::from_str::<Tool<'_>>(raw.get()) else {
             return Err(refusal(&name, format!("{name} is no tool")));
         };
         match (tool.kind.as_deref(), tool.function) {
             (Some("function") | None, Some(function)) => {
-                self.function(function, &format!("{name}.function"))
+                self.function(function, &format!("{name}.function"), names)
             }
             (Some("web_search" | "web_search_preview"), _) => {
                 self.own.push(Bytes::from_static(br#"{"googleSearch":{}}"#));
@@ -122,12 +126,12 @@ impl Tools {
         }
     }
 
-    fn function(&mut self, raw: &RawValue, name: &str) -> Result<(), Failure> {
+    fn function(&mut self, raw: &RawValue, name: &str, names: &mut Names) -> Result<(), Failure> {
         let invalid = |problem: &str| refusal(name, format!("{name}: {problem}"));
         let function: Function<'_> =
             serde_json::from_str(raw.get()).map_err(|_| invalid("a function must have a name"))?;
         let mut out = Object::default();
-        out.set_value("name", &function.name);
+        out.set_value("name", &names.google(function.name));
         if let Some(description) = &function.description {
             out.set_value("description", description);
         }
@@ -150,8 +154,8 @@ impl Tools {
     }
 }
 
-/// Google's `functionCallingConfig` for OpenAI's `tool_choice`.
-fn choice(value: &[u8]) -> Result<Bytes, Failure> {
+/// Google's `functionCallingConfig` for OpenAI's `tool_choice`, or the older `function_call`.
+fn choice(param: &str, value: &[u8], names: &mut Names) -> Result<Bytes, Failure> {
     #[derive(Deserialize)]
     struct Name {
         name: String,
@@ -173,8 +177,12 @@ fn choice(value: &[u8]) -> Result<Bytes, Failure> {
         Allowed { allowed_tools: Allowed },
         Named(Named),
     }
-    let invalid = || refusal("tool_choice", "tool_choice is none that is known");
-    let name = |named: Named| named.function.map(|function| function.name).or(named.name);
+    let invalid = || refusal(param, format!("{param} is none that is known"));
+    let mut name = |named: Named| {
+        let name = named.function.map(|function| function.name).or(named.name);
+        let name = name.map(|name| names.google(name.into()));
+        name.ok_or_else(|| refusal(param, format!("{param} names a tool that is no function")))
+    };
     let config = match serde_json::from_slice(value).map_err(|_| invalid())? {
         Choice::Word(word) => match &*word {
             "auto" => json!({"mode": "AUTO"}),
@@ -182,15 +190,16 @@ fn choice(value: &[u8]) -> Result<Bytes, Failure> {
             "none" => json!({"mode": "NONE"}),
             _ => return Err(invalid()),
         },
-        Choice::Named(named) => {
-            let name = name(named).ok_or_else(invalid)?;
-            json!({"mode": "ANY", "allowed_function_names": [name]})
-        }
+        Choice::Named(named) => json!({"mode": "ANY", "allowed_function_names": [name(named)?]}),
         Choice::Allowed { allowed_tools } => {
-            let names: Vec<_> = allowed_tools.tools.into_iter().filter_map(name).collect();
-            match &*allowed_tools.mode {
-                "required" => json!({"mode": "ANY", "allowed_function_names": names}),
-                _ => json!({"mode": "VALIDATED", "allowed_function_names": names}),
+            let allowed: Result<Vec<_>, _> = allowed_tools.tools.into_iter().map(name).collect();
+            let allowed = allowed?;
+            match (&*allowed_tools.mode, allowed.is_empty()) {
+                // An empty list would allow all.
+                ("auto", true) => json!({"mode": "NONE"}),
+                ("auto", false) => json!({"mode": "VALIDATED", "allowed_function_names": allowed}),
+                ("required", false) => json!({"mode": "ANY", "allowed_function_names": allowed}),
+                _ => return Err(invalid()),
             }
         }
     };

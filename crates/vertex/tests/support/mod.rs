@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "not every test needs all of it")]
 
+pub mod request;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::Response;
 use percent_encoding::percent_decode_str;

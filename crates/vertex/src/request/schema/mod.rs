@@ -1,11 +1,14 @@
 //! JSON Schema in the subset that Google's own form has.
 
+mod finish;
+
 use std::borrow::Cow;
 
+use self::finish::finished;
 use super::node::Node;
 
-/// What Google's `Schema` knows; all else is left out.
-const KNOWN: [&str; 19] = [
+/// What Google's `Schema` knows and needs no change; all else is left out.
+const KNOWN: [&str; 17] = [
     "format",
     "title",
     "description",
@@ -23,8 +26,6 @@ const KNOWN: [&str; 19] = [
     "required",
     "nullable",
     "propertyOrdering",
-    "enum",
-    "type",
 ];
 
 /// The formats that Google takes; others only explain, and would be refused.
@@ -51,6 +52,9 @@ struct Cleaner<'a> {
     following: Vec<&'a str>,
 }
 
+/// The members of a schema that is being put together.
+type Members<'a> = Vec<(Cow<'a, str>, Node<'a>)>;
+
 /// Makes Google's schema of a JSON Schema.
 pub(super) fn google<'a>(schema: &'a Node<'a>, ordered: bool) -> Result<Node<'a>, &'static str> {
     let mut cleaner = Cleaner {
@@ -64,68 +68,62 @@ pub(super) fn google<'a>(schema: &'a Node<'a>, ordered: bool) -> Result<Node<'a>
 
 impl<'a> Cleaner<'a> {
     fn schema(&mut self, schema: &'a Node<'a>, depth: usize) -> Result<Node<'a>, &'static str> {
+        let mut out = Vec::new();
+        self.read(schema, depth, &mut out)?;
+        Ok(Node::Object(finished(out)))
+    }
+
+    /// Reads the members of a schema, and those that it refers to, as far as Google has the like.
+    fn read(
+        &mut self,
+        schema: &'a Node<'a>,
+        depth: usize,
+        out: &mut Members<'a>,
+    ) -> Result<(), &'static str> {
         self.parts += 1;
         if depth > DEEPEST || self.parts > MOST {
             return Err("the schema is too deep or too large");
         }
-        if let Some(reference) = schema.get("$ref").and_then(Node::as_text) {
-            return self.follow(reference, depth);
-        }
-        let mut out: Vec<(Cow<'a, str>, Node<'a>)> = Vec::new();
-        let mut nullable = false;
         for (name, value) in schema.members() {
             match &**name {
-                "type" => nullable |= types(value, &mut out),
-                "properties" => self.properties(value, depth, &mut out)?,
+                "type" => types(value, out),
+                "properties" => self.properties(value, depth, out)?,
                 "items" => {
                     // Google has no tuples: the first of its types stands for all.
                     let items = value.items().first().unwrap_or(value);
                     out.push(("items".into(), self.schema(items, depth + 1)?));
                 }
-                "anyOf" | "oneOf" => nullable |= self.any_of(value, depth, &mut out)?,
-                "allOf" => {
-                    for part in value.items() {
-                        let part = self.schema(part, depth + 1)?;
-                        merge(&mut out, part);
-                    }
-                }
-                "const" => {
-                    if let Some(text) = scalar(value) {
-                        set(&mut out, "enum", Node::Array(vec![Node::Text(text)]));
-                    }
-                }
-                "enum" => {
-                    let values: Vec<_> = value.items().iter().filter_map(scalar).collect();
-                    nullable |= value.items().contains(&Node::Null);
-                    let values = values.into_iter().map(Node::Text).collect();
-                    set(&mut out, "enum", Node::Array(values));
-                }
+                "anyOf" | "oneOf" => self.any_of(value, depth, out)?,
+                "const" => set(out, "enum", Node::Array(vec![value.clone()])),
+                "enum" => set(out, "enum", value.clone()),
                 "format" if !value.as_text().is_some_and(|it| FORMATS.contains(&it)) => {}
-                known if KNOWN.contains(&known) => set(&mut out, known, value.clone()),
+                known if KNOWN.contains(&known) => set(out, known, value.clone()),
                 _ => {}
             }
         }
-        let has =
-            |out: &[(Cow<'a, str>, Node<'a>)], name: &str| out.iter().any(|(it, _)| it == name);
-        if has(&out, "enum") {
-            // Google knows enumerations of texts alone.
-            set(&mut out, "type", Node::text("string"));
-        } else if !has(&out, "type") && has(&out, "properties") {
-            out.insert(0, ("type".into(), Node::text("object")));
-        } else if !has(&out, "type") && has(&out, "items") {
-            out.insert(0, ("type".into(), Node::text("array")));
+        // What stands beside these counts more.
+        for part in schema.get("allOf").map_or(&[][..], Node::items) {
+            let mut members = Vec::new();
+            self.read(part, depth + 1, &mut members)?;
+            merge(out, members);
         }
-        if nullable {
-            set(&mut out, "nullable", Node::Bool(true));
+        match schema.get("$ref").and_then(Node::as_text) {
+            Some(reference) => self.follow(reference, depth, out),
+            None => Ok(()),
         }
-        Ok(Node::Object(out))
     }
 
-    /// Puts what a reference within the schema leads to in its place; one that leads to itself becomes any object.
-    fn follow(&mut self, reference: &'a str, depth: usize) -> Result<Node<'a>, &'static str> {
+    /// Adds what a reference within the schema leads to, to what stands beside it; one that leads to itself becomes any
+    /// object.
+    fn follow(
+        &mut self,
+        reference: &'a str,
+        depth: usize,
+        out: &mut Members<'a>,
+    ) -> Result<(), &'static str> {
         if self.following.contains(&reference) {
-            let object = ("type".into(), Node::text("object"));
-            return Ok(Node::Object(vec![object]));
+            merge(out, vec![("type".into(), Node::text("object"))]);
+            return Ok(());
         }
         let path = reference
             .strip_prefix('#')
@@ -136,16 +134,18 @@ impl<'a> Cleaner<'a> {
         });
         let target = target.ok_or("a $ref leads nowhere")?;
         self.following.push(reference);
-        let found = self.schema(target, depth + 1);
+        let mut found = Vec::new();
+        self.read(target, depth + 1, &mut found)?;
         self.following.pop();
-        found
+        merge(out, found);
+        Ok(())
     }
 
     fn properties(
         &mut self,
         properties: &'a Node<'a>,
         depth: usize,
-        out: &mut Vec<(Cow<'a, str>, Node<'a>)>,
+        out: &mut Members<'a>,
     ) -> Result<(), &'static str> {
         let mut cleaned = Vec::new();
         for (name, property) in properties.members() {
@@ -159,40 +159,46 @@ impl<'a> Cleaner<'a> {
         Ok(())
     }
 
-    /// Says whether null is among the alternatives; a single other one takes the place of them all.
+    /// Null among the alternatives makes the schema nullable; a single other one takes the place of them all.
     fn any_of(
         &mut self,
         alternatives: &'a Node<'a>,
         depth: usize,
-        out: &mut Vec<(Cow<'a, str>, Node<'a>)>,
-    ) -> Result<bool, &'static str> {
+        out: &mut Members<'a>,
+    ) -> Result<(), &'static str> {
         let is_null = |node: &&Node<'_>| node.get("type").and_then(Node::as_text) == Some("null");
         let all = alternatives.items();
-        let nullable = all.iter().any(|node| is_null(&node));
-        let mut others = Vec::new();
-        for node in all.iter().filter(|node| !is_null(node)) {
-            others.push(self.schema(node, depth + 1)?);
+        if all.iter().any(|node| is_null(&node)) {
+            set(out, "nullable", Node::Bool(true));
         }
-        match others.len() {
-            0 => {}
-            1 => merge(out, others.remove(0)),
-            _ => set(out, "anyOf", Node::Array(others)),
+        let others: Vec<_> = all.iter().filter(|node| !is_null(node)).collect();
+        if let [one] = others[..] {
+            let mut members = Vec::new();
+            self.read(one, depth + 1, &mut members)?;
+            merge(out, members);
+            return Ok(());
         }
-        Ok(nullable)
+        let mut cleaned = Vec::new();
+        for node in others {
+            cleaned.push(self.schema(node, depth + 1)?);
+        }
+        if !cleaned.is_empty() {
+            set(out, "anyOf", Node::Array(cleaned));
+        }
+        Ok(())
     }
 }
 
-/// Writes a type, or the alternatives of a list; says whether null is one of them.
-fn types<'a>(value: &'a Node<'a>, out: &mut Vec<(Cow<'a, str>, Node<'a>)>) -> bool {
+/// Writes a type, or the alternatives of a list, of which null makes the schema nullable.
+fn types<'a>(value: &'a Node<'a>, out: &mut Members<'a>) {
     let names: Vec<_> = match value {
         Node::Array(names) => names.iter().filter_map(Node::as_text).collect(),
         one => one.as_text().into_iter().collect(),
     };
-    let others: Vec<_> = names
-        .iter()
-        .copied()
-        .filter(|name| *name != "null")
-        .collect();
+    if names.contains(&"null") {
+        set(out, "nullable", Node::Bool(true));
+    }
+    let others: Vec<_> = names.into_iter().filter(|name| *name != "null").collect();
     match &others[..] {
         [] => {}
         [one] => set(out, "type", Node::text(one)),
@@ -203,20 +209,9 @@ fn types<'a>(value: &'a Node<'a>, out: &mut Vec<(Cow<'a, str>, Node<'a>)>) -> bo
             set(out, "anyOf", Node::Array(any.collect()));
         }
     }
-    names.len() > others.len()
 }
 
-/// The text of a value of an enumeration.
-fn scalar<'a>(value: &Node<'a>) -> Option<Cow<'a, str>> {
-    match value {
-        Node::Text(text) => Some(text.clone()),
-        Node::Number(number) => Some(number.to_string().into()),
-        Node::Bool(value) => Some(value.to_string().into()),
-        Node::Null | Node::Array(_) | Node::Object(_) => None,
-    }
-}
-
-fn set<'a>(out: &mut Vec<(Cow<'a, str>, Node<'a>)>, name: &'a str, value: Node<'a>) {
+fn set<'a>(out: &mut Members<'a>, name: &'a str, value: Node<'a>) {
     match out.iter_mut().find(|(known, _)| known == name) {
         Some((_, old)) => *old = value,
         None => out.push((name.into(), value)),
@@ -224,9 +219,8 @@ fn set<'a>(out: &mut Vec<(Cow<'a, str>, Node<'a>)>, name: &'a str, value: Node<'
 }
 
 /// Adds the members of another schema: lists and objects are joined, of the rest the first stays.
-fn merge<'a>(out: &mut Vec<(Cow<'a, str>, Node<'a>)>, other: Node<'a>) {
-    let Node::Object(members) = other else { return };
-    for (name, value) in members {
+fn merge<'a>(out: &mut Members<'a>, other: Members<'a>) {
+    for (name, value) in other {
         match (out.iter_mut().find(|(known, _)| *known == name), value) {
             (None, value) => out.push((name, value)),
             (Some((_, Node::Object(old))), Node::Object(new)) => {
