@@ -4,7 +4,6 @@
 mod choice;
 mod idle;
 mod list;
-mod neutral;
 mod reserved;
 mod unsupported;
 
@@ -15,7 +14,6 @@ pub use self::{
     choice::ToolChoice,
     idle::asks_for_nothing,
     list::list,
-    neutral::is_neutral,
     reserved::is_reserved,
     unsupported::{Permits, Unsupported, refusal},
 };

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use ziggurat_core::{Failure, json::Document};
-use ziggurat_provider::params::refusal;
+use ziggurat_provider::params::{self, refusal};
 
 use super::{node::Node, object::Object, schema, thinking};
 use crate::model::{Generation, Model};
@@ -94,7 +94,8 @@ impl Config {
     pub(super) fn take(&mut self, name: &str, value: &[u8]) -> Result<bool, Failure> {
         if let Some((_, google)) = RENAMED.iter().find(|(openai, _)| *openai == name) {
             let is_older = name == "max_tokens" && self.out.contains(google);
-            if !is_older {
+            // Some models refuse penalties and probabilities, also those of no effect.
+            if !is_older && !params::asks_for_nothing(name, value) {
                 self.out.set(*google, Bytes::copy_from_slice(value));
             }
             return Ok(true);
@@ -104,6 +105,7 @@ impl Config {
             return Ok(true);
         }
         match name {
+            "stop" if value == b"[]" => {}
             "stop" => self.stop(value),
             "response_format" => self.format(value)?,
             "reasoning_effort" | "thinking" if thinking::is_off(value) => {

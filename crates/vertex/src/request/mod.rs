@@ -76,15 +76,10 @@ pub(crate) fn translate(template: &Template, call: Call<'_>) -> Result<(Bytes, A
     let mut names = Names::default();
     let mut tools = Tools::default();
     for (name, value) in body.members() {
-        if SILENT.contains(&&*name) {
+        if value == b"null" || SILENT.contains(&&*name) {
             continue;
         }
         let is_allowed = permits.allow(&name);
-        // Some models refuse penalties and the like whatever their value.
-        let is_neutral = name != "tool_choice" && params::is_neutral(&name, value);
-        if is_neutral && !is_allowed {
-            continue;
-        }
         if let Some((_, native)) = NATIVE.iter().find(|(ours, _)| *ours == name) {
             out.set(*native, Bytes::copy_from_slice(value));
         } else if tools.take(&name, value, &mut names)? {
@@ -94,7 +89,9 @@ pub(crate) fn translate(template: &Template, call: Call<'_>) -> Result<(Bytes, A
         } else if !is_allowed
             && (config.is_unsupported(&name, value) || UNSUPPORTED.contains(&&*name))
         {
-            unsupported.push(name.into_owned());
+            if !params::asks_for_nothing(&name, value) {
+                unsupported.push(name.into_owned());
+            }
         } else if !config.take(&name, value)? && (is_allowed || !permits.drop()) {
             // Google refuses what it does not know, and names it.
             out.set(name.into_owned(), Bytes::copy_from_slice(value));

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 use ziggurat_core::Failure;
-use ziggurat_provider::params::{self, refusal};
+use ziggurat_provider::params::{self, ToolChoice, refusal};
 
 use super::{node::Node, object::Object, schema};
 use crate::names::Names;
@@ -60,7 +60,8 @@ impl Tools {
                     self.function(function, &format!("functions[{at}]"), names)?;
                 }
             }
-            "tool_choice" | "function_call" => self.choice = Some(choice(name, value, names)?),
+            "tool_choice" => self.choice = Some(choice(value, names)?),
+            "function_call" => self.choice = Some(function_call(value, names)?),
             "web_search_options" => self.own.push(Bytes::from_static(br#"{"googleSearch":{}}"#)),
             "parallel_tool_calls" => {}
             _ => return Ok(false),
@@ -154,54 +155,47 @@ impl Tools {
     }
 }
 
-/// Google's `functionCallingConfig` for OpenAI's `tool_choice`, or the older `function_call`.
-fn choice(param: &str, value: &[u8], names: &mut Names) -> Result<Bytes, Failure> {
-    #[derive(Deserialize)]
-    struct Name {
-        name: String,
-    }
-    #[derive(Deserialize)]
-    struct Allowed {
-        mode: String,
-        tools: Vec<Named>,
-    }
+/// Google's `functionCallingConfig` for OpenAI's `tool_choice`.
+fn choice(value: &[u8], names: &mut Names) -> Result<Bytes, Failure> {
+    let invalid = || refusal("tool_choice", "tool_choice is none that is known");
+    let choice = ToolChoice::read(value).ok_or_else(invalid)?;
+    let own = choice
+        .names()
+        .map(|name| names.google(name.to_owned().into()));
+    let own: Vec<_> = own.collect();
+    Ok(match &choice {
+        ToolChoice::Auto => mode("AUTO", &[]),
+        ToolChoice::Required => mode("ANY", &[]),
+        ToolChoice::None => mode("NONE", &[]),
+        ToolChoice::Allowed { required, names } => match (required, names.is_empty()) {
+            // An empty list would allow all.
+            (true, true) => return Err(invalid()),
+            (false, true) => mode("NONE", &[]),
+            (true, false) => mode("ANY", &own),
+            (false, false) => mode("VALIDATED", &own),
+        },
+        ToolChoice::Function(_) => mode("ANY", &own),
+    })
+}
+
+/// The same for the older `function_call`.
+fn function_call(value: &[u8], names: &mut Names) -> Result<Bytes, Failure> {
     #[derive(Deserialize)]
     struct Named {
-        function: Option<Name>,
-        name: Option<String>,
+        name: String,
     }
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Choice {
-        Word(String),
-        Allowed { allowed_tools: Allowed },
-        Named(Named),
+    if value.starts_with(b"\"") {
+        return choice(value, names).map_err(|failure| failure.with_param("function_call"));
     }
-    let invalid = || refusal(param, format!("{param} is none that is known"));
-    let mut name = |named: Named| {
-        let name = named.function.map(|function| function.name).or(named.name);
-        let name = name.map(|name| names.google(name.into()));
-        name.ok_or_else(|| refusal(param, format!("{param} names a tool that is no function")))
+    let named: Named = serde_json::from_slice(value)
+        .map_err(|_| refusal("function_call", "function_call is none that is known"))?;
+    Ok(mode("ANY", &[names.google(named.name.into())]))
+}
+
+fn mode(mode: &str, allowed: &[Cow<'_, str>]) -> Bytes {
+    let config = match allowed {
+        [] => json!({"mode": mode}),
+        allowed => json!({"mode": mode, "allowed_function_names": allowed}),
     };
-    let config = match serde_json::from_slice(value).map_err(|_| invalid())? {
-        Choice::Word(word) => match &*word {
-            "auto" => json!({"mode": "AUTO"}),
-            "required" | "any" => json!({"mode": "ANY"}),
-            "none" => json!({"mode": "NONE"}),
-            _ => return Err(invalid()),
-        },
-        Choice::Named(named) => json!({"mode": "ANY", "allowed_function_names": [name(named)?]}),
-        Choice::Allowed { allowed_tools } => {
-            let allowed: Result<Vec<_>, _> = allowed_tools.tools.into_iter().map(name).collect();
-            let allowed = allowed?;
-            match (&*allowed_tools.mode, allowed.is_empty()) {
-                // An empty list would allow all.
-                ("auto", true) => json!({"mode": "NONE"}),
-                ("auto", false) => json!({"mode": "VALIDATED", "allowed_function_names": allowed}),
-                ("required", false) => json!({"mode": "ANY", "allowed_function_names": allowed}),
-                _ => return Err(invalid()),
-            }
-        }
-    };
-    Ok(config.to_string().into())
+    config.to_string().into()
 }
