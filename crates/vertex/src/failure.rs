@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use memchr::memmem;
 use serde_json::{Map, Value};
 use ziggurat_core::{Failure, FailureKind, UpstreamError};
 use ziggurat_provider::{phrases, redact};
@@ -48,17 +47,18 @@ impl Wire {
         }
     }
 
-    /// Reads an error that came in place of an answer; `None` if it is none.
+    /// Reads an error that came in place of an answer; `None` if it says nothing.
     pub(crate) fn in_answer(body: &[u8], secrets: &[Box<str>]) -> Option<Self> {
-        // A look that costs little, since most answers are none.
-        memmem::find(body, b"\"error\"")?;
         let mut value: Value = serde_json::from_slice(body).ok()?;
         let first = match &value {
             Value::Array(values) => values.first()?,
             value => value,
         };
-        if !first.get("error").is_some_and(Value::is_object) {
-            return None;
+        match first.get("error")? {
+            Value::Null | Value::Bool(false) => return None,
+            Value::Object(error) if error.is_empty() => return None,
+            Value::String(error) if error.is_empty() => return None,
+            _ => {}
         }
         redact::value(secrets, &mut value);
         Some(Self::of_value(&value))

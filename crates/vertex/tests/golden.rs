@@ -26,7 +26,7 @@ const BETTER_FAILURES: &[(&str, FailureKind, u16)] = &[
     (
         "vertex_ai/malformed_json_200",
         FailureKind::InvalidResponse,
-        502,
+        500,
     ),
     // A stream without its end is broken (D10), and a broken connection is a 502 (D15).
     (

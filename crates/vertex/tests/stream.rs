@@ -244,6 +244,15 @@ fn a_stream_is_complete_once_each_choice_has_ended() {
 }
 
 #[test]
+fn a_whole_answer_is_known_before_its_stream_ends() {
+    let mut exchange = exchange(true, &Meter::new());
+    exchange.chunk(event(&part(&json!({"text": "a"}))).into());
+    assert!(!exchange.is_complete());
+    exchange.chunk(event(&json!({"candidates": [{"finishReason": "STOP"}]})).into());
+    assert!(exchange.is_complete());
+}
+
+#[test]
 fn errors_inside_streams_keep_their_meaning() {
     let error = |code: u16, status: &str, message: &str| json!({"error": {"code": code, "status": status, "message": message}});
     let cases = [
@@ -264,8 +273,8 @@ fn errors_inside_streams_keep_their_meaning() {
             403,
         ),
         (json!({"error": {"message": "x"}}), FailureKind::Server, 500),
-        (json!({"error": "x"}), FailureKind::InvalidResponse, 502),
-        (json!([1]), FailureKind::InvalidResponse, 502),
+        (json!({"error": "x"}), FailureKind::Server, 500),
+        (json!([1]), FailureKind::InvalidResponse, 500),
     ];
     for (value, kind, status) in cases {
         let (_, end) = play(&[event(&value).as_bytes()]);
@@ -276,6 +285,15 @@ fn errors_inside_streams_keep_their_meaning() {
             "{value}"
         );
     }
+    let (_, end) = play(&[b"event: error\ndata: out of order\n\n"]);
+    let failure = end.unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::Server);
+    assert_eq!(failure.upstream().unwrap().message(), "out of order");
+    // Some gateways send an empty one beside each answer.
+    let mut fine = part(&json!({"text": "a"}));
+    fine["error"] = json!({});
+    let (chunks, _) = play(&[event(&fine).as_bytes()]);
+    assert_eq!(chunks[0]["choices"][0]["delta"]["content"], "a");
 }
 
 #[test]
@@ -319,7 +337,12 @@ fn a_plain_answer_without_an_answer_is_a_failure() {
             .plain(body.into())
             .unwrap_err();
         assert_eq!(failure.kind(), FailureKind::InvalidResponse, "{body}");
+        assert_eq!(failure.status().as_u16(), 500, "{body}");
     }
+    let failure = exchange(false, &Meter::new())
+        .plain(r#"{"error":"x","candidates":[{}]}"#.into())
+        .unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::Server);
     let error = json!({"error": {"code": 429, "message": "x"}});
     let failure = exchange(false, &Meter::new())
         .plain(error.to_string().into())

@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Extensions, response::Parts};
+use http::{Extensions, StatusCode, response::Parts};
 use serde::Serialize;
 use ziggurat_core::{ContentFiltered, Failure, FailureKind, Meter, json::Printed};
 use ziggurat_provider::{Answer, Call, Exchange, Streamed};
@@ -197,7 +197,7 @@ fn held_back(index: u32, reason: String) -> Choice<'static> {
 
 impl Exchange for Chat {
     fn announced(&self, head: &Parts) -> Result<Answer, Failure> {
-        Answer::of(head, self.asked.stream)
+        Answer::of(head, self.asked.stream).map_err(unreadable)
     }
 
     fn is_secret(&self, header: &[u8]) -> bool {
@@ -208,7 +208,7 @@ impl Exchange for Chat {
         let template = &self.template;
         let wire = Wire::of_body(body, &template.secrets());
         let failure = wire.refused(template.face.label(), head.status, &head.headers);
-        if head.status == http::StatusCode::UNAUTHORIZED
+        if head.status == StatusCode::UNAUTHORIZED
             && let Some(tokens) = &template.tokens
         {
             tokens.forget(|token| self.used.is(token));
@@ -218,12 +218,12 @@ impl Exchange for Chat {
 
     fn plain(&mut self, body: Bytes) -> Result<Printed, Failure> {
         let template = &self.template;
-        if let Some(wire) = Wire::in_answer(&body, &template.secrets()) {
-            return Err(wire.in_band(template.face.label()));
-        }
         match serde_json::from_slice::<Generated<'_>>(&body) {
-            Ok(generated) => self.completion(generated),
-            Err(_) => Err(invalid("the upstream's answer is not one of Gemini's")),
+            Ok(generated) if !generated.is_error() => self.completion(generated),
+            _ => Err(match Wire::in_answer(&body, &template.secrets()) {
+                Some(wire) => wire.in_band(template.face.label()),
+                None => invalid("the upstream's answer is not one of Gemini's"),
+            }),
         }
     }
 
@@ -237,13 +237,24 @@ impl Exchange for Chat {
         self.events().chunk(data)
     }
 
+    fn is_complete(&self) -> bool {
+        self.events
+            .as_ref()
+            .is_some_and(|events| events.is_complete())
+    }
+
     fn end(&mut self, broken: Option<Failure>) -> Streamed {
         self.events().end(broken)
     }
 }
 
 fn invalid(message: &str) -> Failure {
-    Failure::new(FailureKind::InvalidResponse).with_message(message)
+    unreadable(Failure::new(FailureKind::InvalidResponse).with_message(message))
+}
+
+/// Gives an unreadable answer the status that it has with other providers.
+fn unreadable(failure: Failure) -> Failure {
+    failure.with_status(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// An id as OpenAI makes them.

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use ziggurat_core::{Failure, FailureKind, Meter};
 use ziggurat_provider::{
     Streamed,
-    sse::{DONE, DONE_EVENT, Splitter},
+    sse::{DONE, DONE_EVENT, Event, Splitter},
 };
 
 use super::{
@@ -109,8 +109,7 @@ impl Events {
         let end = loop {
             match self.splitter.next_event() {
                 Ok(Some(event)) => {
-                    let Some(data) = event.data() else { continue };
-                    if let Some(end) = self.reader.event(&data, &mut out) {
+                    if let Some(end) = self.reader.event(event, &mut out) {
                         break Some(end);
                     }
                 }
@@ -125,13 +124,15 @@ impl Events {
         Streamed { data, end }
     }
 
+    pub(super) fn is_complete(&self) -> bool {
+        self.reader.is_complete()
+    }
+
     pub(super) fn end(&mut self, broken: Option<Failure>) -> Streamed {
         let mut out = BytesMut::new();
-        // Half of an event says nothing; a whole one may lack its blank line.
-        let last = self.splitter.rest().and_then(|event| event.data());
-        let last = last
-            .filter(|data| broken.is_none() && serde_json::from_slice::<&RawValue>(data).is_ok());
-        let end = last.and_then(|data| self.reader.event(&data, &mut out));
+        let last = self.splitter.rest();
+        let last = last.filter(|event| broken.is_none() && is_whole(*event));
+        let end = last.and_then(|event| self.reader.event(event, &mut out));
         let end = end.unwrap_or_else(|| self.reader.end(broken, &mut out));
         let data = out.freeze();
         Streamed {
@@ -144,21 +145,24 @@ impl Events {
 // === impl Reader ===
 
 impl Reader {
-    fn event(&mut self, data: &[u8], out: &mut BytesMut) -> End {
+    fn event(&mut self, event: Event<'_>, out: &mut BytesMut) -> End {
+        let data = event.data()?;
         let data = data.trim_ascii();
         if data.is_empty() || data == DONE {
             return None;
         }
         let template = &self.template;
-        if let Ok(generated) = serde_json::from_slice::<Generated<'_>>(data)
-            && generated.error.is_none()
-        {
-            return self.generated(generated, out).err().map(Err);
+        if event.name() == Some(b"error") {
+            let wire = Wire::of_body(&mut Bytes::copy_from_slice(data), &template.secrets());
+            return Some(Err(wire.in_band(template.face.label())));
         }
-        Some(Err(match Wire::in_answer(data, &template.secrets()) {
-            Some(wire) => wire.in_band(template.face.label()),
-            None => invalid("the upstream's stream has an unreadable event"),
-        }))
+        match serde_json::from_slice::<Generated<'_>>(data) {
+            Ok(generated) if !generated.is_error() => self.generated(generated, out).err().map(Err),
+            _ => Some(Err(match Wire::in_answer(data, &template.secrets()) {
+                Some(wire) => wire.in_band(template.face.label()),
+                None => invalid("the upstream's stream has an unreadable event"),
+            })),
+        }
     }
 
     fn generated(&mut self, generated: Generated<'_>, out: &mut BytesMut) -> Result<(), Failure> {
@@ -268,10 +272,14 @@ impl Reader {
         out.put_slice(b"\n\n");
     }
 
+    /// Whether every choice that began has ended.
+    fn is_complete(&self) -> bool {
+        !self.choices.is_empty() && self.choices.values().all(|state| state.is_finished)
+    }
+
     /// Ends a stream: Google's just stop, so that only finish reasons tell whether one is complete.
     fn end(&mut self, broken: Option<Failure>, out: &mut BytesMut) -> Result<(), Failure> {
-        let is_complete = self.choices.values().all(|state| state.is_finished);
-        if self.choices.is_empty() || !is_complete {
+        if !self.is_complete() {
             return Err(broken.unwrap_or_else(|| {
                 Failure::new(FailureKind::Disconnected)
                     .with_message("the upstream's stream ended before its answer did")
@@ -285,6 +293,12 @@ impl Reader {
         out.put_slice(DONE_EVENT);
         Ok(())
     }
+}
+
+/// Whether the last event of a body is whole, though its blank line is missing: half of one says nothing.
+fn is_whole(event: Event<'_>) -> bool {
+    let is_json = |data: &[u8]| serde_json::from_slice::<&RawValue>(data).is_ok();
+    event.name() == Some(b"error") || event.data().is_some_and(|data| is_json(&data))
 }
 
 fn finished<'a>(index: u32, delta: Message<'a>, reason: &'static str) -> Choice<'a> {

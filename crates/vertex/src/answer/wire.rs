@@ -26,6 +26,22 @@ pub(super) struct Generated<'a> {
     pub(super) error: Option<&'a RawValue>,
 }
 
+impl Generated<'_> {
+    /// Whether it is an error in place of an answer. Some servers send an empty one beside each answer.
+    pub(super) fn is_error(&self) -> bool {
+        let error = self
+            .error
+            .map_or(&b"null"[..], |error| error.get().as_bytes());
+        match error {
+            b"null" | b"false" | b"0" | b"\"\"" => false,
+            [b'{', inside @ .., b'}'] | [b'[', inside @ .., b']'] => {
+                !inside.trim_ascii().is_empty()
+            }
+            _ => true,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Feedback {
