@@ -68,8 +68,9 @@ impl Application {
             encode(&self.secret),
             encode(scope)
         );
+        let key = format!("entra\n{url}\n{form}");
         let (form, secret) = (Bytes::from(form), Box::<str>::from(&*self.secret));
-        Ok(Cached::new(move || {
+        Ok(Cached::shared(&client.clone(), key, move || {
             let mut request = Request::new(form.clone());
             *request.method_mut() = Method::POST;
             *request.uri_mut() = url.clone();

@@ -20,6 +20,7 @@ use crate::{
     collect::{Collect, Incomplete},
     connect::Connector,
     decode::Upstream,
+    shared::Shared,
     transport,
 };
 
@@ -34,6 +35,8 @@ const MAX_FETCHED: usize = 1024 * 1024;
 pub struct HttpClient {
     inner: Client<Connector, Printed>,
     proxies: Option<Arc<Matcher>>,
+    /// What is fetched by way of it and serves several deployments.
+    pub(crate) shared: Shared,
 }
 
 /// Options of an [`HttpClient`].
@@ -180,7 +183,11 @@ impl HttpClientBuilder {
             .http2_keep_alive_interval(PING)
             .http2_keep_alive_timeout(PONG)
             .build(Connector::new(self, proxies.clone()));
-        HttpClient { inner, proxies }
+        HttpClient {
+            inner,
+            proxies,
+            shared: Shared::default(),
+        }
     }
 }
 

@@ -8,11 +8,14 @@ use std::{
     time::Duration,
 };
 
+use http::StatusCode;
 use tokio::{
     sync::watch,
     time::{Instant, timeout},
 };
 use ziggurat_core::{Failure, FailureKind};
+
+use crate::HttpClient;
 
 /// How long before its end a value is renewed: Google's libraries take 3 min 45 s.
 const MARGIN: Duration = Duration::from_secs(225);
@@ -36,7 +39,7 @@ type Fetching<T> = Pin<Box<dyn Future<Output = Result<Fresh<T>, Failure>> + Send
 ///
 /// A source that fails is left alone for 1 s, then twice as long each time, up to 30 s. Meanwhile the value at hand is
 /// handed out as long as it is good; after that whoever asks gets the source's failure at once. A source that does not
-/// answer within 10 s has failed with [`Timeout`](FailureKind::Timeout).
+/// answer within 10 s has failed with [`Timeout`](FailureKind::Timeout), a 504.
 ///
 /// The source runs in a task of its own: a caller that goes away does not stop it for the others. Cloning counts a
 /// reference. [`Debug`](fmt::Debug) never shows the value.
@@ -138,17 +141,28 @@ impl<T: Clone + Send + 'static> Cached<T> {
     where
         F: Future<Output = Result<Fresh<T>, Failure>> + Send + 'static,
     {
-        let state = State {
-            held: None,
-            fetching: None,
-            failed: None,
-        };
-        let cell = Cell {
-            source: Box::new(move || Box::pin(source())),
-            state: Mutex::new(state),
-        };
+        Self::of(Arc::new(Cell::new(source)))
+    }
+
+    /// Asks `source` for values once for all who have clones of one client and the same `key`: deployments with the same
+    /// credentials cause one fetch, and have the same failures. `source` is not used if others have one.
+    ///
+    /// The key has to say all that the values depend on, and what they are for; it is never shown. A shared value is there
+    /// as long as anyone has it.
+    pub fn shared<F>(
+        client: &HttpClient,
+        key: impl AsRef<[u8]>,
+        source: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<Fresh<T>, Failure>> + Send + 'static,
+    {
+        Self::of(client.shared.get(key.as_ref(), || Cell::new(source)))
+    }
+
+    fn of(cell: Arc<Cell<T>>) -> Self {
         Self {
-            cell: Arc::new(cell),
+            cell,
             margin: MARGIN,
             limit: LIMIT,
         }
@@ -237,8 +251,9 @@ impl<T: Clone + Send + 'static> Cached<T> {
         let fetched = (cell.source)();
         tokio::spawn(async move {
             let fetched = timeout(limit, fetched).await.unwrap_or_else(|_| {
+                // A server that does not answer a gateway: the caller was not slow.
                 Err(Failure::new(FailureKind::Timeout)
-                    .with_limit(limit)
+                    .with_status(StatusCode::GATEWAY_TIMEOUT)
                     .with_message("no new credentials came in time"))
             });
             cell.lock().note(fetched, margin);
@@ -267,6 +282,21 @@ impl<T> fmt::Debug for Cached<T> {
 // === impl Cell ===
 
 impl<T> Cell<T> {
+    fn new<F>(source: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<Fresh<T>, Failure>> + Send + 'static,
+    {
+        let state = State {
+            held: None,
+            fetching: None,
+            failed: None,
+        };
+        Self {
+            source: Box::new(move || Box::pin(source())),
+            state: Mutex::new(state),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         // Nothing in it is half written when a clone of a value panics.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

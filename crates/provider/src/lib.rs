@@ -15,6 +15,7 @@ pub mod params;
 pub mod phrases;
 pub mod redact;
 mod service;
+mod shared;
 mod span;
 pub mod sse;
 pub mod thinking;

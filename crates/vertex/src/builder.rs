@@ -313,11 +313,15 @@ impl Place {
         let mut knows_project = project.is_some();
         if let Some(mut credentials) = credentials {
             if let Source::Metadata(metadata) = &mut credentials.source {
-                metadata.wants_project = !knows_project;
+                if !knows_project {
+                    metadata.wants_project = true;
+                    credentials.key.push_str("\nproject");
+                }
                 knows_project = true;
             }
             quota_project = credentials.quota_project;
-            tokens = Some(auth::cached(credentials.source, self.client.clone()));
+            let Credentials { source, key, .. } = credentials;
+            tokens = Some(auth::cached(source, &key, &self.client));
         }
         if !knows_project {
             return Err(ConfigError::missing(

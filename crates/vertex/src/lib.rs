@@ -6,6 +6,7 @@ mod builder;
 mod dialect;
 mod error;
 mod failure;
+mod guarded;
 mod model;
 mod names;
 mod partner;

@@ -12,9 +12,10 @@ use ziggurat_provider::{Authorized, Call, Dialect, HttpClient, Outgoing, credent
 
 use crate::{
     ConfigError, Face,
-    auth::Token,
+    auth::{Token, Used},
     builder::Place,
     dialect::authorize,
+    guarded::Guarded,
     url::{Address, Endpoint},
 };
 
@@ -89,9 +90,14 @@ impl<D: Dialect> Dialect for Partner<D> {
         // Keys of Anthropic's are not for Google.
         head.headers.remove(&X_API_KEY);
         head.headers.remove(AUTHORIZATION);
+        let tokens = self.place.tokens.clone();
+        let used = Used::default();
+        if tokens.is_some() {
+            head.extensions.insert(used.clone());
+        }
         Ok(Outgoing {
             request: Request::from_parts(head, body.print()),
-            exchange,
+            exchange: Box::new(Guarded::new(exchange, tokens, used)),
         })
     }
 

@@ -3,9 +3,14 @@
 use bytes::Bytes;
 use http::HeaderMap;
 use ziggurat_core::{Failure, FailureKind};
-use ziggurat_provider::{credentials::Cached, params::Unsupported, redact};
+use ziggurat_provider::{credentials::Cached, params::Unsupported};
 
-use crate::{Face, auth::Token, model::Model, url::Endpoint};
+use crate::{
+    Face,
+    auth::{Token, Used},
+    model::Model,
+    url::Endpoint,
+};
 
 /// A deployment, ready to be called. It holds keys: no `Debug`.
 pub(crate) struct Template {
@@ -25,16 +30,10 @@ pub(crate) struct Template {
 }
 
 impl Template {
-    /// What must not be shown now: the keys, and the token in use.
-    pub(crate) fn secrets(&self) -> Vec<Box<str>> {
-        let mut secrets = self.secrets.clone();
-        let token = self.tokens.as_ref().and_then(Cached::at_hand);
-        secrets.extend(token.as_ref().and_then(Token::text).map(Into::into));
-        secrets
-    }
-
-    pub(crate) fn is_secret(&self, text: &[u8]) -> bool {
-        redact::is_needed(&self.secrets(), text)
+    /// What must not be shown of a call: the keys, and the token that it was made with.
+    pub(crate) fn secrets(&self, used: &Used) -> Vec<Box<str>> {
+        let keys = self.secrets.iter().cloned();
+        keys.chain(used.secret()).collect()
     }
 
     pub(crate) fn missing_key(&self) -> Failure {

@@ -118,6 +118,27 @@ async fn many_calls_at_once_fetch_one_token() {
 }
 
 #[tokio::test]
+async fn deployments_with_the_same_credentials_share_a_token() {
+    let tokens = TokenServer::start().await;
+    let stage = Stage::answering().await;
+    let client = HttpClient::new();
+    let leaves = (0..20).map(|at| {
+        let builder = stage.builder().client(client.clone());
+        let builder = builder.credentials(account(&tokens.url()));
+        stage.leaf(builder.project(format!("project-{at}")))
+    });
+    for leaf in leaves.collect::<Vec<_>>() {
+        assert_eq!(call(&leaf).await.unwrap(), 200);
+    }
+    assert_eq!(tokens.hits().len(), 1);
+    // Another account's token is another.
+    let other = account(&tokens.url()).replace("svc@", "other@");
+    let leaf = stage.leaf(stage.builder().client(client).credentials(other));
+    assert_eq!(call(&leaf).await.unwrap(), 200);
+    assert_eq!(tokens.hits().len(), 2);
+}
+
+#[tokio::test]
 async fn a_token_that_is_refused_is_fetched_again() {
     let tokens = Script::new(["ya29.one", "ya29.two"].map(|it| respond(200, &token(it, 3600))));
     let tokens = TokenServer::playing(tokens).await;
@@ -246,6 +267,7 @@ async fn a_token_server_in_trouble_is_no_authentication_failure() {
             respond(403, &json!({"error": "access_denied"})),
             FailureKind::Authentication,
         ),
+        (respond(302, &json!({})), FailureKind::InvalidResponse),
         (
             respond(200, &json!({"id_token": "x"})),
             FailureKind::InvalidResponse,

@@ -2,15 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-use bytes::Bytes;
-use http::{Extensions, Request, response::Parts};
-use serde_json::{Value, json};
-use ziggurat_core::{
-    Failure, FailureKind, JsonBody,
-    json::{Document, Printed},
-};
-use ziggurat_provider::{Answer, Authorized, Call, Dialect, Exchange, Outgoing, Streamed};
-use ziggurat_vertex::{Builder, Face, Partner, Vertex};
+use http::Request;
+use serde_json::json;
+use ziggurat_core::{FailureKind, JsonBody, json::Document};
+use ziggurat_provider::{Call, Dialect};
+use ziggurat_vertex::{Builder, Face, Vertex};
 
 fn request(stream: bool) -> Request<JsonBody> {
     let body = json!({"messages": [{"role": "user", "content": "Hi"}], "stream": stream});
@@ -92,84 +88,3 @@ fn ai_studio_has_keys() {
         "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-flash:generateContent"
     );
 }
-
-/// Stands for the dialect of Anthropic's API.
-#[derive(Debug)]
-struct Messages;
-
-struct Unread;
-
-impl Dialect for Messages {
-    fn provider(&self) -> &'static str {
-        "anthropic"
-    }
-
-    fn prepare(&self, _: Call<'_>) -> Result<Outgoing, Failure> {
-        let body = Bytes::from(r#"{"model":"claude","messages":[],"max_tokens":9}"#);
-        let request = Request::post("https://api.anthropic.com/v1/messages")
-            .header("x-api-key", "key")
-            .header("anthropic-version", "2023-06-01");
-        Ok(Outgoing {
-            request: request.body(body.into()).unwrap(),
-            exchange: Box::new(Unread),
-        })
-    }
-}
-
-impl Exchange for Unread {
-    fn announced(&self, _: &Parts) -> Result<Answer, Failure> {
-        Ok(Answer::Plain)
-    }
-    fn refused(&mut self, _: &Parts, _: &mut Bytes) -> Failure {
-        FailureKind::Other.into()
-    }
-    fn plain(&mut self, body: Bytes) -> Result<Printed, Failure> {
-        Ok(body.into())
-    }
-    fn tell(&self, _: &mut Extensions) {}
-    fn chunk(&mut self, data: Bytes) -> Streamed {
-        Streamed { data, end: None }
-    }
-    fn end(&mut self, _: Option<Failure>) -> Streamed {
-        Streamed::default()
-    }
-}
-
-#[tokio::test]
-async fn claude_is_called_with_googles_tokens() {
-    let fixture = include_str!("fixtures/partner/claude_partner_rawpredict.json");
-    let fixture: Value = serde_json::from_str(fixture).unwrap();
-    let tokens = support::TokenServer::start().await;
-    let partner = Partner::claude("claude-3-5-sonnet@20240620")
-        .project("adroit-crow-1234")
-        .location("europe-west1")
-        .credentials(support::account(&tokens.url()))
-        .build(Messages)
-        .unwrap();
-    for (stream, verb) in [(false, "rawPredict"), (true, "streamRawPredict")] {
-        let request = request(stream);
-        let outgoing = partner.prepare(Call::new(&request, &[])).unwrap();
-        let sent = match partner.authorize(outgoing.request) {
-            Authorized::Now(request) => request,
-            Authorized::Later(request) => request.await.unwrap(),
-        };
-        let wanted = &fixture["upstream_request"];
-        let path = wanted["path"].as_str().unwrap().replace("rawPredict", verb);
-        let origin = wanted["origin"].as_str().unwrap();
-        assert_eq!(sent.uri().to_string(), format!("{origin}{path}"));
-        for name in ["authorization", "x-api-key", "anthropic-version"] {
-            assert_eq!(
-                sent.headers()[name],
-                wanted["headers"][name].as_str().unwrap()
-            );
-        }
-        let body: Value = serde_json::from_slice(&sent.into_body().into_bytes()).unwrap();
-        let version = &wanted["body"]["anthropic_version"];
-        assert_eq!(
-            body,
-            json!({"messages": [], "max_tokens": 9, "anthropic_version": version})
-        );
-    }
-}
-
-mod support;

@@ -43,7 +43,8 @@ pub(crate) fn tokens(client: HttpClient, url: Uri, key: &str) -> Tokens {
         utf8_percent_encode(key, PLAIN),
     );
     let (form, secrets) = (Bytes::from(form), [Box::<str>::from(key)]);
-    Cached::new(move || {
+    let shared = format!("ibm iam\n{url}\n{key}");
+    Cached::shared(&client.clone(), shared, move || {
         let mut request = Request::new(form.clone());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = url.clone();

@@ -43,8 +43,11 @@ async fn upstream(steps: impl IntoIterator<Item = Step>) -> Running {
 
 /// A leaf whose deployment authenticates at `iam`.
 fn leaf(upstream: &Running, iam: &str) -> ProviderService {
+    leaf_of(HttpClient::new(), upstream, iam)
+}
+
+fn leaf_of(client: HttpClient, upstream: &Running, iam: &str) -> ProviderService {
     let iam = format!("{iam}/identity/token");
-    let client = HttpClient::new();
     let dialect = Watsonx::builder("ibm/granite")
         .client(client.clone())
         .api_base(upstream.url())
@@ -94,6 +97,20 @@ async fn twenty_calls_at_once_exchange_the_key_once() {
 }
 
 #[tokio::test]
+async fn deployments_with_one_key_exchange_it_once() {
+    let iam = upstream([token("eyJ-first")]).await;
+    let server = upstream([hello()]).await;
+    let client = HttpClient::new();
+    let leaves: Vec<_> = (0..20)
+        .map(|_| leaf_of(client.clone(), &server, &iam.url()))
+        .collect();
+    for leaf in &leaves {
+        assert!(call(leaf).await.unwrap().is_none());
+    }
+    assert_eq!((iam.count(), server.count()), (1, 20));
+}
+
+#[tokio::test]
 async fn a_token_server_that_fails_is_a_failure() {
     let unknown = json!({"errorCode": "BXNIM0415E", "errorMessage": "no such key: the-api-key+/="});
     let cases = [
@@ -130,6 +147,7 @@ async fn a_token_server_that_hangs_is_a_failure_in_time() {
     let iam = upstream([Step::hang()]).await;
     let failure = call(&leaf(&server, &iam.url())).await.unwrap_err();
     assert_eq!(failure.kind(), FailureKind::Timeout);
+    assert_eq!(failure.status().as_u16(), 504);
 }
 
 #[tokio::test]

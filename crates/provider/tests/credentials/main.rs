@@ -15,7 +15,10 @@ use std::{
 
 use tokio::time::{Instant, sleep, timeout};
 use ziggurat_core::{Failure, FailureKind};
-use ziggurat_provider::credentials::{Cached, Fresh};
+use ziggurat_provider::{
+    HttpClient,
+    credentials::{Cached, Fresh},
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const SECOND: Duration = Duration::from_secs(1);
@@ -201,7 +204,8 @@ async fn a_source_that_hangs_has_failed_in_time() {
     let (failed, waited) = elapsed(cached.get()).await;
     let failure = failed.unwrap_err();
     assert_eq!(failure.kind(), FailureKind::Timeout);
-    assert_eq!((failure.limit(), waited), (Some(3 * SECOND), 3 * SECOND));
+    assert_eq!((failure.status().as_u16(), waited), (504, 3 * SECOND));
+    assert_eq!(failure.limit(), None, "it is none that a caller set");
 }
 
 #[tokio::test(start_paused = true)]
@@ -217,6 +221,28 @@ async fn a_source_that_panics_is_a_failure() {
     });
     assert_eq!(cached.get().await.unwrap_err().kind(), FailureKind::Other);
     assert_eq!(cached.get().await.unwrap(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_with_the_same_key_cause_one_fetch() {
+    let (client, calls) = (HttpClient::new(), Arc::new(AtomicU32::new(0)));
+    let shared = |client: &HttpClient, key: &str| {
+        let calls = calls.clone();
+        Cached::shared(client, key, move || {
+            let call = calls.fetch_add(1, Ordering::Relaxed) + 1;
+            async move { Ok(Fresh::new(call)) }
+        })
+    };
+    let all: Vec<_> = (0..20).map(|_| shared(&client.clone(), "a")).collect();
+    for one in &all {
+        assert_eq!(one.get().await.unwrap(), 1);
+    }
+    assert_eq!(shared(&client, "b").get().await.unwrap(), 2);
+    let other = HttpClient::new();
+    assert_eq!(shared(&other, "a").get().await.unwrap(), 3);
+    assert!(!format!("{client:?} {:?}", all[0]).contains("\"a\""));
+    drop(all);
+    assert_eq!(shared(&client, "a").get().await.unwrap(), 4);
 }
 
 #[test]

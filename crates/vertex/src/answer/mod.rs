@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::{Extensions, StatusCode, response::Parts};
 use serde::Serialize;
 use ziggurat_core::{ContentFiltered, Failure, FailureKind, Meter, json::Printed};
-use ziggurat_provider::{Answer, Call, Exchange, Streamed};
+use ziggurat_provider::{Answer, Call, Exchange, Streamed, redact};
 
 use self::{
     message::{Message, Notes, Progress},
@@ -86,16 +86,14 @@ impl Chat {
             model,
             asked,
             meter,
+            used,
             events,
             ..
         } = self;
         events.get_or_insert_with(|| {
-            let events = Events::new(
-                template.clone(),
-                model.clone(),
-                asked.clone(),
-                meter.clone(),
-            );
+            let (template, asked) = (template.clone(), asked.clone());
+            let secrets = template.secrets(used);
+            let events = Events::new(template, model.clone(), asked, meter.clone(), secrets);
             Box::new(events)
         })
     }
@@ -201,12 +199,12 @@ impl Exchange for Chat {
     }
 
     fn is_secret(&self, header: &[u8]) -> bool {
-        self.template.is_secret(header)
+        redact::is_needed(&self.template.secrets(&self.used), header)
     }
 
     fn refused(&mut self, head: &Parts, body: &mut Bytes) -> Failure {
         let template = &self.template;
-        let wire = Wire::of_body(body, &template.secrets());
+        let wire = Wire::of_body(body, &template.secrets(&self.used));
         let failure = wire.refused(template.face.label(), head.status, &head.headers);
         if head.status == StatusCode::UNAUTHORIZED
             && let Some(tokens) = &template.tokens
@@ -220,10 +218,12 @@ impl Exchange for Chat {
         let template = &self.template;
         match serde_json::from_slice::<Generated<'_>>(&body) {
             Ok(generated) if !generated.is_error() => self.completion(generated),
-            _ => Err(match Wire::in_answer(&body, &template.secrets()) {
-                Some(wire) => wire.in_band(template.face.label()),
-                None => invalid("the upstream's answer is not one of Gemini's"),
-            }),
+            _ => Err(
+                match Wire::in_answer(&body, &template.secrets(&self.used)) {
+                    Some(wire) => wire.in_band(template.face.label()),
+                    None => invalid("the upstream's answer is not one of Gemini's"),
+                },
+            ),
         }
     }
 

@@ -35,6 +35,8 @@ struct Reader {
     model: Option<String>,
     asked: Asked,
     meter: Option<Meter>,
+    /// What must not be shown, should an upstream quote it.
+    secrets: Vec<Box<str>>,
     /// What all chunks share, once the first event came.
     head: Option<Head>,
     choices: BTreeMap<u32, State>,
@@ -87,12 +89,14 @@ impl Events {
         model: Option<String>,
         asked: Asked,
         meter: Option<Meter>,
+        secrets: Vec<Box<str>>,
     ) -> Self {
         let reader = Reader {
             template,
             model,
             asked,
             meter,
+            secrets,
             head: None,
             choices: BTreeMap::new(),
             counts: None,
@@ -153,12 +157,12 @@ impl Reader {
         }
         let template = &self.template;
         if event.name() == Some(b"error") {
-            let wire = Wire::of_body(&mut Bytes::copy_from_slice(data), &template.secrets());
+            let wire = Wire::of_body(&mut Bytes::copy_from_slice(data), &self.secrets);
             return Some(Err(wire.in_band(template.face.label())));
         }
         match serde_json::from_slice::<Generated<'_>>(data) {
             Ok(generated) if !generated.is_error() => self.generated(generated, out).err().map(Err),
-            _ => Some(Err(match Wire::in_answer(data, &template.secrets()) {
+            _ => Some(Err(match Wire::in_answer(data, &self.secrets) {
                 Some(wire) => wire.in_band(template.face.label()),
                 None => invalid("the upstream's stream has an unreadable event"),
             })),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{
-    Method, Request, Response, StatusCode,
+    Method, Request, Response,
     header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE},
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -116,7 +116,7 @@ impl Fetcher {
         let response = self.client.fetch(request).await?;
         match response.status() {
             status if status.is_success() => Ok(response),
-            status => Err(refused(status, response.body(), is_post)),
+            _ => Err(refused(&response, is_post)),
         }
     }
 }
@@ -141,22 +141,26 @@ pub(super) fn granted(response: &Response<Bytes>) -> Result<Granted, Failure> {
 }
 
 /// What the refusal of a token server means: that the credentials are no good, unless it is in trouble itself.
-fn refused(status: StatusCode, body: &[u8], is_exchange: bool) -> Failure {
+fn refused(response: &Response<Bytes>, is_exchange: bool) -> Failure {
+    let status = response.status();
     let server = match is_exchange {
         true => "the token server",
         false => "the source of credentials",
     };
     let transient = matches!(status.as_u16(), 408 | 429 | 500..);
     let kind = match FailureKind::from_status(status) {
+        None => FailureKind::InvalidResponse,
         Some(kind) if transient => kind,
-        _ => FailureKind::Authentication,
+        Some(_) => FailureKind::Authentication,
     };
-    let said = said(body);
+    let said = said(response.body());
     let message = match said.is_empty() {
         true => format!("{server} answered with {}", status.as_u16()),
         false => format!("{server} answered with {}: {said}", status.as_u16()),
     };
-    Failure::new(kind).with_message(message)
+    Failure::from_head(kind, status, response.headers())
+        .with_message(message)
+        .with_status(kind.status())
 }
 
 /// The word of a refusal, if it is one of OAuth's. Free text is left out: it may quote what was sent.

@@ -16,6 +16,8 @@ const STS: &str = "https://sts.googleapis.com/v1/token";
 /// A source of tokens, and what else the file tells.
 pub(crate) struct Credentials {
     pub(crate) source: Source,
+    /// All that tells the source from others. It holds keys.
+    pub(crate) key: String,
     /// The account's own project.
     pub(crate) project: Option<String>,
     /// The project that pays, if it is another.
@@ -58,6 +60,7 @@ impl Credentials {
         let quota_project = file.quota_project_id.clone();
         Ok(Self {
             source: file.source()?,
+            key: format!("google\n{}", text.trim()),
             project,
             quota_project,
         })

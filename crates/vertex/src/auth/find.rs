@@ -50,9 +50,11 @@ pub(crate) fn find(
         return Err(ConfigError::missing("vertex_credentials", &others));
     }
     let origin = host.map_or_else(|| METADATA.to_owned(), |host| format!("http://{host}"));
+    let origin = super::file::checked(origin)?;
     Ok(Credentials {
+        key: format!("google machine\n{origin}"),
         source: Source::Metadata(Metadata {
-            origin: super::file::checked(origin)?,
+            origin,
             wants_project: false,
         }),
         project: None,

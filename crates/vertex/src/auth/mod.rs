@@ -79,10 +79,10 @@ struct Granted {
 
 type Granting<'a> = Pin<Box<dyn Future<Output = Result<Granted, Failure>> + Send + 'a>>;
 
-/// Keeps the tokens of a source.
-pub(crate) fn cached(source: Source, client: HttpClient) -> Cached<Token> {
-    let shared = Arc::new((source, Fetcher::new(client)));
-    Cached::new(move || {
+/// Keeps the tokens of a source, one for all that are described by the same `key`.
+pub(crate) fn cached(source: Source, key: &str, client: &HttpClient) -> Cached<Token> {
+    let shared = Arc::new((source, Fetcher::new(client.clone())));
+    Cached::shared(client, key, move || {
         let shared = shared.clone();
         async move {
             let (source, fetcher) = &*shared;
@@ -107,8 +107,12 @@ pub(crate) fn cached(source: Source, client: HttpClient) -> Cached<Token> {
 impl Token {
     /// The token itself.
     pub(crate) fn text(&self) -> Option<&str> {
-        self.header.to_str().ok()?.strip_prefix("Bearer ")
+        bare(&self.header)
     }
+}
+
+fn bare(header: &HeaderValue) -> Option<&str> {
+    header.to_str().ok()?.strip_prefix("Bearer ")
 }
 
 // === impl Used ===
@@ -121,6 +125,11 @@ impl Used {
 
     pub(crate) fn is(&self, token: &Token) -> bool {
         self.0.get() == Some(&token.header)
+    }
+
+    /// The token itself, if the call needed one.
+    pub(crate) fn secret(&self) -> Option<Box<str>> {
+        self.0.get().and_then(bare).map(Box::from)
     }
 }
 
