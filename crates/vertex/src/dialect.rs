@@ -2,12 +2,15 @@ use std::{fmt, sync::Arc};
 
 use http::{HeaderName, HeaderValue, Method, Request};
 use ziggurat_core::{Failure, FailureKind, json::Printed};
-use ziggurat_provider::{Authorized, Call, Dialect, Outgoing, credentials::Cached};
+use ziggurat_provider::{
+    Authorized, Call, Dialect, Outgoing,
+    credentials::{Cached, Used},
+};
 
 use crate::{
     Builder,
     answer::Chat,
-    auth::{self, Token, Used},
+    auth::{self, Token},
     request,
     template::Template,
     url,
@@ -171,14 +174,13 @@ fn with_token(
     also: Option<&HeaderName>,
 ) -> Request<Printed> {
     if let Some(used) = request.extensions().get::<Used>() {
-        used.note(token);
+        used.note(&token.header);
     }
     let headers = request.headers_mut();
     headers.insert(auth::HEADER, token.header.clone());
     if let Some(name) = also
-        && let Some(mut bare) = token
-            .text()
-            .and_then(|text| HeaderValue::from_str(text).ok())
+        && let Ok(header) = token.header.to_str()
+        && let Ok(mut bare) = HeaderValue::from_str(header.trim_start_matches("Bearer "))
     {
         bare.set_sensitive(true);
         headers.insert(name.clone(), bare);

@@ -3,9 +3,13 @@
 use bytes::Bytes;
 use http::{Extensions, StatusCode, response::Parts};
 use ziggurat_core::{Failure, UpstreamError, json::Printed};
-use ziggurat_provider::{Answer, Exchange, Excused, Streamed, credentials::Cached, redact};
+use ziggurat_provider::{
+    Answer, Exchange, Excused, Streamed,
+    credentials::{Cached, Used},
+    redact,
+};
 
-use crate::auth::{Token, Used};
+use crate::auth::Token;
 
 /// Another dialect's exchange, made with a token that it does not know of.
 pub(crate) struct Guarded {
@@ -77,7 +81,7 @@ impl Exchange for Guarded {
             && let Some(tokens) = &self.tokens
         {
             // It was withdrawn before its time.
-            tokens.forget(|token| self.used.is(token));
+            tokens.forget(|token| self.used.is(&token.header));
         }
         let failure = self.inner.refused(head, body);
         self.cut(failure)

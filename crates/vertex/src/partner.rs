@@ -8,11 +8,14 @@ use ziggurat_core::{
     Failure, FailureKind, JsonBody,
     json::{Document, Printed},
 };
-use ziggurat_provider::{Authorized, Call, Dialect, HttpClient, Outgoing, credentials::Cached};
+use ziggurat_provider::{
+    Authorized, Call, Dialect, HttpClient, Outgoing,
+    credentials::{Cached, Used},
+};
 
 use crate::{
     ConfigError, Face,
-    auth::{Token, Used},
+    auth::Token,
     builder::Place,
     dialect::authorize,
     guarded::Guarded,

@@ -3,14 +3,12 @@
 use bytes::Bytes;
 use http::HeaderMap;
 use ziggurat_core::{Failure, FailureKind};
-use ziggurat_provider::{credentials::Cached, params::Unsupported};
-
-use crate::{
-    Face,
-    auth::{Token, Used},
-    model::Model,
-    url::Endpoint,
+use ziggurat_provider::{
+    credentials::{Cached, Used},
+    params::Unsupported,
 };
+
+use crate::{Face, auth::Token, model::Model, url::Endpoint};
 
 /// A deployment, ready to be called. It holds keys: no `Debug`.
 pub(crate) struct Template {

@@ -1,14 +1,14 @@
 //! A chat request, fitted to what watsonx takes.
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use memchr::memmem::Finder;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use ziggurat_core::{Failure, JsonBody};
-use ziggurat_provider::params::{Permits, refusal};
+use ziggurat_provider::params::{self, Permits, refusal};
 
-use crate::tools;
+use crate::{messages, tools};
 
 /// An object whose values are not looked into.
 pub(crate) type Object = BTreeMap<String, Box<RawValue>>;
@@ -47,11 +47,8 @@ pub(crate) fn fit(body: &mut JsonBody, permits: &Permits<'_>, model: &str) -> Re
     rename_max_tokens(body);
     leave_out(body);
     refuse(body, REFUSED, permits, model)?;
-    if let Some(tools) = body.get("tools").and_then(tools::fit) {
-        body.set("tools", tools);
-    }
-    choose_tool(body);
-    if let Some(messages) = body.get("messages").and_then(messages) {
+    tools::fit(body)?;
+    if let Some(messages) = messages::fit(body.get("messages").unwrap_or(b"[]"))? {
         body.set("messages", messages);
     }
     Ok(())
@@ -77,7 +74,7 @@ pub(crate) fn leave_out(body: &mut JsonBody) {
     }
 }
 
-/// Refuses parameters, or leaves them out. Null says nothing.
+/// Refuses parameters, or leaves them out. Some say nothing.
 pub(crate) fn refuse(
     body: &mut JsonBody,
     names: &[&'static str],
@@ -89,7 +86,7 @@ pub(crate) fn refuse(
         match body.get(name) {
             None => {}
             Some(_) if permits.allow(name) => {}
-            Some(value) if value == b"null" || permits.drop() => body.remove(name),
+            Some(value) if says_nothing(name, value) || permits.drop() => body.remove(name),
             Some(_) => refused.push(name),
         }
     }
@@ -103,78 +100,24 @@ pub(crate) fn refuse(
     Err(refusal(first, message))
 }
 
-/// Words have a member of their own. Without tools there is nothing to choose.
-fn choose_tool(body: &mut JsonBody) {
-    let Some(choice) = body.get("tool_choice").map(Bytes::copy_from_slice) else {
-        return;
-    };
-    let has_tools = body.get("tools").is_some_and(|tools| tools.contains(&b'{'));
-    if choice.starts_with(b"\"") || !has_tools {
-        body.remove("tool_choice");
+/// Whether a parameter asks for what is so without it.
+fn says_nothing(name: &str, value: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Format<'a> {
+        #[serde(rename = "type")]
+        kind: &'a str,
     }
-    if choice.starts_with(b"\"") && has_tools {
-        body.set("tool_choice_option", choice);
-    }
-}
-
-struct Needles {
-    developer: Finder<'static>,
-    image: Finder<'static>,
-}
-
-static NEEDLES: LazyLock<Needles> = LazyLock::new(|| Needles {
-    developer: Finder::new("developer"),
-    image: Finder::new("image_url"),
-});
-
-/// Gives developers' messages the role that watsonx knows, and images their full form; `None` if nothing changes.
-fn messages(text: &[u8]) -> Option<Bytes> {
-    if NEEDLES.developer.find(text).is_none() && NEEDLES.image.find(text).is_none() {
-        return None;
-    }
-    let mut messages: Vec<Object> = serde_json::from_slice(text).ok()?;
-    let mut changed = false;
-    for message in &mut messages {
-        let role = message.get("role").map(|role| role.get());
-        if role == Some(r#""developer""#) {
-            message.insert("role".to_owned(), raw(r#""system""#.to_owned())?);
-            changed = true;
+    match name {
+        _ if value == b"null" => true,
+        "parallel_tool_calls" => value == b"true",
+        "reasoning_effort" => value == br#""none""#,
+        "response_format" => {
+            serde_json::from_slice(value).is_ok_and(|format: Format<'_>| format.kind == "text")
         }
-        if let Some(content) = message.get("content").and_then(|content| parts(content)) {
-            message.insert("content".to_owned(), content);
-            changed = true;
-        }
+        "tool_choice" => matches!(value, br#""auto""# | br#""none""#),
+        "tools" => serde_json::from_slice(value).is_ok_and(|tools: [(); 0]| tools.is_empty()),
+        _ => params::asks_for_nothing(name, value),
     }
-    changed.then(|| print(&messages)).flatten()
-}
-
-/// Makes objects of images that are given as URLs alone.
-fn parts(content: &RawValue) -> Option<Box<RawValue>> {
-    if !content.get().starts_with('[') {
-        return None;
-    }
-    let mut parts: Vec<Object> = serde_json::from_str(content.get()).ok()?;
-    let mut changed = false;
-    for part in &mut parts {
-        let Some(image) = part.get("image_url").map(|image| image.get()) else {
-            continue;
-        };
-        let image = match image.starts_with('"') {
-            true => format!(r#"{{"url":{image}}}"#),
-            false => {
-                let mut object: Object = serde_json::from_str(image).ok()?;
-                if object.remove("format").is_none() {
-                    continue;
-                }
-                serde_json::to_string(&object).ok()?
-            }
-        };
-        part.insert("image_url".to_owned(), raw(image)?);
-        changed = true;
-    }
-    changed
-        .then(|| raw(serde_json::to_string(&parts).ok()?))
-        .flatten()
 }
 
 /// Takes a text that is JSON as a value.

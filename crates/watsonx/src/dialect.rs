@@ -1,19 +1,18 @@
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use http::{Method, Request, header::AUTHORIZATION};
+use http::{HeaderValue, Method, Request, header::AUTHORIZATION};
 use serde::Deserialize;
 use ziggurat_core::{
     Failure, JsonBody, Meter,
     json::{self, Printed},
 };
-use ziggurat_provider::{Authorized, Call, Dialect, Outgoing};
+use ziggurat_provider::{Authorized, Call, Dialect, Outgoing, credentials::Used};
 
 use crate::{
     Builder,
     exchange::{Asked, Chat},
     template::Template,
-    token::Tokens,
 };
 
 /// The dialect of one deployment of watsonx.ai. See the [crate page](crate).
@@ -62,17 +61,15 @@ impl Dialect for Watsonx {
         };
         *request.headers_mut() = template.headers.clone();
         call.forward(request.headers_mut());
-        let token = template.tokens().and_then(Tokens::at_hand);
+        let used = Used::default();
         if template.tokens().is_some() {
             // A client's, should an operator forward it, has no business here.
             request.headers_mut().remove(AUTHORIZATION);
-        }
-        if let Some(token) = &token {
-            request.headers_mut().insert(AUTHORIZATION, token.clone());
+            request.extensions_mut().insert(used.clone());
         }
         let model = call.public_model().map(json::string);
         let meter = call.extensions().get::<Meter>().cloned();
-        let chat = Chat::new(template.clone(), model, asked, meter, token);
+        let chat = Chat::new(template.clone(), model, asked, meter, used);
         Ok(Outgoing {
             request,
             exchange: Box::new(chat),
@@ -80,17 +77,25 @@ impl Dialect for Watsonx {
     }
 
     fn authorize(&self, request: Request<Printed>) -> Authorized {
-        let tokens = match self.template.tokens() {
-            Some(tokens) if !request.headers().contains_key(AUTHORIZATION) => tokens.get(),
-            _ => return Authorized::Now(request),
+        let Some(tokens) = self.template.tokens() else {
+            return Authorized::Now(request);
         };
-        let mut request = request;
-        Authorized::Later(Box::pin(async move {
-            let token = tokens.await?;
-            request.headers_mut().insert(AUTHORIZATION, token);
-            Ok(request)
-        }))
+        if let Some(token) = tokens.at_hand() {
+            return Authorized::Now(with_token(request, token));
+        }
+        let token = tokens.get();
+        Authorized::Later(Box::pin(
+            async move { Ok(with_token(request, token.await?)) },
+        ))
     }
+}
+
+fn with_token(mut request: Request<Printed>, token: HeaderValue) -> Request<Printed> {
+    if let Some(used) = request.extensions().get::<Used>() {
+        used.note(&token);
+    }
+    request.headers_mut().insert(AUTHORIZATION, token);
+    request
 }
 
 impl fmt::Debug for Watsonx {

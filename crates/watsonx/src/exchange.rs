@@ -6,14 +6,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Extensions, HeaderValue, StatusCode, response::Parts};
+use http::{Extensions, StatusCode, response::Parts};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use ziggurat_core::{
     ContentFiltered, Failure, FailureKind, JsonBody, Meter,
     json::{Document, Printed},
 };
-use ziggurat_provider::{Answer, Exchange, Streamed, redact};
+use ziggurat_provider::{Answer, Exchange, Streamed, credentials::Used, redact};
 
 use crate::{
     chat::{Object, print, raw},
@@ -33,8 +33,8 @@ pub(crate) struct Chat {
     asked: Asked,
     /// Where the usage is written, if anyone wants to know.
     meter: Option<Meter>,
-    /// The token that was at hand when the call was made.
-    token: Option<HeaderValue>,
+    /// The token that the call was made with.
+    used: Used,
     events: Option<Box<Events>>,
     /// Set by a plain answer whose first choice was held back.
     filtered: bool,
@@ -60,14 +60,14 @@ impl Chat {
         model: Option<Bytes>,
         asked: Asked,
         meter: Option<Meter>,
-        token: Option<HeaderValue>,
+        used: Used,
     ) -> Self {
         Self {
             template,
             model,
             asked,
             meter,
-            token,
+            used,
             events: None,
             filtered: false,
         }
@@ -79,11 +79,12 @@ impl Chat {
             model,
             asked,
             meter,
+            used,
             events,
             ..
         } = self;
         events.get_or_insert_with(|| {
-            let secrets = template.secrets();
+            let secrets = template.secrets(used);
             let events = Events::new(
                 template.route,
                 model.clone(),
@@ -117,6 +118,9 @@ impl Chat {
     fn chat(&mut self, document: Document) -> Option<JsonBody> {
         let text = document.get("choices")?.text();
         let mut choices: Vec<Object> = serde_json::from_str(text).ok()?;
+        if choices.is_empty() {
+            return None;
+        }
         self.filtered = choices.first().is_some_and(is_filtered);
         let mut changed = false;
         for choice in &mut choices {
@@ -140,16 +144,16 @@ impl Exchange for Chat {
     }
 
     fn is_secret(&self, header: &[u8]) -> bool {
-        redact::is_needed(&self.template.secrets, header)
+        redact::is_needed(&self.template.secrets(&self.used), header)
     }
 
     fn refused(&mut self, head: &Parts, body: &mut Bytes) -> Failure {
-        let wire = Wire::of_body(body, &self.template.secrets());
+        let wire = Wire::of_body(body, &self.template.secrets(&self.used));
         if head.status == StatusCode::UNAUTHORIZED
-            && let (Some(tokens), Some(used)) = (self.template.tokens(), &self.token)
+            && let Some(tokens) = self.template.tokens()
         {
             // It was withdrawn before its time.
-            tokens.forget(|held| held == used);
+            tokens.forget(|token| self.used.is(token));
         }
         wire.refused(head.status, &head.headers)
     }
@@ -163,7 +167,7 @@ impl Exchange for Chat {
             return invalid("the upstream's answer is not a JSON object");
         };
         if is_error(&document) {
-            return Err(Wire::of(document.raw(), &self.template.secrets()).in_band());
+            return Err(Wire::of(document.raw(), &self.template.secrets(&self.used)).in_band());
         }
         let answer = match self.template.route {
             Route::Chat => self.chat(document),
@@ -209,13 +213,10 @@ impl Exchange for Chat {
 }
 
 impl Template {
-    /// What must not be shown now: the token at hand too.
-    fn secrets(&self) -> Vec<Box<str>> {
-        let token = self.tokens().and_then(|tokens| tokens.at_hand());
-        let token = token.as_ref().and_then(|token| token.to_str().ok());
-        let token = token.and_then(|token| token.strip_prefix("Bearer "));
-        let all = self.secrets.iter().map(|secret| &**secret).chain(token);
-        all.map(Box::from).collect()
+    /// What must not be shown of a call: the keys, and the token that it was made with.
+    fn secrets(&self, used: &Used) -> Vec<Box<str>> {
+        let keys = self.secrets.iter().cloned();
+        keys.chain(used.secret()).collect()
     }
 }
 

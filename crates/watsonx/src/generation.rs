@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use ziggurat_core::{Failure, JsonBody, json::Document};
-use ziggurat_provider::params::{Permits, refusal};
+use ziggurat_provider::params::{self, Permits, refusal};
 
 use crate::{
     chat::{self, raw},
@@ -75,7 +75,8 @@ pub(crate) fn body(
     let mut parameters: BTreeMap<String, &RawValue> = BTreeMap::new();
     let stop = chat.get("stop").and_then(stop_sequences);
     for (name, value) in chat.members() {
-        if NO_PARAMETER.contains(&&*name) || value == b"null" {
+        // A `repetition_penalty` of 0 would be an error: it has no effect at 1.
+        if NO_PARAMETER.contains(&&*name) || params::asks_for_nothing(&name, value) {
             continue;
         }
         let value = match &stop {

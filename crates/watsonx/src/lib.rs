@@ -8,6 +8,7 @@ mod exchange;
 mod failure;
 mod finish;
 mod generation;
+mod messages;
 mod prompt;
 mod stream;
 mod template;

@@ -1,15 +1,9 @@
 //! A prompt made of messages, for models that are not asked by chat.
 
-use serde::Deserialize;
-use serde_json::Value;
 use ziggurat_core::Failure;
 use ziggurat_provider::params::refusal;
 
-#[derive(Deserialize)]
-struct Message {
-    role: String,
-    content: Option<Value>,
-}
+use crate::messages::{self, Message, Text};
 
 /// How a family of models writes down who speaks.
 struct Style {
@@ -96,40 +90,55 @@ impl Style {
 ///
 /// # Errors
 ///
-/// [`BadRequest`](ziggurat_core::FailureKind::BadRequest): they are not a list of messages of text.
+/// [`BadRequest`](ziggurat_core::FailureKind::BadRequest) that names what is no text.
 pub(crate) fn render(messages: &[u8], model: &str) -> Result<String, Failure> {
-    let messages: Vec<Message> = serde_json::from_slice(messages)
-        .map_err(|_| refusal("messages", "messages: not a list of messages"))?;
     let style = Style::of(model);
     let mut prompt = style.start.to_owned();
-    for message in &messages {
-        let [before, after] = match &*message.role {
+    for (at, message) in messages::read(messages)?.iter().enumerate() {
+        let path = format!("messages[{at}]");
+        let [before, after] = match &*message.role.0 {
             "system" | "developer" => style.system,
             "assistant" => style.assistant,
-            _ => style.user,
+            "user" => style.user,
+            _ => {
+                let path = format!("{path}.role");
+                let message = format!("{path}: text generation has no tools, and no other roles");
+                return Err(refusal(&path, message));
+            }
         };
+        if message.tool_calls.is_some() {
+            let path = format!("{path}.tool_calls");
+            let message = format!("{path}: text generation has no tools");
+            return Err(refusal(&path, message));
+        }
         prompt.push_str(before);
-        text(message.content.as_ref(), &mut prompt)?;
+        text(message, &path, &mut prompt)?;
         prompt.push_str(after);
     }
     prompt.push_str(style.turn);
     Ok(prompt)
 }
 
-fn text(content: Option<&Value>, prompt: &mut String) -> Result<(), Failure> {
-    match content {
-        None | Some(Value::Null) => {}
-        Some(Value::String(text)) => prompt.push_str(text),
-        Some(Value::Array(parts)) => {
-            for part in parts {
-                let Some(text) = part["text"].as_str() else {
-                    let message = "text generation takes no content but text";
-                    return Err(refusal("messages", message));
-                };
-                prompt.push_str(text);
-            }
-        }
-        Some(_) => return Err(refusal("messages", "messages: content is no text")),
+fn text(message: &Message<'_>, path: &str, prompt: &mut String) -> Result<(), Failure> {
+    let pieces = messages::pieces(message, path)?;
+    for (at, piece) in pieces.iter().enumerate() {
+        let kind = piece.kind.as_ref().map_or("text", |kind| &kind.0);
+        let is_text = matches!(kind, "text" | "refusal");
+        let text = piece.refusal.as_ref().or(piece.text.as_ref());
+        let text = text.filter(|_| is_text).ok_or_else(|| {
+            let path = format!("{path}.content[{at}]");
+            let message = format!("{path}: text generation takes nothing but texts");
+            refusal(&path, message)
+        })?;
+        prompt.push_str(&text.0);
+    }
+    if let Some(text) = message.content.filter(|_| pieces.is_empty())
+        && let Ok(text) = serde_json::from_str::<Text<'_>>(text.get())
+    {
+        prompt.push_str(&text.0);
+    }
+    if let Some(refusal) = &message.refusal {
+        prompt.push_str(&refusal.0);
     }
     Ok(())
 }
@@ -142,7 +151,7 @@ mod tests {
     fn each_family_has_its_words() {
         let messages =
             br#"[{"role":"system","content":"a"},{"role":"user","content":[{"text":"b"}]},
-            {"role":"assistant","content":"c"},{"role":"user","content":"d"}]"#;
+            {"role":"assistant","content":null,"refusal":"c"},{"role":"user","content":"d"}]"#;
         let cases = [
             (
                 "ibm/granite-13b-chat-v2",
@@ -160,6 +169,7 @@ mod tests {
         let llama = render(messages, "meta-llama/llama-3-3-70b-instruct").unwrap_or_default();
         assert!(llama.starts_with("<|begin_of_text|><|start_header_id|>system<|end_header_id|>"));
         let image = br#"[{"role":"user","content":[{"type":"image_url","image_url":{}}]}]"#;
-        assert!(render(image, "other").is_err());
+        let failure = render(image, "other").unwrap_err();
+        assert_eq!(failure.param(), Some("messages[0].content[0]"));
     }
 }

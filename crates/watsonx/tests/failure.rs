@@ -12,7 +12,10 @@ use support::{builder, exchange, head};
 use ziggurat_core::{ContentFiltered, Failure, FailureKind};
 
 fn refused(status: u16, body: &str) -> Failure {
-    let mut exchange = exchange(builder("m"), &json!({"messages": []}));
+    let mut exchange = exchange(
+        builder("m"),
+        &json!({"messages": [{"role": "user", "content": "hi"}]}),
+    );
     exchange.refused(&head(status), &mut Bytes::copy_from_slice(body.as_bytes()))
 }
 
@@ -113,7 +116,10 @@ fn messages_and_codes_are_kept_in_short() {
 
 #[test]
 fn tokens_are_cut_out_of_errors() {
-    let mut exchange = exchange(builder("m"), &json!({"messages": []}));
+    let mut exchange = exchange(
+        builder("m"),
+        &json!({"messages": [{"role": "user", "content": "hi"}]}),
+    );
     for text in [
         error("x", "bad token eyJ-a-token"),
         "bad token eyJ-a-token".to_owned(),
@@ -130,7 +136,10 @@ fn tokens_are_cut_out_of_errors() {
 }
 
 fn plain(body: &str) -> Result<Value, Failure> {
-    let mut exchange = exchange(builder("m"), &json!({"messages": []}));
+    let mut exchange = exchange(
+        builder("m"),
+        &json!({"messages": [{"role": "user", "content": "hi"}]}),
+    );
     let answer = exchange.plain(Bytes::copy_from_slice(body.as_bytes()))?;
     Ok(serde_json::from_slice(&answer.into_bytes()).unwrap())
 }
@@ -142,16 +151,19 @@ fn answers_that_are_none_are_failures() {
         "[]",
         "{}",
         r#"{"choices":7}"#,
+        r#"{"choices":[]}"#,
+        r#"{"choices":[],"usage":{"prompt_tokens":3}}"#,
         r#"{"choices":["a"]}"#,
         r#"{"results":[]}"#,
     ] {
         let failure = plain(body).unwrap_err();
         assert_eq!(failure.kind(), FailureKind::InvalidResponse, "{body}");
+        assert_eq!(failure.status().as_u16(), 500, "{body}");
     }
     let error = r#"{"errors":[{"code":"x","message":"slow down"}],"status_code":429}"#;
     assert_eq!(plain(error).unwrap_err().kind(), FailureKind::RateLimited);
     // Empty ones beside an answer are none.
-    assert!(plain(r#"{"errors":[],"error":null,"choices":[]}"#).is_ok());
+    assert!(plain(r#"{"errors":[],"error":null,"choices":[{}]}"#).is_ok());
 }
 
 #[test]
@@ -175,7 +187,10 @@ fn answers_are_openais() {
 
 #[test]
 fn an_answer_that_was_held_back_says_so() {
-    let mut exchange = exchange(builder("m"), &json!({"messages": []}));
+    let mut exchange = exchange(
+        builder("m"),
+        &json!({"messages": [{"role": "user", "content": "hi"}]}),
+    );
     let body = r#"{"choices":[{"message":{},"finish_reason":"content_filter"}]}"#;
     exchange.plain(Bytes::from(body)).unwrap();
     let mut extensions = Extensions::new();
@@ -186,7 +201,7 @@ fn an_answer_that_was_held_back_says_so() {
 proptest! {
     #[test]
     fn arbitrary_bytes_are_some_error(status in 400_u16..600, body in proptest::collection::vec(any::<u8>(), 0..256)) {
-        let mut exchange = exchange(builder("m"), &json!({"messages": []}));
+        let mut exchange = exchange(builder("m"), &json!({"messages": [{"role": "user", "content": "hi"}]}));
         let failure = exchange.refused(&head(status), &mut body.into());
         prop_assert!(failure.status().is_client_error() || failure.status().is_server_error());
     }

@@ -21,7 +21,7 @@ fn ask(members: &Value) -> Value {
 #[test]
 fn what_watsonx_does_not_take_is_refused_by_name_or_left_out() {
     let asked =
-        ask(&json!({"logit_bias": {"1": 2}, "parallel_tool_calls": true, "service_tier": null}));
+        ask(&json!({"logit_bias": {"1": 2}, "parallel_tool_calls": false, "service_tier": null}));
     let failure = sent(builder("m"), &asked).unwrap_err();
     assert_eq!(
         (failure.kind(), failure.param()),
@@ -104,6 +104,54 @@ fn schemas_lose_what_is_refused_but_no_property() {
 }
 
 #[test]
+fn choices_among_some_tools_are_made_among_those_alone() {
+    let tool = |name: &str| json!({"type": "function", "function": {"name": name}});
+    let sent = |choice: &Value| {
+        let members = json!({"tools": [tool("a"), tool("b")], "tool_choice": choice});
+        sent(builder("m"), &ask(&members))
+    };
+    let allowed = |mode: &str, tools: Value| json!({"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}});
+    let all = json!([tool("a"), tool("b")]);
+    let cases = [
+        (
+            allowed("required", json!([tool("b")])),
+            json!([tool("b")]),
+            "required",
+        ),
+        (
+            allowed("auto", json!([tool("a")])),
+            json!([tool("a")]),
+            "auto",
+        ),
+        (allowed("auto", json!([])), all.clone(), "none"),
+        (json!("auto"), all.clone(), "auto"),
+        (json!("none"), all.clone(), "none"),
+    ];
+    for (choice, tools, option) in cases {
+        let body = sent(&choice).unwrap();
+        assert_eq!(
+            (&body["tools"], &body["tool_choice_option"]),
+            (&tools, &json!(option)),
+            "{choice}"
+        );
+        assert!(body.get("tool_choice").is_none(), "{choice}");
+    }
+    let body = sent(&tool("a")).unwrap();
+    assert_eq!(
+        (&body["tool_choice"], body.get("tool_choice_option")),
+        (&tool("a"), None)
+    );
+    for odd in [
+        json!("sometimes"),
+        json!({"type": "custom", "custom": {"name": "a"}}),
+        allowed("required", json!([tool("c")])),
+    ] {
+        let failure = sent(&odd).unwrap_err();
+        assert_eq!(failure.param(), Some("tool_choice"), "{odd}");
+    }
+}
+
+#[test]
 fn without_tools_there_is_nothing_to_choose() {
     for choice in [json!("auto"), json!({"type": "function"})] {
         let body = sent(builder("m"), &ask(&json!({"tool_choice": choice}))).unwrap();
@@ -138,6 +186,33 @@ fn text_generation_gets_a_prompt_and_parameters() {
     )
     .unwrap_err();
     assert_eq!(failure.param(), Some("tools"));
+}
+
+#[test]
+fn what_asks_for_nothing_is_left_out() {
+    let nothing = json!({
+        "audio": null, "function_call": "auto", "functions": [], "logit_bias": {}, "modalities": ["text"],
+        "parallel_tool_calls": true, "prediction": null, "service_tier": "default", "store": false,
+        "verbosity": "medium", "tools": [], "tool_choice": "none",
+    });
+    let body = sent(builder("m"), &ask(&nothing)).unwrap();
+    let names: Vec<_> = body.as_object().unwrap().keys().cloned().collect();
+    let always = ["messages", "model", "model_id", "project_id", "stream"];
+    assert_eq!(names, always);
+    let mut nothing = nothing;
+    for (name, value) in [
+        ("n", json!(1)),
+        ("presence_penalty", json!(0)),
+        ("frequency_penalty", json!(0)),
+        ("logprobs", json!(false)),
+        ("top_logprobs", json!(0)),
+        ("response_format", json!({"type": "text"})),
+        ("reasoning_effort", json!("none")),
+    ] {
+        nothing[name] = value;
+    }
+    let body = sent(builder("m").text_generation(true), &ask(&nothing)).unwrap();
+    assert_eq!(body["parameters"], json!({}));
 }
 
 fn url(builder: Builder, stream: bool) -> String {

@@ -13,7 +13,7 @@ use ziggurat_provider::{Call, Dialect};
 const CHAT: &str = "ibm/granite-3-8b-instruct";
 
 fn chat(usage: bool) -> Value {
-    json!({"model": "granite", "messages": [], "stream": true, "stream_options": {"include_usage": usage}})
+    json!({"model": "granite", "messages": [{"role": "user", "content": "hi"}], "stream": true, "stream_options": {"include_usage": usage}})
 }
 
 fn event(choices: &Value, usage: Option<Value>) -> String {
@@ -252,7 +252,7 @@ proptest! {
             Just(b"data: [DONE]\n\n".to_vec()),
         ], 0..8), text in any::<bool>())
     {
-        let asked = json!({"messages": [], "stream": true});
+        let asked = json!({"messages": [{"role": "user", "content": "hi"}], "stream": true});
         let exchange = exchange(builder(CHAT).text_generation(text), &asked);
         let (out, end) = stream(exchange, pieces.iter().map(Vec::as_slice));
         prop_assert_eq!(out.ends_with("data: [DONE]\n\n"), end.is_ok());

@@ -61,7 +61,10 @@ fn leaf_of(client: HttpClient, upstream: &Running, iam: &str) -> ProviderService
 }
 
 async fn call(leaf: &ProviderService) -> Result<Option<Failure>, Failure> {
-    let body = Document::parse(Bytes::from_static(br#"{"messages":[]}"#)).unwrap();
+    let body = Document::parse(Bytes::from_static(
+        br#"{"messages":[{"role":"user","content":"hi"}]}"#,
+    ))
+    .unwrap();
     let response = leaf
         .clone()
         .oneshot(Request::new(JsonBody::new(body)))
@@ -167,4 +170,17 @@ async fn a_token_that_is_refused_is_not_used_again() {
         server.hits()[2].header("authorization"),
         Some("Bearer eyJ-second")
     );
+}
+
+#[tokio::test]
+async fn a_new_token_that_is_refused_is_not_used_again() {
+    let iam = upstream([token("eyJ-first"), token("eyJ-second")]).await;
+    let refused = json!({"errors": [{"code": "x", "message": "no such token: eyJ-first"}]});
+    let server = upstream([answer(401, &refused), hello()]).await;
+    let leaf = leaf(&server, &iam.url());
+    let failure = call(&leaf).await.unwrap().unwrap();
+    let message = failure.upstream().unwrap().message();
+    assert_eq!(message, "no such token: [redacted]");
+    assert!(call(&leaf).await.unwrap().is_none());
+    assert_eq!(iam.count(), 2);
 }

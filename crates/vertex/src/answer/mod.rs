@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::{Extensions, StatusCode, response::Parts};
 use serde::Serialize;
 use ziggurat_core::{ContentFiltered, Failure, FailureKind, Meter, json::Printed};
-use ziggurat_provider::{Answer, Call, Exchange, Streamed, redact};
+use ziggurat_provider::{Answer, Call, Exchange, Streamed, credentials::Used, redact};
 
 use self::{
     message::{Message, Notes, Progress},
@@ -22,7 +22,7 @@ use self::{
     usage::Usage,
     wire::{Candidate, Generated},
 };
-use crate::{auth::Used, failure::Wire, names::Names, request::Asked, template::Template};
+use crate::{failure::Wire, names::Names, request::Asked, template::Template};
 
 /// One generation.
 pub(crate) struct Chat {
@@ -209,7 +209,7 @@ impl Exchange for Chat {
         if head.status == StatusCode::UNAUTHORIZED
             && let Some(tokens) = &template.tokens
         {
-            tokens.forget(|token| self.used.is(token));
+            tokens.forget(|token| self.used.is(&token.header));
         }
         failure
     }

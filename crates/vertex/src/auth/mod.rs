@@ -6,12 +6,7 @@ mod file;
 mod find;
 mod key;
 
-use std::{
-    future::Future,
-    pin::Pin,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use http::{HeaderValue, header::AUTHORIZATION};
 use ziggurat_core::{Failure, FailureKind};
@@ -36,10 +31,6 @@ pub(crate) struct Token {
     /// The project of the machine, if it was asked for it.
     pub(crate) project: Option<Arc<str>>,
 }
-
-/// The token that a call was made with, once it is: told in the request's extensions.
-#[derive(Clone, Default)]
-pub(crate) struct Used(Arc<OnceLock<HeaderValue>>);
 
 /// Where tokens come from.
 pub(crate) enum Source {
@@ -100,37 +91,6 @@ pub(crate) fn cached(source: Source, key: &str, client: &HttpClient) -> Cached<T
             })
         }
     })
-}
-
-// === impl Token ===
-
-impl Token {
-    /// The token itself.
-    pub(crate) fn text(&self) -> Option<&str> {
-        bare(&self.header)
-    }
-}
-
-fn bare(header: &HeaderValue) -> Option<&str> {
-    header.to_str().ok()?.strip_prefix("Bearer ")
-}
-
-// === impl Used ===
-
-impl Used {
-    pub(crate) fn note(&self, token: &Token) {
-        // A call is made once.
-        let _ = self.0.set(token.header.clone());
-    }
-
-    pub(crate) fn is(&self, token: &Token) -> bool {
-        self.0.get() == Some(&token.header)
-    }
-
-    /// The token itself, if the call needed one.
-    pub(crate) fn secret(&self) -> Option<Box<str>> {
-        self.0.get().and_then(bare).map(Box::from)
-    }
 }
 
 // === impl Source ===

@@ -1,5 +1,7 @@
 //! Credentials that expire: fetched once for all who wait, renewed before they end.
 
+mod used;
+
 use std::{
     fmt,
     future::Future,
@@ -15,6 +17,7 @@ use tokio::{
 };
 use ziggurat_core::{Failure, FailureKind};
 
+pub use self::used::Used;
 use crate::HttpClient;
 
 /// How long before its end a value is renewed: Google's libraries take 3 min 45 s.
