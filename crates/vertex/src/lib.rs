@@ -12,6 +12,7 @@ mod names;
 mod partner;
 mod request;
 mod template;
+mod text;
 mod url;
 
 pub use self::{

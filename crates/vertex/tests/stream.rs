@@ -244,6 +244,14 @@ fn a_stream_is_complete_once_each_choice_has_ended() {
 }
 
 #[test]
+fn an_event_of_several_lines_becomes_a_chunk_of_one() {
+    let event = "data: {\"candidates\": [{\"content\": {\"parts\": [{\"text\": \"a\"}]},\ndata: \"safetyRatings\": [{\ndata: }]}]}\n\n";
+    let (chunks, _) = play(&[event.as_bytes()]);
+    assert_eq!(chunks[0]["choices"][0]["delta"]["content"], "a");
+    assert_eq!(chunks[0]["vertex_ai_safety_results"], json!([[{}]]));
+}
+
+#[test]
 fn a_whole_answer_is_known_before_its_stream_ends() {
     let mut exchange = exchange(true, &Meter::new());
     exchange.chunk(event(&part(&json!({"text": "a"}))).into());

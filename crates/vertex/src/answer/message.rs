@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::{json, value::RawValue};
 
-use super::wire::{Candidate, Logprobs, Part, Text};
-use crate::{names::Names, request::SIGNATURE};
+use super::wire::{Candidate, Logprobs, Part};
+use crate::{names::Names, request::SIGNATURE, text::JsonText};
 
 /// How far a choice has come: what it is made of is numbered through all of its deltas.
 #[derive(Default)]
@@ -25,9 +25,9 @@ pub(super) struct Message<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) role: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) content: Option<Option<Cow<'a, str>>>,
+    pub(super) content: Option<Option<JsonText<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) reasoning_content: Option<Cow<'a, str>>,
+    pub(super) reasoning_content: Option<JsonText<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) thinking_blocks: Vec<Thinking<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -44,7 +44,7 @@ pub(super) struct Thinking<'a> {
     pub(super) index: Option<usize>,
     #[serde(rename = "type")]
     kind: &'static str,
-    thinking: Cow<'a, str>,
+    thinking: JsonText<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     signature: Option<Cow<'a, str>>,
 }
@@ -107,7 +107,7 @@ impl<'a> Message<'a> {
                     },
                 });
                 progress.images += 1;
-            } else if let Some(Text(text)) = part.text {
+            } else if let Some(text) = part.text {
                 if is_thought {
                     message.think(text, signature, progress);
                     continue;
@@ -125,7 +125,7 @@ impl<'a> Message<'a> {
     /// Adds thoughts to the block that goes on, or begins another: a signature ends one.
     fn think(
         &mut self,
-        text: Cow<'a, str>,
+        text: JsonText<'a>,
         signature: Option<Cow<'a, str>>,
         progress: &mut Progress,
     ) {
@@ -137,7 +137,7 @@ impl<'a> Message<'a> {
         progress.is_thinking = signature.is_none();
         match self.thinking_blocks.last_mut() {
             Some(block) if block.index == Some(index) => {
-                block.thinking.to_mut().push_str(&text);
+                block.thinking.push(&text);
                 block.signature = signature;
             }
             _ => self.thinking_blocks.push(Thinking {
@@ -181,9 +181,9 @@ impl<'a> ToolCall<'a> {
     }
 }
 
-fn append<'a>(all: &mut Option<Cow<'a, str>>, text: Cow<'a, str>) {
+fn append<'a>(all: &mut Option<JsonText<'a>>, text: JsonText<'a>) {
     match all {
-        Some(all) => all.to_mut().push_str(&text),
+        Some(all) => all.push(&text),
         None => *all = Some(text),
     }
 }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::{BufMut, Bytes, BytesMut};
+use memchr::memchr2;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use ziggurat_core::{Failure, FailureKind, Meter};
@@ -272,7 +273,13 @@ impl Reader {
             notes,
         };
         out.put_slice(b"data: ");
+        let mut at = out.len();
         serde_json::to_writer((&mut *out).writer(), &chunk).expect("our own types are JSON");
+        // Of several lines if the event was: but spaces between the tokens of JSON.
+        while let Some(next) = memchr2(b'\n', b'\r', &out[at..]) {
+            at += next;
+            out[at] = b' ';
+        }
         out.put_slice(b"\n\n");
     }
 

@@ -8,6 +8,7 @@ use ziggurat_core::Failure;
 use ziggurat_provider::params::refusal;
 
 use super::messages::{SIGNATURE, Text};
+use crate::text::JsonText;
 
 /// A call that was made.
 #[derive(Clone)]
@@ -64,12 +65,19 @@ pub(super) fn signature(id: &str) -> Option<&str> {
 /// What a function gave back: an object, or whatever text in one.
 pub(super) enum Outcome<'a> {
     Object(Box<RawValue>),
-    Text(Cow<'a, str>),
+    Text(JsonText<'a>),
+    Nothing,
 }
 
 impl<'a> Outcome<'a> {
-    pub(super) fn of(text: Cow<'a, str>) -> Self {
-        match object(text.trim().into()) {
+    pub(super) fn of(text: Option<JsonText<'a>>) -> Self {
+        let Some(text) = text else {
+            return Self::Nothing;
+        };
+        // Few results have to be read to know what they are.
+        let may_be_object = text.inside().trim_start().starts_with(['{', '\\']);
+        let read = may_be_object.then(|| text.read()).flatten();
+        match read.and_then(|read| object(read.into())) {
             Some(object) => Self::Object(object),
             None => Self::Text(text),
         }
@@ -78,14 +86,15 @@ impl<'a> Outcome<'a> {
 
 impl Serialize for Outcome<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Object(object) => object.serialize(serializer),
-            Self::Text(text) => {
-                let mut map = serializer.serialize_map(Some(1))?;
-                map.serialize_entry("content", text)?;
-                map.end()
-            }
+        if let Self::Object(object) = self {
+            return object.serialize(serializer);
         }
+        let mut map = serializer.serialize_map(Some(1))?;
+        match self {
+            Self::Text(text) => map.serialize_entry("content", text)?,
+            _ => map.serialize_entry("content", "")?,
+        }
+        map.end()
     }
 }
 

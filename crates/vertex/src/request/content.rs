@@ -1,7 +1,5 @@
 //! What messages are made of: texts, images, sounds, documents.
 
-use std::borrow::Cow;
-
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use ziggurat_core::Failure;
@@ -12,7 +10,7 @@ use super::{
     messages::Text,
     parts::{Data, Part},
 };
-use crate::Face;
+use crate::{Face, text::JsonText};
 
 /// What a message may hold.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,9 +24,9 @@ struct Piece<'a> {
     #[serde(rename = "type")]
     kind: Option<Text<'a>>,
     #[serde(borrow)]
-    text: Option<Text<'a>>,
+    text: Option<JsonText<'a>>,
     #[serde(borrow)]
-    refusal: Option<Text<'a>>,
+    refusal: Option<JsonText<'a>>,
     #[serde(borrow, alias = "video_url")]
     image_url: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -69,17 +67,17 @@ pub(super) fn read<'a>(
     takes: Takes,
     face: Face,
 ) -> Result<Vec<Part<'a>>, Failure> {
-    let Some(raw) = content.map(RawValue::get) else {
+    let Some(content) = content else {
         return Ok(Vec::new());
     };
-    let path = format!("{path}.content");
-    if !raw.starts_with('[') {
-        let text: Text<'a> = serde_json::from_str(raw).map_err(|_| {
-            let message = format!("{path} is neither a text nor a list of parts");
-            refusal(&path, message)
-        })?;
-        let part = (!text.0.is_empty()).then(|| Part::text(text.0));
+    if let Some(text) = JsonText::of(content) {
+        let part = (!text.is_empty()).then(|| Part::text(text));
         return Ok(part.into_iter().collect());
+    }
+    let (raw, path) = (content.get(), format!("{path}.content"));
+    if !raw.starts_with('[') {
+        let message = format!("{path} is neither a text nor a list of parts");
+        return Err(refusal(&path, message));
     }
     let pieces: Vec<Piece<'a>> = params::list(raw.as_bytes(), &path)?;
     let mut parts = Vec::with_capacity(pieces.len());
@@ -103,12 +101,12 @@ fn part(piece: Piece<'_>, face: Face) -> Result<Option<Part<'_>>, &'static str> 
     let kind = piece.kind.as_ref().map(|kind| &*kind.0);
     let data = match kind {
         Some("text" | "input_text" | "output_text") | None => {
-            let text = piece.text.ok_or("its text is missing")?.0;
+            let text = piece.text.ok_or("its text is missing")?;
             return Ok((!text.is_empty()).then(|| Part::text(text)));
         }
         Some("refusal") => {
             let text = piece.refusal.or(piece.text);
-            let text = text.ok_or("its refusal is missing")?.0;
+            let text = text.ok_or("its refusal is missing")?;
             return Ok((!text.is_empty()).then(|| Part::text(text)));
         }
         Some("image_url" | "video_url") => {
@@ -142,14 +140,10 @@ fn part(piece: Piece<'_>, face: Face) -> Result<Option<Part<'_>>, &'static str> 
 }
 
 /// Joins the texts of parts; others are left out.
-pub(super) fn joined(parts: Vec<Part<'_>>) -> Cow<'_, str> {
-    let mut texts = parts.into_iter().filter_map(|part| match part.data {
+pub(super) fn joined(parts: Vec<Part<'_>>) -> Option<JsonText<'_>> {
+    let texts = parts.into_iter().filter_map(|part| match part.data {
         Data::Text(text) => Some(text),
         _ => None,
     });
-    let first = texts.next().unwrap_or_default();
-    texts.fold(first, |mut all, text| {
-        all.to_mut().push_str(&text);
-        all
-    })
+    JsonText::concat(texts.collect())
 }

@@ -12,7 +12,7 @@ use super::{
     content::{self, Takes},
     parts::{Content, Data, Part},
 };
-use crate::{Face, model::Generation, names::Names, template::Template};
+use crate::{Face, model::Generation, names::Names, template::Template, text::JsonText};
 
 /// What separates an id that we made from the signature of the thoughts before the call.
 pub(crate) const SIGNATURE: &str = "__thought__";
@@ -38,7 +38,7 @@ struct Message<'a> {
     content: Option<&'a RawValue>,
     /// What a model said in place of an answer.
     #[serde(borrow)]
-    refusal: Option<Text<'a>>,
+    refusal: Option<JsonText<'a>>,
     /// The sound of an answer, by its id.
     #[serde(borrow)]
     audio: Option<&'a RawValue>,
@@ -116,10 +116,7 @@ impl<'a> Reader<'a, '_> {
         match &*message.role.0 {
             "system" | "developer" => {
                 let parts = content::read(message.content, path, Takes::Text, self.face)?;
-                let text = content::joined(parts);
-                if !text.is_empty() {
-                    self.system.push(Part::text(text));
-                }
+                self.system.extend(content::joined(parts).map(Part::text));
                 Ok(())
             }
             "user" => {
@@ -144,8 +141,8 @@ impl<'a> Reader<'a, '_> {
             return Err(refusal(&path, message));
         }
         let mut parts = content::read(message.content, path, Takes::All, self.face)?;
-        let refusal = message.refusal.map(|text| text.0);
-        parts.extend(refusal.filter(|text| !text.is_empty()).map(Part::text));
+        let refusal = message.refusal.filter(|text| !text.is_empty());
+        parts.extend(refusal.map(Part::text));
         let path = format!("{path}.tool_calls");
         let tool_calls = message.tool_calls.map(RawValue::get);
         let tool_calls: Vec<Call<'a>> = match tool_calls {
@@ -274,18 +271,17 @@ impl<'a> Reader<'a, '_> {
     /// Makes the conversation one that Google takes: with a turn of the user's, a text in each, and results in the order of
     /// the calls.
     fn finish(mut self) -> Conversation<'a> {
-        const BLANK: &str = " ";
         let contents = &mut self.contents;
         for content in contents.iter_mut() {
             let needs_text = content.role == "user" && !content.has_results;
             if needs_text && !content.parts.iter().any(Part::is_text) {
-                content.parts.push(Part::text(BLANK));
+                content.parts.push(Part::text(JsonText::blank()));
             }
             content.parts.sort_by_key(|part| part.order);
         }
         contents.retain(|content| !content.parts.is_empty());
         if !contents.iter().any(|content| content.role == "user") {
-            contents.push(Content::new("user", vec![Part::text(BLANK)]));
+            contents.push(Content::new("user", vec![Part::text(JsonText::blank())]));
         }
         Conversation {
             contents: self.contents,

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::calls::Outcome;
+use crate::text::JsonText;
 
 /// One turn.
 #[derive(Serialize)]
@@ -50,7 +51,7 @@ pub(super) struct Part<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Data<'a> {
-    Text(Cow<'a, str>),
+    Text(JsonText<'a>),
     #[serde(rename = "inline_data")]
     Inline {
         mime_type: Cow<'a, str>,
@@ -83,8 +84,8 @@ impl<'a> From<Data<'a>> for Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    pub(super) fn text(text: impl Into<Cow<'a, str>>) -> Self {
-        Data::Text(text.into()).into()
+    pub(super) fn text(text: JsonText<'a>) -> Self {
+        Data::Text(text).into()
     }
 
     pub(super) fn is_text(&self) -> bool {
