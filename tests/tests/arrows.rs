@@ -32,7 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("ziggurat-bedrock", &["ziggurat-core", "ziggurat-provider"]),
     ("ziggurat-vertex", &["ziggurat-core", "ziggurat-provider"]),
-    ("ziggurat-config", &["ziggurat-models"]),
+    ("ziggurat-config", &["ziggurat-core", "ziggurat-models"]),
     ("ziggurat-mock", &[]),
     (
         "ziggurat-testing",

@@ -2,6 +2,7 @@
 
 use std::path::{Path as FilePath, PathBuf};
 
+use ziggurat_core::Wildcard;
 use ziggurat_models::Table;
 
 use crate::{
@@ -126,7 +127,13 @@ impl Config {
     pub(crate) fn check_targets(&mut self) {
         let is_deployment = |name: &str| {
             let mut deployments = self.deployments.iter();
-            deployments.any(|d| d.model_name == name || d.id == name || d.litellm_model == name)
+            deployments.any(|d| {
+                let matches = |pattern: Wildcard| pattern.matches(name).is_some();
+                d.model_name == name
+                    || d.id == name
+                    || d.litellm_model == name
+                    || Wildcard::new(&d.model_name).is_some_and(matches)
+            })
         };
         let is_alias = |name: &str| self.aliases.iter().any(|alias| alias.name == name);
         let groups = &self.settings.balance.routing_groups;

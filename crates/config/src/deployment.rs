@@ -26,6 +26,8 @@ pub struct Deployment {
     pub model: String,
     /// `litellm_params.model` as written.
     pub litellm_model: String,
+    /// `custom_llm_provider`: who serves the model, whatever its name says.
+    pub custom_llm_provider: Option<String>,
     /// The provider's address, a valid `http` or `https` URL.
     pub api_base: Option<String>,
     /// The key to show to the provider.

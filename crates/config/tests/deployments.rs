@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{ONE, config, deployment, errors, load, refusal, shown, with_settings};
+use common::{config, deployment, errors, load, refusal, shown, with_settings};
 use ziggurat_config::{Loader, Severity};
 use ziggurat_models::Provider;
 
@@ -153,20 +153,45 @@ fn model_info() {
     assert_eq!(config.findings, []);
 }
 
+/// R35: what the `*`s of a model stand for comes from those of the name.
 #[test]
-fn wildcards_are_named_and_left_out() {
-    let text =
-        format!("{ONE}  - {{model_name: 'openai/*', litellm_params: {{model: 'openai/*'}}}}");
-    let text = text
-        .replace("model_list: [{", "model_list:\n  - {")
-        .replace("}}]", "}}");
-    let config = config(&text);
-    assert_eq!(config.left_out[0].model_name, "openai/*");
-    let findings = shown(&config.findings, Severity::NotActive);
-    assert_eq!(
-        findings,
-        ["c.yaml:3:6: not active yet: model_list[1].model_name: wildcard names"]
+fn wildcards_have_enough_to_be_filled_with() {
+    let list = |entries: &str| config(&format!("model_list: [{entries}]"));
+    let all = list(
+        "{model_name: 'openai/*', litellm_params: {model: 'openai/*'}},
+         {model_name: '*', litellm_params: {model: '*'}},
+         {model_name: '*/x-*', litellm_params: {model: 'azure/x'}}",
     );
+    assert_eq!(all.left_out.len(), 0);
+    assert_eq!(all.deployments[1].provider, Provider::OpenAi);
+    let some = list(
+        "{model_name: a, litellm_params: {model: o1}},
+         {model_name: b, litellm_params: {model: 'openai/*'}},
+         {model_name: 'c-*', litellm_params: {model: 'openai/*-*'}}",
+    );
+    let left: Vec<_> = some
+        .left_out
+        .iter()
+        .map(|one| one.model_name.as_str())
+        .collect();
+    assert_eq!(left, ["b", "c-*"]);
+    assert!(
+        some.left_out[0]
+            .reason()
+            .contains("more `*` than the `model_name`")
+    );
+}
+
+/// A fallback to a name that a pattern matches leads somewhere.
+#[test]
+fn targets_may_match_a_wildcard() {
+    let fallbacks = "router_settings: {fallbacks: [{'openai/*': [openai/a, other]}]}";
+    let config = config(&format!(
+        "model_list: [{{model_name: 'openai/*', litellm_params: {{model: 'openai/*'}}}}]\n{fallbacks}"
+    ));
+    let findings = shown(&config.findings, Severity::Warning);
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(findings[0].contains("`other`"), "{findings:?}");
 }
 
 #[test]

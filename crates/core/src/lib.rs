@@ -19,6 +19,7 @@ mod tokens;
 mod tried;
 pub mod vitals;
 mod waited;
+mod wildcard;
 
 pub use self::{
     admit::{Admit, Open, Rejection},
@@ -37,4 +38,5 @@ pub use self::{
     tried::{Attempt, FallbackReason, Outcome, Tried, Waits},
     vitals::{Board, Vitals},
     waited::Waited,
+    wildcard::{Captures, Wildcard},
 };

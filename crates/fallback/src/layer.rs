@@ -2,7 +2,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use http::Extensions;
 use tower_layer::Layer;
-use ziggurat_core::{ByStatus, FailureKind, FailureKinds, ModelGroup, fallbacks::Table};
+use ziggurat_core::{ByStatus, FailureKind, FailureKinds, ModelGroup, Wildcard, fallbacks::Table};
 
 use crate::{policy::Policy, service::Fallback};
 
@@ -108,6 +108,16 @@ impl<C> FallbackLayer<C> {
     #[must_use]
     pub fn synonyms(mut self, names: HashMap<ModelGroup, Vec<ModelGroup>>) -> Self {
         self.policy.synonyms = Arc::new(names);
+        self
+    }
+
+    /// Names groups by patterns: a group that matches one is there, and without a chain of its own it gets the one of the
+    /// most specific pattern that has one.
+    #[must_use]
+    pub fn wildcards(mut self, patterns: impl IntoIterator<Item = Wildcard>) -> Self {
+        let mut patterns: Vec<_> = patterns.into_iter().collect();
+        patterns.sort_by_key(|pattern| std::cmp::Reverse(pattern.specificity()));
+        self.policy.wildcards = patterns.into();
         self
     }
 

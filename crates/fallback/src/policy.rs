@@ -6,7 +6,7 @@ use std::{
 
 use http::Extensions;
 use ziggurat_core::{
-    FailureKind, FailureKinds, ModelGroup,
+    FailureKind, FailureKinds, ModelGroup, Wildcard,
     fallbacks::{Chain, Table, Target},
     overrides::Fallbacks,
 };
@@ -34,6 +34,8 @@ pub(crate) struct Policy {
     pub(crate) synonyms: Arc<HashMap<ModelGroup, Vec<ModelGroup>>>,
     /// The groups that there are, if that is known.
     pub(crate) served: Option<Arc<HashSet<ModelGroup>>>,
+    /// Patterns of groups, the most specific first.
+    pub(crate) wildcards: Arc<[Wildcard]>,
 }
 
 impl Policy {
@@ -50,22 +52,35 @@ impl Policy {
             aliases: Arc::default(),
             synonyms: Arc::default(),
             served: None,
+            wildcards: Arc::new([]),
         }
     }
 
     /// Says whether a group may answer at all, as far as that is known.
     pub(crate) fn serves(&self, group: &ModelGroup) -> bool {
+        let matches = || self.matching(group.as_str()).next().is_some();
         self.served
             .as_ref()
-            .is_none_or(|served| served.contains(group))
+            .is_none_or(|served| served.contains(group) || matches())
     }
 
-    /// Returns the chain of a group: under its own name, under its other names, then that of any group.
+    /// Returns the patterns that a name matches.
+    fn matching<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Wildcard> {
+        let wildcards = self.wildcards.iter();
+        wildcards.filter(move |pattern| pattern.matches(name).is_some())
+    }
+
+    /// Returns the chain of a group: under its own name, under its other names, under the patterns that it matches, then that
+    /// of any group.
     fn look_up<'a>(&self, table: &'a Table, group: &str) -> Option<&'a Chain> {
         let mut synonyms = self.synonyms.get(group).into_iter().flatten();
         let named = table.named(group);
         named
             .or_else(|| synonyms.find_map(|name| table.named(name.as_str())))
+            .or_else(|| {
+                let mut patterns = self.matching(group);
+                patterns.find_map(|pattern| table.named(pattern.as_str()))
+            })
             .or_else(|| table.any())
     }
 

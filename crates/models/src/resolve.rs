@@ -82,6 +82,9 @@ fn text_protocol(provider: Provider, model: &str) -> Provider {
 }
 
 fn by_table(model: &str) -> Option<Provider> {
+    if model == "*" {
+        return Some(Provider::OpenAi);
+    }
     let fine_tuned = ["ft:gpt-3.5-turbo", "ft:gpt-4"];
     if fine_tuned.iter().any(|base| model.starts_with(base)) {
         return Some(Provider::OpenAi);

@@ -7,7 +7,7 @@ use std::{
 
 use http::Request;
 use tower_service::Service;
-use ziggurat_core::{BoxError, Failure, ModelGroup};
+use ziggurat_core::{BoxError, Captures, Failure, ModelGroup, Wildcard};
 
 use crate::{
     error::{ClosedGroup, UnknownModel},
@@ -21,7 +21,13 @@ pub struct Router<S> {
     groups: Arc<HashMap<ModelGroup, S>>,
     aliases: Arc<HashMap<ModelGroup, ModelGroup>>,
     closed: Arc<HashSet<ModelGroup>>,
+    /// The most specific first.
+    wildcards: Arc<Vec<(Wildcard, S)>>,
+    infer: Option<Infer>,
 }
+
+/// Another name to compare with the patterns.
+type Infer = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 impl<S> Router<S> {
     /// Takes one service for each group; of two under one name the last stays.
@@ -34,6 +40,8 @@ impl<S> Router<S> {
             groups: Arc::new(groups),
             aliases: Arc::default(),
             closed: Arc::default(),
+            wildcards: Arc::new(Vec::new()),
+            infer: None,
         }
     }
 
@@ -42,6 +50,24 @@ impl<S> Router<S> {
     #[must_use]
     pub fn with_closed(mut self, group: impl Into<ModelGroup>) -> Self {
         Arc::make_mut(&mut self.closed).insert(group.into());
+        self
+    }
+
+    /// Takes services for the names that match a pattern and are no group's. Of several patterns that match, the most
+    /// specific counts, and of those the first. The request gets its [`Captures`] as an extension.
+    #[must_use]
+    pub fn with_wildcards(mut self, wildcards: impl IntoIterator<Item = (Wildcard, S)>) -> Self {
+        let mut wildcards: Vec<_> = wildcards.into_iter().collect();
+        wildcards.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.specificity()));
+        self.wildcards = Arc::new(wildcards);
+        self
+    }
+
+    /// Compares a name that no pattern matches once more, under the name that `infer` has for it: one with a provider
+    /// before it, for example.
+    #[must_use]
+    pub fn infer(mut self, infer: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        self.infer = Some(Arc::new(infer));
         self
     }
 
@@ -61,7 +87,24 @@ impl<S> Router<S> {
     /// Returns the service that a name leads to.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&S> {
-        self.groups.get(self.resolve(name))
+        self.find(name).map(|(service, _)| service)
+    }
+
+    fn find(&self, name: &str) -> Option<(&S, Option<Captures>)> {
+        let name = self.resolve(name);
+        if let Some(service) = self.groups.get(name) {
+            return Some((service, None));
+        }
+        if self.wildcards.is_empty() || self.closed.contains(name) {
+            return None;
+        }
+        let inferred = || self.matching(&self.infer.as_ref()?(name)?);
+        self.matching(name).or_else(inferred)
+    }
+
+    fn matching(&self, name: &str) -> Option<(&S, Option<Captures>)> {
+        let mut wildcards = self.wildcards.iter();
+        wildcards.find_map(|(pattern, service)| Some((service, Some(pattern.matches(name)?))))
     }
 
     /// Returns the group that a name stands for.
@@ -101,10 +144,18 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let name = request.extensions().get::<ModelGroup>();
-        match name.and_then(|name| self.get(name.as_str())) {
-            Some(service) => ResponseFuture::new(service.clone(), request),
+        match name.and_then(|name| self.find(name.as_str())) {
+            Some((service, captures)) => {
+                let extensions = request.extensions_mut();
+                match captures {
+                    Some(captures) => drop(extensions.insert(captures)),
+                    // Those of an earlier hop do not hold here.
+                    None => drop(extensions.remove::<Captures>()),
+                }
+                ResponseFuture::new(service.clone(), request)
+            }
             None => {
                 tracing::debug!(
                     target: "ziggurat::router",
@@ -124,6 +175,8 @@ impl<S> Clone for Router<S> {
             groups: Arc::clone(&self.groups),
             aliases: Arc::clone(&self.aliases),
             closed: Arc::clone(&self.closed),
+            wildcards: Arc::clone(&self.wildcards),
+            infer: self.infer.clone(),
         }
     }
 }
@@ -132,7 +185,8 @@ impl<S> fmt::Debug for Router<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Router")
             .field("groups", &self.groups.len())
+            .field("wildcards", &self.wildcards.len())
             .field("aliases", &self.aliases.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -16,7 +16,7 @@ use http_body_util::Full;
 use tokio_test::{assert_pending, assert_ready, assert_ready_ok, task};
 use tower::{Service, ServiceExt, limit::ConcurrencyLimit, service_fn};
 use tower_test::mock;
-use ziggurat_core::{BoxError, Failure, FailureKind, ModelGroup};
+use ziggurat_core::{BoxError, Captures, Failure, FailureKind, ModelGroup, Wildcard};
 use ziggurat_router::{Router, error::UnknownModel, future::ResponseFuture};
 
 type Req = Request<Full<Bytes>>;
@@ -290,7 +290,10 @@ fn types_are_as_free_as_their_services() {
     cheap::<Router<*const ()>>();
     // What a router shows of itself does not grow with its groups.
     let router = Router::new([("gpt", Named::new("gpt"))]);
-    assert_eq!(format!("{router:?}"), "Router { groups: 1, aliases: 0 }");
+    assert_eq!(
+        format!("{router:?}"),
+        "Router { groups: 1, wildcards: 0, aliases: 0, .. }"
+    );
 }
 
 /// R28: a closed group is refused as such, under an alias too; one with a service stays open.
@@ -309,4 +312,42 @@ async fn r28_closed_groups_are_refused_with_403() {
         assert!(failure.to_string().contains(name), "{failure}");
     }
     assert!(router.oneshot(request("open")).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_most_specific_pattern_counts_and_captures_go_with_the_request() {
+    let seen = |name: &'static str| {
+        service_fn(move |request: Req| async move {
+            let captures = request.extensions().get::<Captures>();
+            let parts = captures.map(|it| it.parts().map(str::to_owned).collect::<Vec<_>>());
+            Ok::<_, Infallible>(Response::new((name, parts)))
+        })
+    };
+    let pattern = |text: &'static str| (Wildcard::new(text).unwrap(), seen(text));
+    let router = Router::new([("gpt-4o", seen("exact"))])
+        .with_wildcards([pattern("*-4*"), pattern("gpt-*"), pattern("openai/*")])
+        .with_alias("alias", "gpt-5")
+        .with_closed("gpt-closed")
+        .infer(|name| (name == "o3").then(|| format!("openai/{name}")));
+    let ask = |name: &'static str| {
+        let mut request = request(name);
+        // Of an earlier hop.
+        let stale = Wildcard::new("*").unwrap().matches("stale").unwrap();
+        request.extensions_mut().insert(stale);
+        router.clone().oneshot(request)
+    };
+    for (name, service, parts) in [
+        ("gpt-4o", "exact", None),
+        ("gpt-4", "gpt-*", Some(vec!["4"])),
+        ("alias", "gpt-*", Some(vec!["5"])),
+        ("x-41", "*-4*", Some(vec!["x", "1"])),
+        ("o3", "openai/*", Some(vec!["o3"])),
+    ] {
+        let answer = ask(name).await.unwrap().into_body();
+        let parts = parts.map(|parts| parts.into_iter().map(str::to_owned).collect());
+        assert_eq!(answer, (service, parts), "{name}");
+    }
+    for (name, status) in [("gpt-closed", 403), ("o4", 400)] {
+        assert_eq!(ask(name).await.unwrap_err().status(), status, "{name}");
+    }
 }

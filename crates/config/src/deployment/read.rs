@@ -143,6 +143,8 @@ impl<'a> Entry<'a> {
             resolved.unwrap_or((Provider::Other(""), String::new(), String::new()));
         let (provider_params, defaults) = self.passed_on();
         let has_unset = self.has_unset();
+        let custom = self.params.get("custom_llm_provider");
+        let custom_llm_provider = custom.and_then(Value::as_str).map(str::to_owned);
         let (entry, params, info) = (&mut self.entry, &mut self.params, &mut self.info);
         let num_retries = params.read("num_retries", scalar::count);
         let max_retries = params.read("max_retries", scalar::count);
@@ -152,6 +154,7 @@ impl<'a> Entry<'a> {
             provider,
             model,
             litellm_model,
+            custom_llm_provider,
             api_base,
             api_key: params.secret("api_key"),
             api_version: params.read("api_version", scalar::text),
@@ -216,9 +219,6 @@ impl<'a> Entry<'a> {
         if self.model_name.is_empty() {
             self.entry
                 .error(&path, "every entry needs the name of its group");
-        } else if self.model_name.contains('*') {
-            self.entry.not_active(&path, ": wildcard names");
-            self.entry.error(&path, "wildcard names are not active yet");
         }
     }
 
@@ -240,6 +240,11 @@ impl<'a> Entry<'a> {
             }
             return None;
         };
+        let stars = |name: &str| name.matches('*').count();
+        if stars(&model) > stars(&self.model_name) {
+            let message = "has more `*` than the `model_name` that they are filled from";
+            self.params.error(&path, message);
+        }
         match resolve(&model, api_base, custom.as_deref()) {
             Ok((provider, rest)) => Some((provider, rest.to_owned(), model)),
             Err(unknown) => {

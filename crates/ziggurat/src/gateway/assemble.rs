@@ -29,6 +29,7 @@ pub(super) fn stack(config: &Config, parts: &HashMap<String, Parts>) -> Stack {
         .skip(move |group, extensions| is_too_long(&windows, group, extensions))
         .synonyms(fallbacks::synonyms(config))
         .aliases(fallbacks::aliases(config))
+        .wildcards(groups::wildcards(&groups))
         .served(served);
     let router = closed
         .into_iter()
@@ -114,8 +115,13 @@ fn router(
     groups: Vec<Members<'_>>,
 ) -> Router<Group> {
     let builder = group::Builder::new(config, parts, &groups);
+    let wildcards: Vec<_> = groups
+        .iter()
+        .filter_map(|members| Some((members.wildcard()?, builder.build(members))))
+        .collect();
     let groups: Vec<_> = groups
         .into_iter()
+        .filter(|members| !members.is_wildcard())
         .map(|members| (members.name.clone(), builder.build(&members)))
         .collect();
     let named = |name: &str| groups.iter().any(|(group, _)| group.as_str() == name);
@@ -129,6 +135,8 @@ fn router(
         .fold(Router::new(groups), |router, alias| {
             router.with_alias(alias.name.as_str(), alias.group.as_str())
         })
+        .with_wildcards(wildcards)
+        .infer(fallbacks::with_provider)
 }
 
 /// Attempts of one request over all groups: the first and `num_retries_per_request` more.

@@ -37,10 +37,7 @@ fn table(entries: &FallbackTable) -> Table {
 /// Other names under which the chain of a group may stand: of an alias its group's, of a bare model name the one with
 /// the provider that it leads to.
 pub(super) fn synonyms(config: &Config) -> HashMap<ModelGroup, Vec<ModelGroup>> {
-    let with_provider = |name: &str| {
-        let (provider, bare) = resolve(name, None, None).ok()?;
-        (bare == name).then(|| ModelGroup::from(format!("{}/{name}", provider.as_str())))
-    };
+    let with_provider = |name: &str| with_provider(name).map(ModelGroup::from);
     let groups = config
         .deployments
         .iter()
@@ -61,6 +58,12 @@ pub(super) fn synonyms(config: &Config) -> HashMap<ModelGroup, Vec<ModelGroup>> 
         )
     });
     names.filter(|(_, others)| !others.is_empty()).collect()
+}
+
+/// A bare model name with the provider before it that it leads to.
+pub(super) fn with_provider(name: &str) -> Option<String> {
+    let (provider, bare) = resolve(name, None, None).ok()?;
+    (bare == name).then(|| format!("{}/{name}", provider.as_str()))
 }
 
 /// Returns which names stand for which groups.

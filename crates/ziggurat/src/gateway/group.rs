@@ -116,7 +116,9 @@ impl<'a> Builder<'a> {
         let has_chain = self.chained.contains(&members.name);
         Membership {
             group: cooldown::Group::new(vitals, settings.max_ejected),
-            alone: members.reached == Reached::ById || (is_single && !has_chain),
+            alone: members.reached == Reached::ById
+                || members.is_wildcard()
+                || (is_single && !has_chain),
             last_resort: settings.last_resort || checks_count,
             last_resort_after_any_failure: checks_count,
             checks_prompts: members.reached != Reached::ById,

@@ -3,13 +3,25 @@
 use std::collections::HashSet;
 
 use ziggurat_config::{Config, Deployment};
-use ziggurat_core::ModelGroup;
+use ziggurat_core::{ModelGroup, Wildcard};
 
 /// A name, and the deployments that serve it.
 pub(super) struct Members<'a> {
     pub(super) name: ModelGroup,
     pub(super) deployments: Vec<&'a Deployment>,
     pub(super) reached: Reached,
+}
+
+impl Members<'_> {
+    /// Returns the pattern that the name is, if it is one of a group.
+    pub(super) fn wildcard(&self) -> Option<Wildcard> {
+        let pattern = || Wildcard::new(self.name.as_str());
+        (self.reached == Reached::AsGroup).then(pattern).flatten()
+    }
+
+    pub(super) fn is_wildcard(&self) -> bool {
+        self.wildcard().is_some()
+    }
 }
 
 /// What the name of some deployments is.
@@ -54,8 +66,11 @@ pub(super) fn of(config: &Config) -> Vec<Members<'_>> {
             .iter()
             .filter(|deployment| !deployment.blocked)
         {
-            if !has(&groups, name(deployment)) {
-                add(&mut more, name(deployment), deployment, reached);
+            let name = name(deployment);
+            // Patterns go before the names of models.
+            let by_pattern = reached == Reached::ByModel && is_pattern_or_matches(&groups, name);
+            if !has(&groups, name) && !by_pattern {
+                add(&mut more, name, deployment, reached);
             }
         }
         groups.append(&mut more);
@@ -117,13 +132,23 @@ pub(super) fn served(config: &Config, groups: &[Members<'_>]) -> HashSet<ModelGr
     let aliases = config
         .aliases
         .iter()
-        .filter(|alias| has(groups, &alias.group));
+        .filter(|alias| has(groups, &alias.group) || is_pattern_or_matches(groups, &alias.group));
     let aliases = aliases.map(|alias| ModelGroup::from(alias.name.as_str()));
     groups
         .iter()
         .map(|group| group.name.clone())
         .chain(aliases)
         .collect()
+}
+
+/// Returns the patterns of groups.
+pub(super) fn wildcards(groups: &[Members<'_>]) -> impl Iterator<Item = Wildcard> {
+    groups.iter().filter_map(Members::wildcard)
+}
+
+/// Says whether a model's name is a pattern, or leads to the group of one.
+fn is_pattern_or_matches(groups: &[Members<'_>], name: &str) -> bool {
+    name.contains('*') || wildcards(groups).any(|pattern| pattern.matches(name).is_some())
 }
 
 fn has(groups: &[Members<'_>], name: &str) -> bool {

@@ -98,7 +98,8 @@ pub(super) fn is_checked(deployment: &Deployment) -> bool {
 
 /// Returns what a deployment can be asked for; `None` if there is no question for it.
 fn asked_for(deployment: &Deployment) -> Option<Operation> {
-    if deployment.blocked {
+    // Which model a pattern stands for, each request says itself.
+    if deployment.blocked || deployment.litellm_model.contains('*') {
         return None;
     }
     let legacy = deployment.provider == Provider::TextCompletionOpenAi;

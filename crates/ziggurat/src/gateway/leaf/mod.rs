@@ -10,15 +10,16 @@ mod params;
 mod vertex;
 #[cfg(feature = "watsonx")]
 mod watsonx;
+mod wildcard;
 
 use std::{fmt, sync::Arc};
 
 use ziggurat_config::{Config, Deployment, ForwardClientHeaders};
 use ziggurat_core::Served;
-use ziggurat_models::Provider;
+use ziggurat_models::{Provider, resolve};
 use ziggurat_provider::{Dialect, HttpClient, ProviderService};
 
-use self::params::Params;
+use self::{params::Params, wildcard::AnyModel};
 use super::summary::shown;
 
 /// The leaf of a deployment.
@@ -55,11 +56,14 @@ pub(super) fn build(
     deployment: &Deployment,
     client: &HttpClient,
 ) -> Result<Built, Unusable> {
-    let spoken = dialect(Params {
+    let mut spoken = dialect(Params {
         config,
         deployment,
         client,
     })?;
+    if deployment.litellm_model.contains('*') {
+        spoken.dialect = Arc::new(any_model(config, deployment, client, spoken.dialect));
+    }
     let api_base = shown(&spoken.api_base);
     let origin = api_base.trim_end_matches('/').to_ascii_lowercase();
     let served = Served::new(
@@ -80,6 +84,33 @@ pub(super) fn build(
         origin,
         keyless: spoken.keyless,
     })
+}
+
+/// The dialect of a deployment whose model is filled in by each request.
+fn any_model(
+    config: &Config,
+    deployment: &Deployment,
+    client: &HttpClient,
+    common: Arc<dyn Dialect>,
+) -> AnyModel {
+    let pattern = &deployment.litellm_model;
+    let (config, deployment, client) = (config.clone(), deployment.clone(), client.clone());
+    let make = move |name: &str| {
+        let mut deployment = deployment.clone();
+        let custom = deployment.custom_llm_provider.as_deref();
+        let (provider, model) = resolve(name, deployment.api_base.as_deref(), custom)
+            .map_err(|unknown| unknown.to_string())?;
+        (deployment.provider, deployment.model) = (provider, model.to_owned());
+        deployment.litellm_model = name.to_owned();
+        let params = Params {
+            config: &config,
+            deployment: &deployment,
+            client: &client,
+        };
+        let spoken = dialect(params).map_err(|unusable| unusable.to_string())?;
+        Ok(spoken.dialect)
+    };
+    AnyModel::new(pattern, common, Box::new(make))
 }
 
 /// Which dialect a deployment's provider speaks.
