@@ -1,13 +1,32 @@
 #![doc = include_str!("../README.md")]
 
 pub mod envelope;
+pub mod fanout;
 pub mod path;
 pub mod respond;
 
+use std::sync::Arc;
+
+use ziggurat_core::{ModelGroup, Tried};
+
 pub use self::{
     envelope::{Envelope, EnvelopeLayer},
+    fanout::{Fanout, FanoutLayer},
     respond::{ErrorTypes, Respond, RespondLayer},
 };
+
+/// The request names several models: a request extension, from the envelope to the fan-out.
+#[derive(Clone, Debug)]
+struct Models {
+    names: Arc<[ModelGroup]>,
+    /// The first answer is enough.
+    fastest: bool,
+}
+
+/// The attempts behind a response, where they are not those of its request: a response extension, from the fan-out to
+/// respond.
+#[derive(Clone, Debug)]
+struct Ledger(Tried);
 
 /// The request asked to be told what its fallbacks went around: a response extension, from the envelope to respond.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,10 @@
 //! Which deployments a name leads to (R31-R37).
 
-use http::StatusCode;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
 use serde_json::json;
+use tokio::time::Instant;
 use ziggurat_testing::mock::{Running, Script, Step};
 
 use crate::support::{Proxy, upstream};
@@ -192,4 +195,102 @@ model_list:
         (answer.content().as_str(), &answer.json()["model"]),
         ("hello from a", &json!("m"))
     );
+}
+
+const TWO: &str = "
+model_list:
+- {model_name: a, litellm_params: {model: openai/x, api_base: os.environ/A}}
+- {model_name: b, litellm_params: {model: openai/y, api_base: os.environ/B}}
+- {model_name: 'a,c', litellm_params: {model: openai/z, api_base: os.environ/B}}
+litellm_settings: {num_retries: 0}";
+
+/// R31: one call per name, the answers in the order of the names.
+#[tokio::test(start_paused = true)]
+async fn several_models_answer_in_a_list() {
+    let slow = Step::hello().delay(Duration::from_secs(3));
+    let (proxy, a, b) = start(TWO, [slow]).await;
+    for model in [json!("a, b"), json!(["a", "b"])] {
+        let answer = proxy.chat("", &json!({"model": model})).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let list = answer.json();
+        let texts: Vec<_> = (0..2)
+            .map(|n| {
+                (
+                    &list[n]["model"],
+                    &list[n]["choices"][0]["message"]["content"],
+                )
+            })
+            .collect();
+        let expected = [("a", "hello from a"), ("b", "hello from b")];
+        assert_eq!(json!(texts), json!(expected));
+    }
+    assert_eq!((sent(&a).as_str(), sent(&b).as_str()), ("x", "y"));
+
+    // A group may have a comma in its name.
+    assert_eq!(proxy.chat("a,c", &json!({})).await.json()["model"], "a,c");
+    assert_eq!(sent(&b), "z");
+
+    // One that fails says so in its place; if all fail, the first one's error is the answer.
+    a.set_script([Step::error(StatusCode::BAD_REQUEST)]);
+    let list = proxy.chat("a,b,nobody", &json!({})).await.json();
+    let codes: Vec<_> = (0..3).map(|n| &list[n]["error"]["code"]).collect();
+    assert_eq!(json!(codes), json!(["400", null, "400"]));
+    b.set_script([Step::error(StatusCode::UNPROCESSABLE_ENTITY)]);
+    let answer = proxy.chat("b,a", &json!({})).await;
+    assert_eq!(
+        (answer.status.as_u16(), &answer.json()["error"]["code"]),
+        (422, &json!("422"))
+    );
+}
+
+/// R31: with `fastest_response` the first success is the answer, streams too; the others are given up.
+#[tokio::test(start_paused = true)]
+async fn the_fastest_of_several_models_answers() {
+    let slow = Step::hello().delay(Duration::from_secs(60));
+    let (proxy, a, _b) = start(TWO, [slow]).await;
+    for stream in [false, true] {
+        let started = Instant::now();
+        let members = json!({"fastest_response": true, "stream": stream});
+        let answer = proxy.chat("a,b", &members).await;
+        assert_eq!(answer.content(), "hello from b");
+        assert!(started.elapsed() < Duration::from_secs(5));
+        assert_eq!(answer.header("x-litellm-model-group"), "b");
+        assert_eq!(answer.header("x-litellm-total-attempts"), "1");
+    }
+    assert_eq!(a.count(), 2);
+    // A failure is none, however fast.
+    a.set_script([Step::error(StatusCode::BAD_REQUEST)]);
+    let answer = proxy.chat("a,b", &json!({"fastest_response": true})).await;
+    assert_eq!(answer.content(), "hello from b");
+    // With one model there is nothing to choose.
+    let answer = proxy.chat("b", &json!({"fastest_response": true})).await;
+    assert_eq!(answer.header("x-ziggurat-ignored"), "fastest_response");
+}
+
+#[tokio::test]
+async fn lists_that_cannot_be_served_are_refused() {
+    let (proxy, a, b) = start(TWO, Script::default()).await;
+    let many = vec!["a"; 17].join(",");
+    for (members, param) in [
+        (json!({"model": "a,b", "stream": true}), "stream"),
+        (json!({"model": "a,,b"}), "model"),
+        (json!({"model": []}), "model"),
+        (json!({"model": ["a", 4]}), "model"),
+        (json!({"model": many}), "model"),
+        (
+            json!({"model": "a", "fastest_response": "yes"}),
+            "fastest_response",
+        ),
+    ] {
+        let answer = proxy.chat("", &members).await;
+        assert_eq!(answer.status, 400, "{members}");
+        assert_eq!(answer.json()["error"]["param"], param, "{members}");
+    }
+    // Elsewhere a comma is part of the name.
+    let body = json!({"model": "a,b", "input": "x"}).to_string();
+    let answer = proxy
+        .call(proxy.request(Method::POST, "/embeddings", body))
+        .await;
+    assert!(answer.text.contains("`a,b`"), "{}", answer.text);
+    assert_eq!((a.count(), b.count()), (0, 0));
 }

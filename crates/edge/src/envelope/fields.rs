@@ -36,6 +36,7 @@ pub(super) fn fate(name: &str) -> Fate {
         | "content_policy_fallbacks"
         | "disable_fallbacks"
         | "include_fallback_errors"
+        | "fastest_response"
         | "metadata"
         | "tags" => Fate::Read,
         "allowed_model_region" => Fate::Restrict,
@@ -56,7 +57,6 @@ pub(super) fn fate(name: &str) -> Fate {
         | "cooldown_time"
         | "drop_params"
         | "enable_tag_filtering"
-        | "fastest_response"
         | "keepalive_seconds"
         | "max_fallbacks"
         | "max_retries"

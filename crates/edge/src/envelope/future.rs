@@ -16,7 +16,7 @@ use ziggurat_core::{
     json::Document, overrides,
 };
 
-use crate::{IncludeFallbackErrors, path::Endpoint};
+use crate::{IncludeFallbackErrors, Models, path::Endpoint};
 
 use super::{
     Settings,
@@ -220,6 +220,7 @@ fn address(
     let named = endpoint.and_then(|endpoint| endpoint.model);
     let Reading {
         model,
+        models,
         stream,
         mut wishes,
         regions,
@@ -228,9 +229,17 @@ fn address(
         &document,
         &head.headers,
         caps,
+        operation,
         named,
         settings.prompt_required.then(|| operation.prompt()),
     )?;
+    if let Some(names) = models {
+        let names = names.into_iter().map(ModelGroup::new).collect();
+        let fastest = wishes.fastest;
+        head.extensions.insert(Models { names, fastest });
+    } else if wishes.fastest {
+        wishes.ignored.push("fastest_response");
+    }
     let group = ModelGroup::new(model);
     let extensions = &mut head.extensions;
     extensions.insert(LlmRequest::new(group.clone(), stream, document));

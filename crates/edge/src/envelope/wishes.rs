@@ -4,7 +4,7 @@ use std::{borrow::Cow, time::Duration};
 
 use http::{HeaderMap, HeaderName};
 use ziggurat_core::{
-    AllowedRegions, Failure, FailureKind, JsonBody, Tags,
+    AllowedRegions, Failure, FailureKind, JsonBody, Operation, Tags,
     json::{Document, ParseError, Value},
     overrides,
 };
@@ -41,6 +41,7 @@ pub(super) struct Wishes {
     pub(super) client_retries: Option<u32>,
     pub(super) fallbacks: Option<overrides::Fallbacks>,
     pub(super) fallback_errors: bool,
+    pub(super) fastest: bool,
     tagged: Tagged,
     /// Names of members that were cut without effect.
     pub(super) ignored: Vec<&'static str>,
@@ -50,6 +51,8 @@ pub(super) struct Wishes {
 #[derive(Debug)]
 pub(super) struct Reading {
     pub(super) model: String,
+    /// The models, if it names several.
+    pub(super) models: Option<Vec<String>>,
     pub(super) stream: bool,
     pub(super) wishes: Wishes,
     /// Where it may be served.
@@ -63,6 +66,7 @@ pub(super) fn read(
     document: &Document,
     headers: &HeaderMap,
     caps: Option<Caps>,
+    operation: Operation,
     named: Option<Cow<'_, str>>,
     required: Option<&'static str>,
 ) -> Result<Reading, Failure> {
@@ -73,9 +77,9 @@ pub(super) fn read(
     if let Some(name) = document.duplicate(counts) {
         return Err(invalid(&name, format!("`{name}` is given more than once")));
     }
-    let model = match named {
-        Some(model) => model.into_owned(),
-        None => model(document)?,
+    let (model, models) = match named {
+        Some(model) => (model.into_owned(), None),
+        None => model(document, operation)?,
     };
     if let Some(name) = required.filter(|name| document.get(name).is_none_or(Value::is_null)) {
         return Err(invalid(name, format!("`{name}` is missing")));
@@ -111,6 +115,7 @@ pub(super) fn read(
     }
     Ok(Reading {
         model,
+        models,
         stream,
         wishes,
         regions,
@@ -138,6 +143,7 @@ impl Wishes {
             "num_retries" => self.retries = count(name, value)?,
             "disable_fallbacks" => self.fallbacks().disabled = flag(document, name)?,
             "include_fallback_errors" => self.fallback_errors = flag(document, name)?,
+            "fastest_response" => self.fastest = flag(document, name)?,
             _ if value.is_null() => {}
             "tags" => self.tagged.read_member(value)?,
             "metadata" => self.tagged.read_metadata(document, value)?,
@@ -206,15 +212,37 @@ impl Wishes {
     }
 }
 
-fn model(document: &Document) -> Result<String, Failure> {
+/// Reads the model, or several: a list, or on the chat endpoint a text with commas.
+fn model(
+    document: &Document,
+    operation: Operation,
+) -> Result<(String, Option<Vec<String>>), Failure> {
     let Some(value) = document.get("model").filter(|value| !value.is_null()) else {
         return Err(invalid("model", "`model` is missing"));
     };
-    match value.as_str() {
-        Some(model) if !model.is_empty() => Ok(model.into_owned()),
-        Some(_) => Err(invalid("model", "`model` is empty")),
-        None => Err(wrong_type("model", "a string", value)),
+    let one = value.as_str();
+    let names: Vec<String> = match &one {
+        Some(model) if operation == Operation::Chat => {
+            let names = model.split(',').map(str::trim);
+            names.map(str::to_owned).collect()
+        }
+        Some(model) => vec![model.clone().into_owned()],
+        None => value
+            .decode()
+            .map_err(|_| wrong_type("model", "a string or a list of strings", value))?,
+    };
+    if names.is_empty() || names.iter().any(String::is_empty) {
+        let message = match names.len() {
+            0 | 1 => "`model` is empty",
+            _ => "`model` has an empty name",
+        };
+        return Err(invalid("model", message));
     }
+    if names.len() > 1 && operation != Operation::Chat {
+        return Err(invalid("model", "several models are for chat only"));
+    }
+    let model = one.map_or_else(|| names.join(","), Cow::into_owned);
+    Ok((model, (names.len() > 1).then_some(names)))
 }
 
 /// Reads a flag; `null` and absence are `false`.

@@ -20,7 +20,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 use ziggurat_core::{BoxError, Failure, Tried};
 
-use crate::IncludeFallbackErrors;
+use crate::{IncludeFallbackErrors, Ledger};
 
 pub use self::{body::ResponseBody, errors::ErrorTypes};
 
@@ -200,6 +200,10 @@ impl RespondLayer {
         result: Result<Response<R>, Failure>,
         tried: &Tried,
     ) -> Response<ResponseBody<R>> {
+        let ledger = result.as_ref().ok();
+        let ledger = ledger.and_then(|response| response.extensions().get::<Ledger>());
+        let ledger = ledger.map(|Ledger(tried)| tried.clone());
+        let tried = ledger.as_ref().unwrap_or(tried);
         let failure = match &result {
             Ok(response) => response.extensions().get::<Failure>().cloned(),
             Err(failure) => Some(failure.clone()),

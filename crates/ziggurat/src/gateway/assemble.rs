@@ -7,7 +7,7 @@ use tower_layer::Layer;
 use ziggurat_config::{Config, ForwardClientHeaders};
 use ziggurat_context_window::{PrecountLayer, Window, exceeds};
 use ziggurat_core::ModelGroup;
-use ziggurat_edge::{EnvelopeLayer, RespondLayer};
+use ziggurat_edge::{EnvelopeLayer, FanoutLayer, RespondLayer};
 use ziggurat_fallback::FallbackLayer;
 use ziggurat_router::Router;
 use ziggurat_timeout::TotalTimeoutLayer;
@@ -25,6 +25,10 @@ pub(super) fn stack(config: &Config, parts: &HashMap<String, Parts>) -> Stack {
     let closed = groups::closed(config, &groups);
     let windows = windows(parts, &groups);
     let precount = PrecountLayer::new(windows.values().flatten().cloned());
+    let names = served.clone();
+    let fanout = FanoutLayer::new()
+        .error_types(error_types(config))
+        .unless(move |name| names.contains(name));
     let fallback = fallback(config)
         .skip(move |group, extensions| is_too_long(&windows, group, extensions))
         .synonyms(fallbacks::synonyms(config))
@@ -36,7 +40,7 @@ pub(super) fn stack(config: &Config, parts: &HashMap<String, Parts>) -> Stack {
         .fold(router(config, parts, groups), Router::with_closed);
     let total = TotalTimeoutLayer::new(config.settings.total_timeout.unwrap_or_default());
     let inside = total.layer(precount.layer(fallback.layer(router)));
-    respond(config).layer(envelope(config).layer(inside))
+    respond(config).layer(envelope(config).layer(fanout.layer(inside)))
 }
 
 /// The windows of each name's deployments, where all are known.

@@ -20,7 +20,9 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::Bytes;
 use http::{Request, Response};
+use http_body_util::{Either, Full};
 use tower_service::Service;
 use ziggurat_balance::{Balance, ResponseBody as Counted, Strategy};
 use ziggurat_config::{Config, ConfigErrors, Loader};
@@ -28,7 +30,7 @@ use ziggurat_context_window::{ContextWindowFilter, Precount};
 use ziggurat_cooldown::{Cooldown, ResponseBody as Judged};
 use ziggurat_core::{Board, BoxError};
 use ziggurat_edge::{
-    Envelope, ErrorTypes, Respond,
+    Envelope, ErrorTypes, Fanout, Respond,
     respond::{ResponseBody as Answered, ResponseFuture as Answering},
 };
 use ziggurat_fallback::Fallback;
@@ -54,14 +56,14 @@ type Leaf = RegionFilter<ContextWindowFilter<Sent>>;
 type Group = Retry<Balance<Leaf, Strategy>>;
 /// What is behind the door: `TotalTimeout · Precount · Fallback · Router · [group]`.
 type Inside = TotalTimeout<Precount<Fallback<Router<Group>>>>;
-/// The whole: `Respond · Envelope · TotalTimeout · Precount · Fallback · Router · [group]`.
-type Stack = Respond<Envelope<Inside>>;
+/// The whole: `Respond · Envelope · Fanout · TotalTimeout · Precount · Fallback · Router · [group]`.
+type Stack = Respond<Envelope<Fanout<Inside>>>;
 
 /// The body of a gateway's responses.
-pub type Body = Answered<Timed<Counted<Judged<Watched<Timed<ProviderBody>>>>>>;
+pub type Body = Answered<Either<Timed<Counted<Judged<Watched<Timed<ProviderBody>>>>>, Full<Bytes>>>;
 
 /// The future of a [`Gateway`] that is called with a body of type `B`.
-pub type ResponseFuture<B> = Answering<<Envelope<Inside> as Service<Request<B>>>::Future>;
+pub type ResponseFuture<B> = Answering<<Envelope<Fanout<Inside>> as Service<Request<B>>>::Future>;
 
 /// The whole stack of a configuration, as one service.
 ///
