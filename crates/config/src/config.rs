@@ -75,6 +75,11 @@ impl Config {
         self.directory.join(written)
     }
 
+    /// Returns the names of the files that were read: that of the configuration, then those that it includes.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.places.files()
+    }
+
     /// Returns a remark about a deployment that stands where a setting of its `litellm_params` does, or where the
     /// nearest mapping around it does.
     #[must_use]
@@ -86,10 +91,31 @@ impl Config {
         message: impl Into<String>,
     ) -> Finding {
         let path = deployment.at.key("litellm_params").key(setting);
+        self.remark_at(severity, &path, message.into())
+    }
+
+    /// Returns a remark about a setting of a section; of those sections, the first that has it.
+    #[must_use]
+    pub fn remark_on(
+        &self,
+        severity: Severity,
+        sections: &[&str],
+        setting: &str,
+        message: impl Into<String>,
+    ) -> Finding {
+        let paths = sections
+            .iter()
+            .map(|name| Path::default().key(name).key(setting));
+        let path = paths.clone().find(|path| self.places.has(path));
+        let path = path.or_else(|| paths.clone().next()).unwrap_or_default();
+        self.remark_at(severity, &path, message.into())
+    }
+
+    fn remark_at(&self, severity: Severity, path: &Path, message: String) -> Finding {
         Finding {
             severity,
-            message: message.into(),
-            location: Some(self.places.locate_key(&path)),
+            message,
+            location: Some(self.places.locate_key(path)),
             path: path.to_string(),
             rule: None,
         }
@@ -125,31 +151,34 @@ impl Config {
 
     /// Warns about fallbacks and aliases that lead nowhere; what was said is not said again.
     pub(crate) fn check_targets(&mut self) {
-        let is_deployment = |name: &str| {
-            let mut deployments = self.deployments.iter();
-            deployments.any(|d| {
-                let matches = |pattern: Wildcard| pattern.matches(name).is_some();
-                d.model_name == name
-                    || d.id == name
-                    || d.litellm_model == name
-                    || Wildcard::new(&d.model_name).is_some_and(matches)
-            })
-        };
-        let is_alias = |name: &str| self.aliases.iter().any(|alias| alias.name == name);
-        let groups = &self.settings.balance.routing_groups;
-        let is_group = |name: &str| groups.iter().any(|group| group.name == name);
-        let is_known = |name: &str| is_deployment(name) || is_alias(name) || is_group(name);
-        let mut unknown = self.fallbacks.unknown_targets(is_known);
-        let dangling = self
-            .aliases
-            .iter()
-            .filter(|alias| !is_deployment(&alias.group));
-        unknown.extend(dangling.map(|alias| alias.dangling()));
+        let mut unknown = self.fallbacks.unknown_targets(|name| self.is_known(name));
+        let dangling = self.aliases.iter();
+        let dangling = dangling.filter(|alias| !self.is_deployment(&alias.group));
+        unknown.extend(dangling.map(Alias::dangling));
         let named = self.settings.named.iter();
-        let nowhere = named.filter(|named| !is_known(&named.group));
+        let nowhere = named.filter(|named| !self.is_known(&named.group));
         unknown.extend(nowhere.map(Named::unknown));
         unknown.retain(|finding| !self.findings.contains(finding));
         self.findings.append(&mut unknown);
+    }
+
+    /// Whether a name leads to a deployment.
+    pub(crate) fn is_known(&self, name: &str) -> bool {
+        let groups = &self.settings.balance.routing_groups;
+        self.is_deployment(name)
+            || self.aliases.iter().any(|alias| alias.name == name)
+            || groups.iter().any(|group| group.name == name)
+    }
+
+    fn is_deployment(&self, name: &str) -> bool {
+        let mut deployments = self.deployments.iter();
+        deployments.any(|d| {
+            let matches = |pattern: Wildcard| pattern.matches(name).is_some();
+            d.model_name == name
+                || d.id == name
+                || d.litellm_model == name
+                || Wildcard::new(&d.model_name).is_some_and(matches)
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The file as values with their positions.
 
-use std::sync::Arc;
+use std::{path::Path as FilePath, sync::Arc};
 
 use serde_json::Map;
 use serde_yaml::Value;
@@ -8,8 +8,9 @@ use serde_yaml::Value;
 use crate::{
     Finding, Location, Severity,
     environment::{Environment, Lookup, Unset, key_text},
+    include,
     location::Path,
-    places::{Places, at},
+    places::{Places, Positions, at},
     scalar,
     tree::{Fault, Mark, Tree},
     yaml,
@@ -22,39 +23,60 @@ pub(crate) struct Document {
     /// References that are null because their variable is not set.
     pub(crate) unset: Vec<Unset>,
     pub(crate) places: Places,
+    /// What is to be said about files that are included.
+    pub(crate) findings: Vec<Finding>,
     /// Variables of the environment need not be set.
     pub(crate) lenient: bool,
+}
+
+/// One file, as it is written.
+pub(crate) struct Source {
+    pub(crate) root: Value,
+    pub(crate) positions: Positions,
+}
+
+/// Reads the text, or says why it is not one YAML mapping with unique keys.
+pub(crate) fn read(text: &str, file: &str) -> Result<Source, Vec<Finding>> {
+    let file: Arc<str> = Arc::from(file);
+    // The parsers count a byte order mark as a column.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut tree = Tree::parse(text);
+    let faults = std::mem::take(&mut tree.faults);
+    if !faults.is_empty() {
+        let errors = faults.into_iter().map(|fault| error(&file, fault));
+        return Err(errors.collect());
+    }
+    let mut root = mapping(text).map_err(|fault| vec![error(&file, fault)])?;
+    restore_integers(&mut root, &Path::default(), &tree);
+    Ok(Source {
+        root,
+        positions: Positions {
+            file,
+            tree,
+            before: Vec::new(),
+        },
+    })
 }
 
 // === impl Document ===
 
 impl Document {
-    /// Reads the text, or says why it is not one YAML mapping with unique keys.
+    /// Reads the text and the files that it includes, whose paths start from `directory`.
     pub(crate) fn parse(
         text: &str,
         file: &str,
+        directory: &FilePath,
         process: Lookup,
         lenient: bool,
     ) -> Result<Self, Vec<Finding>> {
-        let file: Arc<str> = Arc::from(file);
-        // The parsers count a byte order mark as a column.
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut tree = Tree::parse(text);
-        let faults = std::mem::take(&mut tree.faults);
-        if !faults.is_empty() {
-            return Err(faults
-                .into_iter()
-                .map(|fault| error(&file, fault))
-                .collect());
-        }
-        let mut root = mapping(text).map_err(|fault| vec![error(&file, fault)])?;
-        restore_integers(&mut root, &Path::default(), &tree);
-        let environment = Environment::new(process, root.get("environment_variables"));
+        let merged = include::merge(read(text, file)?, directory);
+        let variables = merged.root.get("environment_variables");
         let mut document = Self {
-            root,
-            environment,
+            environment: Environment::new(process, variables),
+            root: merged.root,
             unset: Vec::new(),
-            places: Places::new(tree, &file),
+            places: merged.places,
+            findings: merged.findings,
             lenient,
         };
         document.resolve();

@@ -4,7 +4,9 @@ use std::{fmt, time::Duration};
 
 use serde_yaml::Value;
 
-use crate::{Finding, Location, Severity, location::Path, scalar, section::Section};
+use crate::{
+    Finding, Location, Severity, location::Path, scalar, section::Section, settings::outdone,
+};
 
 /// Chains of fallbacks by the group that they stand in for, in the order of the file. The key
 /// `*` stands for every group without a chain of its own.
@@ -40,7 +42,7 @@ pub struct FallbackTarget {
     pub num_retries: Option<u32>,
     /// Parameters that replace those of the request on this hop.
     pub parameters: serde_json::Map<String, serde_json::Value>,
-    path: String,
+    pub(crate) at: Path,
     location: Option<Location>,
 }
 
@@ -63,12 +65,16 @@ pub struct Alias {
 impl Fallbacks {
     /// Reads the tables of both sections; a table of the router that is not empty wins whole.
     pub(crate) fn read(router: &mut Section<'_>, litellm: &mut Section<'_>) -> Self {
-        let mut table = |key| prefer(read_table(router, key), read_table(litellm, key));
+        let mut table = |key| {
+            let (first, second) = (read_table(router, key), read_table(litellm, key));
+            prefer(router, litellm, key, first, second)
+        };
         let mut general = table("fallbacks");
         let context_window = table("context_window_fallbacks");
         let content_policy = table("content_policy_fallbacks");
         let key = "default_fallbacks";
-        let default = prefer(read_default(router, key), read_default(litellm, key));
+        let (first, second) = (read_default(router, key), read_default(litellm, key));
+        let default = prefer(router, litellm, key, first, second);
         if !default.is_empty() {
             general.push(("*".to_owned(), default));
         }
@@ -88,7 +94,7 @@ impl Fallbacks {
             .map(|target| Finding {
                 severity: Severity::Warning,
                 message: format!("no usable deployment is named `{}`", target.model),
-                path: target.path.clone(),
+                path: target.at.to_string(),
                 location: target.location.clone(),
                 rule: None,
             })
@@ -96,8 +102,20 @@ impl Fallbacks {
     }
 }
 
-fn prefer<T>(router: Vec<T>, litellm: Vec<T>) -> Vec<T> {
-    if router.is_empty() { litellm } else { router }
+/// The router's table, unless it is empty.
+fn prefer<T>(
+    router: &Section<'_>,
+    litellm: &mut Section<'_>,
+    key: &str,
+    first: Vec<T>,
+    second: Vec<T>,
+) -> Vec<T> {
+    match (first.is_empty(), second.is_empty()) {
+        (false, false) => outdone(router, litellm, key),
+        (false, true) => {}
+        (true, _) => return second,
+    }
+    first
 }
 
 /// Reads a list of mappings with one key each.
@@ -156,7 +174,7 @@ fn read_target(
         stream_total_timeout: None,
         num_retries: None,
         parameters: serde_json::Map::new(),
-        path: path.to_string(),
+        at: path.clone(),
         location: Some(section.document.locate(path)),
     };
     match item {

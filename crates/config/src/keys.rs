@@ -85,6 +85,21 @@ fn distance(a: &str, b: &str) -> usize {
     rows[a.len()][b.len()]
 }
 
+/// Returns the sections that a name has an effect in.
+pub(crate) fn homes(key: &str) -> Vec<&'static str> {
+    let sections = [
+        ("model_list", &ENTRY),
+        ("litellm_params", &PARAMS),
+        ("model_info", &INFO),
+        ("router_settings", &ROUTER),
+        ("litellm_settings", &LITELLM),
+        ("general_settings", &GENERAL),
+    ];
+    let has = |keys: &Keys| keys.active.split_whitespace().any(|name| name == key);
+    let homes = sections.into_iter().filter(|(_, keys)| has(keys));
+    homes.map(|(home, _)| home).collect()
+}
+
 /// What may stand under a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Nature {
@@ -142,9 +157,10 @@ const PLACES: &str = "aws_region_name vertex_location watsonx_region_name";
 
 /// Top level of the file.
 pub(crate) const FILE: Keys = Keys {
-    active: "environment_variables general_settings litellm_settings model_list router_settings",
+    active: "environment_variables general_settings include litellm_settings model_list
+        router_settings",
     not_active: "agent_list assistant_settings callback_settings credential_list
-        default_vertex_config files_settings finetune_settings guardrails include mcp_servers
+        default_vertex_config files_settings finetune_settings guardrails mcp_servers
         mcp_tools policies prompts search_tools vector_store_registry worker_config",
 };
 

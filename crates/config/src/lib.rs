@@ -8,6 +8,7 @@ mod excerpt;
 mod fallback;
 mod finding;
 mod id;
+mod include;
 mod keys;
 mod loader;
 mod location;

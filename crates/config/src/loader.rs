@@ -130,7 +130,8 @@ impl Loader {
     }
 
     fn read_text(&self, text: &str, file: &str, directory: PathBuf) -> Inspection {
-        match Document::parse(text, file, Arc::clone(&self.process), self.lenient) {
+        let process = Arc::clone(&self.process);
+        match Document::parse(text, file, &directory, process, self.lenient) {
             Ok(document) => self.read(&document, directory),
             Err(errors) => Inspection::unreadable(errors),
         }
@@ -138,6 +139,7 @@ impl Loader {
 
     fn read(&self, document: &Document, directory: PathBuf) -> Inspection {
         let mut file = Section::open(document, Path::default(), Some(&document.root));
+        file.findings.extend(document.findings.iter().cloned());
         file.check_keys(&keys::FILE);
         check_lists(&mut file);
         let mut router = file.section("router_settings");

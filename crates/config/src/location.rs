@@ -41,6 +41,10 @@ impl Path {
         self.with(Step::Index(index))
     }
 
+    pub(crate) fn join(&self, more: &Self) -> Self {
+        Self(self.0.iter().chain(&more.0).cloned().collect())
+    }
+
     pub(crate) fn steps(&self) -> &[Step] {
         &self.0
     }
@@ -49,8 +53,21 @@ impl Path {
         self.0.push(step);
     }
 
+    pub(crate) fn set(&mut self, index: usize, step: Step) {
+        self.0[index] = step;
+    }
+
     pub(crate) fn starts_with(&self, start: &Self) -> bool {
         self.0.starts_with(&start.0)
+    }
+
+    pub(crate) fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns whether this is an item of a list at the top of the file.
+    pub(crate) fn is_item_of(&self, list: &str) -> bool {
+        matches!(&*self.0, [Step::Key(key), Step::Index(_)] if key == list)
     }
 
     /// The same path without its last step; `None` at the root.

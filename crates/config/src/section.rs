@@ -7,7 +7,7 @@ use crate::{
     Finding, Severity,
     document::Document,
     environment::key_text,
-    keys::{Keys, Known},
+    keys::{self, Keys, Known},
     location::Path,
     scalar::{self, Read},
     secret::Secret,
@@ -108,6 +108,17 @@ impl<'a> Section<'a> {
         });
     }
 
+    /// Reports what something means here, by a rule.
+    pub(crate) fn note(&mut self, path: &Path, rule: &'static str, message: impl Into<String>) {
+        self.findings.push(Finding {
+            severity: Severity::Note,
+            message: message.into(),
+            path: path.to_string(),
+            location: Some(self.document.locate_key(path)),
+            rule: Some(rule),
+        });
+    }
+
     /// Reports keys that are known and not active, and keys that are not known.
     pub(crate) fn check_keys(&mut self, keys: &Keys) {
         for (key, value) in self.entries() {
@@ -116,14 +127,40 @@ impl<'a> Section<'a> {
                 Known::NotActive if says_something(value) => self.not_active(&path, ""),
                 Known::Active | Known::NotActive => {}
                 Known::Not => {
-                    let message = match keys.nearest(&key) {
-                        Some(near) => format!("unknown setting; did you mean `{near}`?"),
-                        None => "unknown setting".to_owned(),
-                    };
+                    let message = self.misplaced(&key).unwrap_or_else(|| unknown(keys, &key));
                     self.warn(&path, message);
                 }
             }
         }
+    }
+
+    /// Says where a key belongs that has its meaning elsewhere. Keys of deployments often come here by an indentation
+    /// that was lost.
+    fn misplaced(&self, key: &str) -> Option<String> {
+        let homes = keys::homes(key);
+        let has = |home| homes.contains(&home);
+        let in_params = matches!(key, "api_base" | "api_key" | "model");
+        let lost = if self.path.is_root() && has("model_list") {
+            "an entry of `model_list`"
+        } else if self.path.is_root() && in_params {
+            "`litellm_params` of an entry of `model_list`"
+        } else if self.path.is_item_of("model_list") && has("litellm_params") {
+            "`litellm_params`"
+        } else if self.path.is_item_of("model_list") && has("model_info") {
+            "`model_info`"
+        } else {
+            let is_section = |home: &&&str| home.ends_with("_settings");
+            let sections: Vec<_> = match homes.iter().any(|home| is_section(&home)) {
+                true => homes.iter().filter(is_section).copied().collect(),
+                false => homes,
+            };
+            let sections = sections.join("` or `");
+            return (!sections.is_empty())
+                .then(|| format!("has no effect here; it belongs to `{sections}`"));
+        };
+        Some(format!(
+            "has no effect here; it belongs to {lost}: is its indentation lost?"
+        ))
     }
 
     /// Reports keys that are known and not active, and lets all others pass.
@@ -154,5 +191,12 @@ fn says_something(value: &Value) -> bool {
         Value::Sequence(items) => !items.is_empty(),
         Value::Mapping(entries) => !entries.is_empty(),
         Value::Bool(true) | Value::Number(_) | Value::Tagged(_) => true,
+    }
+}
+
+fn unknown(keys: &Keys, key: &str) -> String {
+    match keys.nearest(key) {
+        Some(near) => format!("unknown setting; did you mean `{near}`?"),
+        None => "unknown setting".to_owned(),
     }
 }

@@ -166,6 +166,11 @@ impl Settings {
         }
     }
 
+    /// `litellm_settings.request_timeout`, if it is set.
+    pub(crate) fn request_timeout_in_file(&self) -> Option<Duration> {
+        self.request_timeout_in_file
+    }
+
     /// Returns the limit of one attempt on a deployment that answers in one piece: the
     /// deployment's `timeout` or `request_timeout`, else `litellm_settings.request_timeout`, else
     /// `router_settings.timeout`, else the default.
@@ -318,7 +323,19 @@ fn either<T>(
     read: fn(&Value) -> Read<T>,
 ) -> Option<T> {
     let (first, second) = (router.read(key, read), litellm.read(key, read));
+    if first.is_some() && second.is_some() {
+        outdone(router, litellm, key);
+    }
     first.or(second)
+}
+
+/// Reports a value of another section that has no effect, as the router has another one.
+pub(crate) fn outdone(router: &Section<'_>, other: &mut Section<'_>, key: &str) {
+    if router.get(key) != other.get(key) {
+        let place = router.document.locate_key(&router.path.key(key));
+        let message = format!("has no effect: `router_settings.{key}` at {place} wins");
+        other.warn(&other.path.key(key), message);
+    }
 }
 
 /// Reads a setting from the environment.

@@ -4,8 +4,8 @@ mod common;
 
 use std::time::Duration;
 
-use common::{ONE, config, errors, load, refusal, shown, with_settings};
-use ziggurat_config::{CooldownSettings, Severity};
+use common::{ONE, but_overruled, config, errors, load, refusal, shown, with_settings};
+use ziggurat_config::{CooldownSettings, Finding, Severity};
 
 const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
@@ -13,7 +13,7 @@ const fn secs(secs: u64) -> Duration {
 
 fn cooldown(settings: &str) -> CooldownSettings {
     let config = with_settings(settings);
-    assert_eq!(config.findings, []);
+    assert_eq!(but_overruled(&config), [] as [&Finding; 0]);
     config.settings.cooldown
 }
 

@@ -2,13 +2,14 @@
 
 mod common;
 
-use common::{ONE, deployment, errors, load, with_settings};
+use common::{ONE, but_overruled, deployment, errors, load, with_settings};
+use ziggurat_config::Finding;
 
 #[test]
 fn regions_of_all_requests() {
     let of = |settings: &str| {
         let config = with_settings(settings);
-        assert_eq!(config.findings, []);
+        assert_eq!(but_overruled(&config), [] as [&Finding; 0]);
         config.settings.region
     };
     let litellm = "litellm_settings: {allowed_model_region: us, enable_preview: true}\n";

@@ -202,7 +202,6 @@ fn known_settings_without_effect_are_named() {
         "router_settings: {redis_host: h, polling_interval: 3, set_verbose: true}
 litellm_settings: {cache: true, success_callback: [x], callbacks: [], set_verbose: false}
 general_settings: {alerting: on, database_url: x, store_model_in_db: off}
-include: [x]
 ",
     );
     let paths = config.findings.iter().map(|finding| {
@@ -213,7 +212,6 @@ include: [x]
     assert_eq!(
         paths.collect::<Vec<_>>(),
         [
-            "include",
             "router_settings.redis_host",
             "router_settings.polling_interval",
             "router_settings.set_verbose",
@@ -273,4 +271,86 @@ fn general_settings() {
             "{bad}"
         );
     }
+}
+
+#[test]
+fn r29_a_value_that_another_one_wins_over_is_a_finding() {
+    let text = "litellm_settings:
+  num_retries: 1
+  cooldown_time: 5
+  max_fallbacks: ~
+  fallbacks: [{a: [b]}]
+  default_fallbacks: []
+  context_window_fallbacks: [{a: [a]}]
+router_settings:
+  num_retries: 2
+  cooldown_time: 5
+  max_fallbacks: 2
+  fallbacks: [{a: [c]}]
+  default_fallbacks: [a]
+  context_window_fallbacks: []
+general_settings: {enable_health_check_routing: true, background_health_checks: true}
+";
+    let found = shown(&with_settings(text).findings, Severity::Warning);
+    let overruled: Vec<_> = found.iter().filter(|it| it.ends_with("wins")).collect();
+    assert_eq!(
+        overruled,
+        [
+            "c.yaml:3:3: litellm_settings.num_retries: has no effect: \
+             `router_settings.num_retries` at c.yaml:10:3 wins",
+            "c.yaml:6:3: litellm_settings.fallbacks: has no effect: `router_settings.fallbacks` \
+             at c.yaml:13:3 wins",
+        ]
+    );
+    let routing =
+        "general_settings: {enable_health_check_routing: true, background_health_checks: true}
+router_settings: {enable_health_check_routing: false}";
+    assert_eq!(
+        shown(&with_settings(routing).findings, Severity::Warning),
+        [
+            "c.yaml:2:20: general_settings.enable_health_check_routing: has no effect: \
+             `router_settings.enable_health_check_routing` at c.yaml:3:19 wins"
+        ]
+    );
+}
+
+#[test]
+fn settings_in_the_wrong_place() {
+    let text = "
+model_list:
+- model_name: a
+  litellm_params: {model: o1, model_name: x, routing_strategy: y}
+  api_base: http://a
+  num_retries: 1
+  base_model: x
+  id: a
+- model_name: b
+litellm_params: {model: o1}
+api_key: sk-1
+num_retries: 1
+total_timeout: 1
+router_settings: {drop_params: true, master_key: sk-1}
+litellm_settings: {routing_strategy: least-busy}
+";
+    let no = "has no effect here; it belongs to";
+    let lost = "is its indentation lost?";
+    let config = common::config(text);
+    assert_eq!(
+        shown(&config.findings, Severity::Warning),
+        [
+            format!("c.yaml:10:1: litellm_params: {no} an entry of `model_list`: {lost}"),
+            format!(
+                "c.yaml:11:1: api_key: {no} `litellm_params` of an entry of `model_list`: {lost}"
+            ),
+            format!("c.yaml:12:1: num_retries: {no} `router_settings` or `litellm_settings`"),
+            format!("c.yaml:13:1: total_timeout: {no} `router_settings`"),
+            format!("c.yaml:14:19: router_settings.drop_params: {no} `litellm_settings`"),
+            format!("c.yaml:14:38: router_settings.master_key: {no} `general_settings`"),
+            format!("c.yaml:15:20: litellm_settings.routing_strategy: {no} `router_settings`"),
+            format!("c.yaml:5:3: model_list[0].api_base: {no} `litellm_params`: {lost}"),
+            format!("c.yaml:6:3: model_list[0].num_retries: {no} `litellm_params`: {lost}"),
+            format!("c.yaml:7:3: model_list[0].base_model: {no} `litellm_params`: {lost}"),
+            format!("c.yaml:8:3: model_list[0].id: {no} `model_info`: {lost}"),
+        ]
+    );
 }

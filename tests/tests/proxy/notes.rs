@@ -1,6 +1,6 @@
 //! What someone who starts the proxy is told about the configuration.
 
-use ziggurat::Gateway;
+use ziggurat::{Gateway, config::Severity, gateway::Summary};
 
 use crate::support::config;
 
@@ -142,12 +142,48 @@ model_list:
              client_id and client_secret",
         ]
     );
-    let findings: Vec<_> = summary.findings.iter().map(ToString::to_string).collect();
-    let keyless = "is called without a key: neither `api_key` nor OPENAI_API_KEY is set";
+    let keyless = |summary: &Summary| {
+        let findings = summary.findings.iter().map(ToString::to_string);
+        findings
+            .filter(|finding| finding.contains("without a key"))
+            .collect::<Vec<_>>()
+    };
+    let findings = keyless(summary);
+    let said = "is called without a key: neither `api_key` nor OPENAI_API_KEY is set";
     let place = "test.yaml:6:58: model_list[3].litellm_params.api_base";
-    assert_eq!(findings, [format!("{place}: {keyless}")]);
+    assert_eq!(findings, [format!("{place}: {said}")]);
     let keys = ["OPENAI_API_KEY", "AZURE_API_KEY"].map(|name| (name, "sk-1".to_owned()));
     let gateway = Gateway::new(&config(list, &keys)).unwrap();
     assert_eq!(gateway.summary().left_out.len(), 0);
-    assert_eq!(gateway.summary().findings, []);
+    assert_eq!(keyless(gateway.summary()), [] as [&str; 0]);
+}
+
+#[test]
+fn regions_that_no_deployment_is_in() {
+    let warned = |settings: &str| {
+        let gateway = Gateway::new(&config(
+            &format!("{MODELS}{settings}").replace("LIMIT", "region_name: westeurope"),
+            &[],
+        ))
+        .unwrap();
+        let findings = gateway.summary().findings.iter();
+        let warned = findings.filter(|finding| finding.path.ends_with("allowed_model_region"));
+        let warned = warned.filter(|finding| finding.severity == Severity::Warning);
+        warned.map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let place = "test.yaml:6:19: router_settings.allowed_model_region";
+    assert_eq!(
+        warned("router_settings: {allowed_model_region: [us, jp]}"),
+        [format!(
+            "{place}: no deployment is in us or jp: every request is refused"
+        )]
+    );
+    assert_eq!(
+        warned("router_settings: {allowed_model_region: eu}"),
+        [format!("{place}: no deployment of `c` is in eu")]
+    );
+    let learned =
+        "router_settings: {allowed_model_region: eu}\nlitellm_settings: {enable_preview: true}";
+    assert_eq!(warned(learned), [] as [&str; 0]);
+    assert_eq!(warned(""), [] as [&str; 0]);
 }

@@ -1,6 +1,6 @@
 //! Reading the entries of `model_list`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use serde_json::Map;
 use serde_yaml::{Mapping, Value};
@@ -23,7 +23,8 @@ pub(crate) struct Deployments {
     pub(crate) findings: Vec<Finding>,
     /// Explicit ids with the place of their first use.
     explicit: HashMap<String, Location>,
-    taken: HashSet<String>,
+    /// All ids with the paths of their entries.
+    taken: HashMap<String, String>,
 }
 
 /// One entry, its sections open.
@@ -64,14 +65,12 @@ impl Deployments {
             self.left_out.push(entry.left_out(errors));
             return;
         }
-        if organizations.is_empty() {
-            let id = self.unique(&entry, None);
-            self.usable.push(Deployment { id, ..deployment });
-            return;
-        }
-        for name in organizations {
-            let id = self.unique(&entry, Some(&name));
-            let organization = Some(name);
+        let organizations: Vec<_> = match organizations.is_empty() {
+            true => vec![None],
+            false => organizations.into_iter().map(Some).collect(),
+        };
+        for organization in organizations {
+            let id = self.unique(&mut entry, organization.as_deref());
             let deployment = deployment.clone();
             self.usable.push(Deployment {
                 id,
@@ -79,6 +78,8 @@ impl Deployments {
                 ..deployment
             });
         }
+        let (_, notes) = entry.findings();
+        self.findings.extend(notes);
     }
 
     /// Two entries that ask for the same id contradict each other; the later one loses.
@@ -99,14 +100,22 @@ impl Deployments {
     }
 
     /// Returns the id of an entry; the second one of the same id gets `-2` at its end.
-    fn unique(&mut self, entry: &Entry<'_>, organization: Option<&str>) -> String {
+    fn unique(&mut self, entry: &mut Entry<'_>, organization: Option<&str>) -> String {
         let id = entry.id(organization).unwrap_or_default();
         let mut unique = id.clone();
         let mut n = 1;
-        while !self.taken.insert(unique.clone()) {
+        while self.taken.contains_key(&unique) {
             n += 1;
             unique = format!("{id}-{n}");
         }
+        let path = entry.entry.path.clone();
+        if let Some(first) = self.taken.get(&id) {
+            let message = format!(
+                "is the same as {first}; it counts as another deployment, whose id ends in -{n}"
+            );
+            entry.entry.note(&path, "R24", message);
+        }
+        self.taken.insert(unique.clone(), path.to_string());
         unique
     }
 }

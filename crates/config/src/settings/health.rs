@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::flag;
+use super::{flag, outdone};
 use crate::{scalar, section::Section};
 
 /// Time between two checks if nothing sets one: LiteLLM's own default.
@@ -38,6 +38,9 @@ impl HealthSettings {
         let checks = flag(general, "background_health_checks");
         let in_router = router.read(ROUTING, scalar::flag);
         let in_general = general.read(ROUTING, scalar::flag);
+        if in_router.is_some() && in_general.is_some() {
+            outdone(router, general, ROUTING);
+        }
         let routing = in_router.or(in_general).unwrap_or(false);
         if routing && !checks {
             const NEEDS: &str = "has no effect without `general_settings.background_health_checks`";

@@ -50,6 +50,14 @@ pub(crate) fn refusal(params: &str) -> String {
     config.left_out[0].reason()
 }
 
+/// All findings but those that a value of the router wins over another one.
+pub(crate) fn but_overruled(config: &Config) -> Vec<&Finding> {
+    let findings = config.findings.iter();
+    findings
+        .filter(|finding| !finding.message.ends_with(" wins"))
+        .collect()
+}
+
 /// The findings of one severity, as they are shown.
 pub(crate) fn shown(findings: &[Finding], severity: Severity) -> Vec<String> {
     let findings = findings

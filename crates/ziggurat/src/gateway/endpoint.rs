@@ -222,7 +222,7 @@ pub(super) fn window(config: &Config, deployment: &Deployment) -> Window {
 }
 
 /// Where a deployment is: as its configuration says, else as its provider's settings tell.
-fn region(config: &Config, deployment: &Deployment) -> RegionFilterLayer {
+pub(super) fn region(config: &Config, deployment: &Deployment) -> RegionFilterLayer {
     let settings = &config.settings.region;
     let layer = match regions(config, deployment) {
         regions if !regions.is_empty() => RegionFilterLayer::new(regions),

@@ -1,0 +1,173 @@
+//! Limits that contradict one another, or have nothing to act on.
+
+use std::time::Duration;
+
+use super::{param, section};
+use crate::{Config, Deployment, Finding, location::Path};
+
+/// Silences shorter than this are ordinary between two chunks of a stream: models think, networks stall.
+const ORDINARY_SILENCE: Duration = Duration::from_secs(1);
+
+pub(super) fn check(config: &Config, findings: &mut Vec<Finding>) {
+    findings.extend(attempts_above_the_total(config));
+    findings.extend(two_timeouts(config));
+    findings.extend(silences(config));
+    findings.extend(allowed_fails(config));
+    findings.extend(regions(config));
+}
+
+/// Where the limits that are written stand, and how long they are.
+fn written(config: &Config, key: &str, of: fn(&Deployment) -> Option<Duration>) -> Vec<Limit> {
+    let deployments = config.deployments.iter();
+    let own = deployments.filter_map(|one| Some((param(one, key), of(one)?)));
+    let settings = &config.settings;
+    let all = match key {
+        "timeout" => settings.timeout,
+        "request_timeout" => settings.request_timeout_in_file(),
+        "stream_timeout" => settings.stream_timeout,
+        "stream_idle_timeout" => settings.stream_idle_timeout,
+        _ => None,
+    };
+    let sections = ["router_settings", "litellm_settings"].map(|name| section(name).key(key));
+    let place = sections.into_iter().find(|path| config.places.has(path));
+    own.chain(place.zip(all)).collect()
+}
+
+type Limit = (Path, Duration);
+
+fn of_attempts(config: &Config) -> Vec<Limit> {
+    let mut limits = written(config, "timeout", |one| one.timeout);
+    limits.extend(written(config, "request_timeout", |one| {
+        one.request_timeout
+    }));
+    limits.extend(written(config, "stream_timeout", |one| one.stream_timeout));
+    let fallbacks = &config.fallbacks;
+    let tables = [
+        &fallbacks.general,
+        &fallbacks.context_window,
+        &fallbacks.content_policy,
+    ];
+    for target in tables.into_iter().flatten().flat_map(|(_, chain)| chain) {
+        let own = [
+            ("timeout", target.timeout),
+            ("stream_timeout", target.stream_timeout),
+        ];
+        let own = own.map(|(key, limit)| Some((target.at.key(key), limit?)));
+        limits.extend(own.into_iter().flatten());
+    }
+    limits
+}
+
+fn attempts_above_the_total(config: &Config) -> Vec<Finding> {
+    let Some(total) = config.settings.total_timeout else {
+        return Vec::new();
+    };
+    let above = of_attempts(config)
+        .into_iter()
+        .filter(|(_, limit)| *limit > total);
+    let message = |limit: Duration| {
+        let (limit, total) = (limit.as_secs_f64(), total.as_secs_f64());
+        format!(
+            "an attempt may take {limit} s, but `router_settings.total_timeout` ends the whole request after {total} s"
+        )
+    };
+    above
+        .map(|(path, limit)| config.warning(&path, message(limit)))
+        .collect()
+}
+
+fn two_timeouts(config: &Config) -> Option<Finding> {
+    let settings = &config.settings;
+    let (router, litellm) = (settings.timeout?, settings.request_timeout_in_file()?);
+    let litellm = (router != litellm).then_some(litellm.as_secs_f64())?;
+    let path = section("router_settings").key("timeout");
+    let message = format!("has no effect: `litellm_settings.request_timeout` ({litellm} s) wins");
+    Some(config.warning(&path, message))
+}
+
+/// `stream_timeout` is one for silences too, where nothing else is.
+fn silences(config: &Config) -> Vec<Finding> {
+    let settings = &config.settings;
+    let mut limits = written(config, "stream_idle_timeout", |one| one.stream_idle_timeout);
+    if settings.stream_idle_timeout.is_none() {
+        let first = |one: &Deployment| {
+            one.stream_timeout
+                .filter(|_| one.stream_idle_timeout.is_none())
+        };
+        limits.extend(written(config, "stream_timeout", first));
+    }
+    limits.retain(|(_, limit)| *limit < ORDINARY_SILENCE);
+    let message = |limit: Duration| {
+        let limit = limit.as_secs_f64();
+        format!(
+            "ends a stream that is silent for {limit} s, as any stream may be between two chunks"
+        )
+    };
+    limits
+        .into_iter()
+        .map(|(path, limit)| config.warning(&path, message(limit)))
+        .collect()
+}
+
+/// `allowed_fails` for deployments that never cool down.
+fn allowed_fails(config: &Config) -> Vec<Finding> {
+    const KEY: &str = "allowed_fails";
+    let settings = &config.settings;
+    let mut findings = Vec::new();
+    let idle = |one: &Deployment| {
+        if settings.cooldown.disable_cooldowns {
+            Some("cooldowns are disabled (`router_settings.disable_cooldowns`)")
+        } else if settings.cooldown_time_for(one).is_zero() {
+            Some("the deployment never cools down (`cooldown_time: 0`)")
+        } else if is_protected(config, one) {
+            Some("the only deployment of a group without fallbacks never cools down")
+        } else {
+            None
+        }
+    };
+    for one in config
+        .deployments
+        .iter()
+        .filter(|one| one.allowed_fails.is_some())
+    {
+        if let Some(why) = idle(one) {
+            let info = one.at.key("model_info").key(KEY);
+            let places = [info, param(one, KEY)];
+            let place = places.into_iter().find(|path| config.places.has(path));
+            let path = place.unwrap_or_else(|| one.at.clone());
+            findings.push(config.warning(&path, format!("has no effect: {why}")));
+        }
+    }
+    let mut others = config
+        .deployments
+        .iter()
+        .filter(|one| one.allowed_fails.is_none());
+    let why = others.clone().find_map(idle);
+    if let (Some(why), true) = (why, others.all(|one| idle(one).is_some())) {
+        for name in ["router_settings", "litellm_settings"] {
+            let path = section(name).key(KEY);
+            if settings.cooldown.allowed_fails.is_some() && config.places.has(&path) {
+                findings.push(config.warning(&path, format!("has no effect: {why}")));
+                break;
+            }
+        }
+    }
+    findings
+}
+
+/// Whether a deployment is the only one that may be asked: it is never taken away.
+fn is_protected(config: &Config, deployment: &Deployment) -> bool {
+    let group = &deployment.model_name;
+    let has_chain =
+        |(name, chain): &(String, Vec<_>)| (name == group || name == "*") && !chain.is_empty();
+    let is_alone = config.deployments_of(group).count() == 1;
+    is_alone && !config.fallbacks.general.iter().any(has_chain)
+}
+
+fn regions(config: &Config) -> Option<Finding> {
+    let asks = !config.settings.region.allowed_model_region.is_empty();
+    let mut deployments = config.deployments.iter();
+    let named = deployments.find(|one| !one.region_name.is_empty())?;
+    let message = "no setting asks for a region: it matters only for requests that name `allowed_model_region`";
+    (!asks).then(|| config.note(&param(named, "region_name"), "R150", message))
+}
