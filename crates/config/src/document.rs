@@ -1,6 +1,6 @@
 //! The file as values with their positions.
 
-use std::{path::Path as FilePath, sync::Arc};
+use std::{path::Path as FilePath, rc::Rc, sync::Arc};
 
 use serde_json::Map;
 use serde_yaml::Value;
@@ -12,6 +12,7 @@ use crate::{
     location::Path,
     places::{Places, Positions, at},
     scalar,
+    schema::Recorder,
     tree::{Fault, Mark, Tree},
     yaml,
 };
@@ -27,6 +28,8 @@ pub(crate) struct Document {
     pub(crate) findings: Vec<Finding>,
     /// Variables of the environment need not be set.
     pub(crate) lenient: bool,
+    /// Takes notes of what is read, for the schema.
+    pub(crate) recorder: Option<Rc<Recorder>>,
 }
 
 /// One file, as it is written.
@@ -46,7 +49,10 @@ pub(crate) fn read(text: &str, file: &str) -> Result<Source, Vec<Finding>> {
         let errors = faults.into_iter().map(|fault| error(&file, fault));
         return Err(errors.collect());
     }
-    let mut root = mapping(text).map_err(|fault| vec![error(&file, fault)])?;
+    let mut root = mapping(text).map_err(|fault| {
+        let faults = [fault].into_iter().chain(lost_indentation(text));
+        faults.map(|fault| error(&file, fault)).collect::<Vec<_>>()
+    })?;
     restore_integers(&mut root, &Path::default(), &tree);
     Ok(Source {
         root,
@@ -78,6 +84,7 @@ impl Document {
             places: merged.places,
             findings: merged.findings,
             lenient,
+            recorder: None,
         };
         document.resolve();
         Ok(document)
@@ -187,6 +194,31 @@ fn mapping(text: &str) -> Result<Value, Fault> {
         )),
         Err(unreadable) => Err(fault(unreadable.message, unreadable.at)),
     }
+}
+
+/// Copied text often loses its indentation, and then is no YAML behind the second entry of the list.
+fn lost_indentation(text: &str) -> Option<Fault> {
+    const KEY: &str = "litellm_params:";
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let mut item = None;
+    for (index, line) in text.lines().enumerate() {
+        let content = line.trim_start();
+        if content.starts_with("- model_name:") {
+            item = Some(indent(line));
+        } else if content.starts_with(KEY) && item.is_some_and(|item| indent(line) <= item) {
+            return Some(Fault {
+                path: Path::default().key("litellm_params"),
+                at: Mark {
+                    line: index + 1,
+                    column: indent(line) + 1,
+                },
+                message:
+                    "stands beside its entry of `model_list`, not in it: is its indentation lost?"
+                        .to_owned(),
+            });
+        }
+    }
+    None
 }
 
 /// Turns integers of more than 64 bits into the text that is written: the float that they were

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use serde_yaml::Value;
 
 use crate::{
-    Finding, Location, Severity, location::Path, scalar, section::Section, settings::outdone,
+    Finding, Location, Severity, keys, location::Path, scalar, section::Section, settings::outdone,
 };
 
 /// Chains of fallbacks by the group that they stand in for, in the order of the file. The key
@@ -269,9 +269,11 @@ impl Alias {
         for (name, value) in section.entries() {
             let (group, hidden) = if value.is_mapping() {
                 let mut entry = section.section(&name);
+                entry.check_keys(&keys::ALIAS);
                 let group = entry.read("model", scalar::text);
                 let hidden = entry.read("hidden", scalar::flag).unwrap_or(false);
-                if group.is_none() && entry.findings.is_empty() {
+                let is_error = |finding: &Finding| finding.severity == Severity::Error;
+                if group.is_none() && !entry.findings.iter().any(is_error) {
                     entry.error(&entry.path.clone(), "expected a `model`");
                 }
                 section.findings.append(&mut entry.findings);

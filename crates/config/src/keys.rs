@@ -281,6 +281,12 @@ pub(crate) const FAILS: Keys = Keys {
     not_active: "",
 };
 
+/// One of `model_group_alias`.
+pub(crate) const ALIAS: Keys = Keys {
+    active: "hidden model",
+    not_active: "",
+};
+
 /// `retry_budget`.
 pub(crate) const BUDGET: Keys = Keys {
     active: "min_per_second ratio ttl",

@@ -15,6 +15,7 @@ mod location;
 mod meaning;
 mod places;
 mod scalar;
+mod schema;
 mod secret;
 mod section;
 mod settings;
@@ -28,6 +29,7 @@ pub use fallback::{Alias, FallbackTable, FallbackTarget, Fallbacks};
 pub use finding::{ConfigErrors, Finding, Severity};
 pub use loader::{Inspection, Loader};
 pub use location::Location;
+pub use schema::schema;
 pub use secret::Secret;
 pub use settings::{
     AllowedFailsPolicy, BalanceSettings, CooldownSettings, ErrorTypes, ForwardClientHeaders,

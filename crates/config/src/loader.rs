@@ -137,7 +137,7 @@ impl Loader {
         }
     }
 
-    fn read(&self, document: &Document, directory: PathBuf) -> Inspection {
+    pub(crate) fn read(&self, document: &Document, directory: PathBuf) -> Inspection {
         let mut file = Section::open(document, Path::default(), Some(&document.root));
         file.findings.extend(document.findings.iter().cloned());
         file.check_keys(&keys::FILE);

@@ -4,6 +4,8 @@ mod chains;
 mod differences;
 mod limits;
 
+pub(crate) use differences::of_setting;
+
 use crate::{Config, Deployment, Finding, Severity, location::Path};
 
 impl Config {

@@ -10,6 +10,7 @@ use crate::{
     keys::{self, Keys, Known},
     location::Path,
     scalar::{self, Read},
+    schema::Shape,
     secret::Secret,
 };
 
@@ -59,6 +60,9 @@ impl<'a> Section<'a> {
 
     /// Reads the value under a key; absent is `None`, and so is a wrong value, which is reported.
     pub(crate) fn read<T>(&mut self, key: &str, read: impl Fn(&Value) -> Read<T>) -> Option<T> {
+        if let Some(recorder) = &self.document.recorder {
+            recorder.record(&self.path.key(key), Shape::of(&read));
+        }
         match read(self.get(key)?) {
             Ok(value) => value,
             Err(message) => {
@@ -70,7 +74,11 @@ impl<'a> Section<'a> {
 
     /// Reads a key for a service. Digits without quotes are one too, as they are written.
     pub(crate) fn secret(&mut self, key: &str) -> Option<Secret> {
-        let written = self.document.plain_text(&self.path.key(key));
+        let path = self.path.key(key);
+        if let Some(recorder) = &self.document.recorder {
+            recorder.record(&path, Shape::secret());
+        }
+        let written = self.document.plain_text(&path);
         let text = self.read(key, |value| match (value, written) {
             (Value::Number(_), Some(digits)) => Ok(Some(digits.to_owned())),
             _ => scalar::text(value),

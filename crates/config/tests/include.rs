@@ -1,5 +1,7 @@
 //! Files that include others.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -27,7 +29,7 @@ impl Files {
     }
 
     /// A text with the directory cut off.
-    fn short(&self, text: impl ToString) -> String {
+    fn short(&self, text: &(impl ToString + ?Sized)) -> String {
         let directory = format!("{}/", self.0.display());
         text.to_string().replace(&directory, "")
     }
@@ -74,7 +76,7 @@ fn r3_r4_included_files_are_merged_key_by_key() {
     let names: Vec<_> = config.deployments.iter().map(|it| &it.model_name).collect();
     assert_eq!(names, ["a", "c", "d"]);
     assert_eq!(
-        files.short(config.left_out[0].reason()),
+        files.short(&config.left_out[0].reason()),
         "more/models.yaml:3:52: model_list[1].litellm_params.rpm: expected a number, found text"
     );
     assert_eq!(config.settings.num_retries, 1);

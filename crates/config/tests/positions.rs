@@ -50,6 +50,31 @@ fn columns_count_characters() {
 }
 
 #[test]
+fn text_that_lost_its_indentation() {
+    let lost = "stands beside its entry of `model_list`, not in it: is its indentation lost?";
+    let text = "model_list:\n- model_name: a\nlitellm_params:\nmodel: o1\n- model_name: b\nlitellm_params:\nmodel: o1\n";
+    let found = errors(text);
+    assert!(
+        found[0].starts_with("c.yaml:5:1: not readable as YAML"),
+        "{found:?}"
+    );
+    assert_eq!(found[1..], [format!("c.yaml:3:1: litellm_params: {lost}")]);
+    // One alone is YAML still.
+    let one = "model_list:\n- model_name: a\nlitellm_params:\nmodel: o1\n";
+    let errors = common::load(one, &[]).unwrap_err();
+    assert_eq!(
+        errors.left_out[0].reason(),
+        "c.yaml:2:3: model_list[0]: has no `litellm_params`"
+    );
+    let inside = "is its indentation lost?";
+    let hints = shown(&errors.findings, Severity::Warning);
+    assert!(
+        hints.len() == 2 && hints.iter().all(|hint| hint.ends_with(inside)),
+        "{hints:?}"
+    );
+}
+
+#[test]
 fn text_that_is_no_yaml() {
     assert_eq!(
         errors("model_list:\n  - a: b: c\n"),

@@ -45,6 +45,8 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Check),
+    /// Prints the JSON Schema of configurations, for editors.
+    Schema,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -56,8 +58,13 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    if let Some(Command::Check(check)) = &args.command {
-        return check.run();
+    match &args.command {
+        Some(Command::Check(check)) => return check.run(),
+        Some(Command::Schema) => {
+            println!("{:#}", ziggurat::config::schema());
+            return ExitCode::SUCCESS;
+        }
+        None => {}
     }
     log();
     let outcome = start().and_then(|runtime| runtime.block_on(run(args)));

@@ -59,6 +59,17 @@ fn rows(table: &'static str) -> impl Iterator<Item = (Path, &'static str, &'stat
     })
 }
 
+/// What the setting of a name means in a section, or in a part of a deployment.
+pub(crate) fn of_setting(section: &[&str], name: &str) -> Option<String> {
+    let own = match section.last() {
+        Some(section) => Path::default().key(section).key(name),
+        None => Path::default().key(name),
+    };
+    let mut rows = rows(OF_SECTIONS).chain(rows(OF_DEPLOYMENTS));
+    let (_, rule, text) = rows.find(|(place, ..)| *place == own)?;
+    Some(format!("{text} ({rule})"))
+}
+
 pub(super) fn check(config: &Config, findings: &mut Vec<Finding>) {
     for (place, rule, message) in rows(OF_SECTIONS) {
         if config.places.says_something(&place) {

@@ -200,7 +200,7 @@ fn item(section: &Section<'_>, key: &str, path: &Path, index: usize) -> Path {
 // === impl Strategy ===
 
 impl Strategy {
-    const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::SimpleShuffle,
         Self::LeastBusy,
         Self::UsageBased,
