@@ -121,6 +121,14 @@ def test_accumulated_stream(stage):
     assert (completion.choices[0].finish_reason, completion.usage.total_tokens) == ("stop", 10)
 
 
+def test_thinking_in_an_accumulated_stream(thinker):
+    thinker.plays(Answer(words=("forty", "-two"), thinking="six times seven"))
+    with thinker.stream() as stream:
+        completion = stream.get_final_completion()
+    message = completion.choices[0].message
+    assert (message.content, message.reasoning_content) == ("forty-two", "six times seven")
+
+
 def test_thinking(thinker):
     thinker.plays(Answer(words=("forty-two",), thinking="six times seven"))
     message = thinker.create().choices[0].message

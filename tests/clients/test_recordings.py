@@ -129,11 +129,7 @@ def check_error(raised, wired):
     assert error["message"] in raised.message
 
 
-STREAMS = [
-    recording
-    for recording in RECORDINGS
-    if recording.recorded["openai_request"].get("stream") and recording.key != "anthropic/thinking_param_stream"
-]
+STREAMS = [recording for recording in RECORDINGS if recording.recorded["openai_request"].get("stream")]
 
 
 @pytest.mark.parametrize("recording", STREAMS, ids=lambda recording: recording.key)
