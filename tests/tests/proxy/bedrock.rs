@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
-use ziggurat_testing::mock::{Running, Step};
+use ziggurat_testing::mock::{Running, Script, Step};
 
 use crate::support::{Proxy, upstream};
 
@@ -22,7 +22,7 @@ model_list:
 "#;
 
 async fn proxy(steps: impl IntoIterator<Item = Step>) -> (Proxy, Running) {
-    let bedrock = upstream("bedrock", ziggurat_testing::mock::Script::new(steps)).await;
+    let bedrock = upstream("bedrock", Script::new(steps)).await;
     let environment = [
         ("BEDROCK", bedrock.url()),
         ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
@@ -192,4 +192,52 @@ async fn a_deployment_without_credentials_is_left_out() {
     assert!(answer.status.is_client_error(), "{}", answer.text);
     let ready = proxy.get("/health/readiness").await;
     assert!(ready.text.contains("AWS_ACCESS_KEY_ID"), "{}", ready.text);
+}
+
+/// R165: an answer that Bedrock kept back goes where refusals may go, and is passed on where there is no such place.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_bedrock_keeps_back_is_taken_to_the_chain_for_refusals() {
+    for native in ["content_filtered", "guardrail_intervened"] {
+        for (settings, reason) in [
+            ("{content_policy_fallbacks: [{claude: [other]}]}", "stop"),
+            ("{fallbacks: [{claude: [other]}]}", "content_filter"),
+        ] {
+            let kept = json!({
+                "output": {"message": {"role": "assistant", "content": [{"text": "Sorry."}]}},
+                "stopReason": native, "usage": {"inputTokens": 1, "outputTokens": 1},
+            });
+            let bedrock = upstream("bedrock", [plain(200, &kept)]).await;
+            let other = upstream("other", Script::default()).await;
+            let yaml = format!(
+                "{CONFIG}
+- {{model_name: other, litellm_params: {{model: openai/x, api_base: os.environ/OTHER}}}}
+litellm_settings: {settings}"
+            );
+            let environment = [
+                ("BEDROCK", bedrock.url()),
+                ("OTHER", other.url()),
+                ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+            ];
+            let proxy = Proxy::start(&yaml, &environment).await;
+            let answer = proxy.chat("claude", &json!({})).await;
+            assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+            assert_eq!(answer.json()["choices"][0]["finish_reason"], reason);
+            assert_eq!(other.count(), u64::from(reason == "stop"), "{native}");
+        }
+    }
+}
+
+/// What cannot be said is named in OpenAI's own way.
+#[tokio::test(start_paused = true)]
+async fn a_refused_part_is_the_param_of_the_error() {
+    let (proxy, bedrock) = proxy([Step::hello()]).await;
+    let image = json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}});
+    let asked = json!({"messages": [
+        {"role": "system", "content": [{"type": "text", "text": "x"}, image]},
+        {"role": "user", "content": "y"},
+    ]});
+    let answer = proxy.chat("claude", &asked).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert_eq!(answer.json()["error"]["param"], "messages[0].content[1]");
+    assert_eq!(bedrock.count(), 0);
 }
