@@ -42,6 +42,7 @@ pub(crate) struct Delta<'a> {
     #[serde(borrow)]
     pub(crate) citation: Option<&'a RawValue>,
     pub(crate) stop_reason: Option<String>,
+    pub(crate) stop_sequence: Option<String>,
 }
 
 /// The text of a value that is a string.

@@ -41,8 +41,12 @@ struct Reader {
     calls: usize,
     /// How many blocks of thoughts were shown.
     thoughts: usize,
+    /// How many blocks were shown that OpenAI has no words for.
+    natives: usize,
     usage: Usage,
     reason: Option<String>,
+    /// The sequence that ended the answer.
+    stop_sequence: Option<String>,
 }
 
 /// What an event means for its stream; `None` that it goes on.
@@ -59,8 +63,10 @@ impl Events {
             open: Vec::new(),
             calls: 0,
             thoughts: 0,
+            natives: 0,
             usage: Usage::default(),
             reason: None,
+            stop_sequence: None,
         };
         Self {
             splitter: Splitter::new(),
@@ -137,11 +143,13 @@ impl Reader {
         match &*read.kind {
             "message_start" => self.start(read.message),
             "content_block_start" => return self.open(read.index, read.content_block, out),
-            "content_block_delta" => self.delta(read.index, read.delta, out),
-            "content_block_stop" => self.close(read.index, out),
+            "content_block_delta" => return self.delta(read.index, read.delta, out),
+            "content_block_stop" => return self.close(read.index, out),
             "message_delta" => {
-                let reason = read.delta.and_then(|delta| delta.stop_reason);
-                self.reason = reason.or(self.reason.take());
+                if let Some(delta) = read.delta {
+                    self.reason = delta.stop_reason.or(self.reason.take());
+                    self.stop_sequence = delta.stop_sequence.or(self.stop_sequence.take());
+                }
                 self.count(read.usage);
             }
             "message_stop" => return Some(self.done(out)),
@@ -181,7 +189,12 @@ impl Reader {
             1.. if reason == "stop" => "tool_calls",
             _ => reason,
         };
-        self.choice("", &format!("\"{reason}\""), out);
+        let fields = self.stop_sequence.take().map(|sequence| {
+            let sequence = Value::from(sequence);
+            format!(r#""provider_specific_fields":{{"stop_sequence":{sequence}}}"#)
+        });
+        let fields = fields.unwrap_or_default();
+        self.choice(&fields, &format!("\"{reason}\""), out);
         if self.context.asked.usage {
             let usage = serde_json::to_string(&self.usage.counts(self.thoughts > 0))
                 .expect("its keys are strings");

@@ -196,6 +196,59 @@ fn thoughts_are_added_up_by_their_numbers() {
 }
 
 #[test]
+fn what_openai_has_no_words_for_is_told_as_in_plain_answers() {
+    let event = |data: Value| format!("data: {data}\n\n");
+    let open = |index: u64, block: Value| {
+        event(json!({"type": "content_block_start", "index": index, "content_block": block}))
+    };
+    let close = |index: u64| event(json!({"type": "content_block_stop", "index": index}));
+    let input = |index: u64, text: &str| {
+        let delta = json!({"type": "input_json_delta", "partial_json": text});
+        event(json!({"type": "content_block_delta", "index": index, "delta": delta}))
+    };
+    let search = json!({"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}});
+    let found =
+        json!({"type": "web_search_tool_result", "tool_use_id": "s", "content": [{"a": 1}]});
+    let last = json!({"stop_reason": "stop_sequence", "stop_sequence": "END"});
+    let text = [
+        event(json!({"type": "message_start", "message": {"model": "m"}})),
+        open(0, search),
+        input(0, "{\"query\":"),
+        input(0, "\"q\"}"),
+        close(0),
+        open(1, found.clone()),
+        close(1),
+        event(json!({"type": "message_delta", "delta": last})),
+        event(json!({"type": "message_stop"})),
+    ];
+    let chunks = chunks(&whole(&streaming(), &text.concat()).text);
+    let fields = |at: usize| chunks[at]["choices"][0]["delta"]["provider_specific_fields"].clone();
+    let block = |at: usize| fields(at)["content_blocks"][0].clone();
+    assert_eq!(
+        (&block(0)["index"], &block(0)["input"]),
+        (&json!(0), &json!({"query": "q"}))
+    );
+    assert_eq!(
+        (&block(1)["index"], &block(1)["content"]),
+        (&json!(1), &found["content"])
+    );
+    assert_eq!(fields(2), json!({"stop_sequence": "END"}));
+    assert_eq!(chunks[2]["choices"][0]["finish_reason"], "stop");
+}
+
+#[test]
+fn input_that_never_ends_is_not_collected() {
+    let open = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "server_tool_use"}});
+    let delta = json!({"type": "input_json_delta", "partial_json": "x".repeat(100_000)});
+    let delta = json!({"type": "content_block_delta", "index": 0, "delta": delta});
+    let delta = format!("data: {delta}\n\n").repeat(20);
+    let failure = whole(&streaming(), &format!("data: {open}\n\n{delta}"))
+        .end
+        .unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::InvalidResponse);
+}
+
+#[test]
 fn tokens_are_metered_as_they_are_told() {
     let (mut exchange, meter) = exchange(&streaming());
     let start = RICH.find("\n\n").unwrap() + 2;

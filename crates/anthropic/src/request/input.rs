@@ -14,6 +14,9 @@ pub(super) struct Message<'a> {
     /// What the model said in place of a content.
     #[serde(borrow)]
     pub(super) refusal: Option<&'a RawValue>,
+    /// What it said aloud.
+    #[serde(borrow)]
+    pub(super) audio: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) tool_calls: Option<Vec<Call<'a>>>,
     #[serde(borrow)]

@@ -166,6 +166,10 @@ impl<'a> Reader<'a, '_> {
     }
 
     fn assistant(&mut self, message: Message<'a>, at: &str) -> Result<(), Failure> {
+        if message.audio.is_some() {
+            let what = "is what Anthropic's models do not hear";
+            return Err(invalid(&format!("{at}.audio"), what));
+        }
         let mut blocks = Vec::new();
         for (index, thought) in message.thinking_blocks.iter().flatten().enumerate() {
             let place = || format!("{at}.thinking_blocks[{index}]");

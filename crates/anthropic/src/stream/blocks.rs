@@ -12,12 +12,24 @@ use crate::{
 /// Most blocks that may be open at once; Anthropic opens one after the other.
 const MOST_OPEN: usize = 128;
 
+/// Most bytes of input that are kept of a call that Anthropic answers itself: it is shown whole.
+const LARGEST_INPUT: usize = 1024 * 1024;
+
 /// A block that may go on.
 pub(super) struct Open {
     index: u64,
     kind: Kind,
     /// What to show at its end, if nothing came until then.
     otherwise: Option<String>,
+    /// What was told of a block that OpenAI has no words for.
+    native: Option<Native>,
+}
+
+/// A block that is shown as it is, once it is whole.
+struct Native {
+    block: Value,
+    /// What it is called with, as text.
+    input: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,7 +63,7 @@ impl Reader {
                 "the upstream's stream has too many open blocks",
             )));
         }
-        let (mut kind, mut otherwise) = (Kind::Other, None);
+        let (mut kind, mut otherwise, mut native) = (Kind::Other, None, None);
         match &*block.kind {
             "text" => self.text(block.text, out),
             "thinking" => kind = Kind::Thought(None),
@@ -60,13 +72,19 @@ impl Reader {
                 otherwise = Some(block.input.map_or("{}", RawValue::get).to_owned());
                 kind = self.call(&block, out);
             }
-            _ => {}
+            _ => {
+                native = serde_json::from_str(raw.get()).ok().map(|block| Native {
+                    block,
+                    input: String::new(),
+                });
+            }
         }
         let index = index.unwrap_or_default();
         self.open.push(Open {
             index,
             kind,
             otherwise,
+            native,
         });
         if kind == Kind::Thought(None) {
             self.thought(index, block.thinking, out);
@@ -99,8 +117,8 @@ impl Reader {
         index: Option<u64>,
         delta: Option<Delta<'_>>,
         out: &mut Vec<u8>,
-    ) {
-        let Some(delta) = delta else { return };
+    ) -> End {
+        let delta = delta?;
         match &*delta.kind {
             "text_delta" => self.text(delta.text, out),
             "thinking_delta" => self.thought(index.unwrap_or_default(), delta.thinking, out),
@@ -112,7 +130,7 @@ impl Reader {
             }
             "input_json_delta" => {
                 if let Some(fragment) = string(delta.partial_json) {
-                    self.arguments(index.unwrap_or_default(), fragment, out);
+                    return self.arguments(index.unwrap_or_default(), fragment, out);
                 }
             }
             "citations_delta" => {
@@ -126,6 +144,7 @@ impl Reader {
             }
             _ => {}
         }
+        None
     }
 
     fn text(&mut self, text: Option<&RawValue>, out: &mut Vec<u8>) {
@@ -168,9 +187,9 @@ impl Reader {
     }
 
     /// Passes a piece of the arguments of a call on; `fragment` is a string as JSON.
-    fn arguments(&mut self, index: u64, fragment: &str, out: &mut Vec<u8>) {
-        let open = self.open.iter_mut().rev().find(|open| open.index == index);
-        let Some(open) = open else { return };
+    fn arguments(&mut self, index: u64, fragment: &str, out: &mut Vec<u8>) -> End {
+        let mut open = self.open.iter_mut().rev();
+        let open = open.find(|open| open.index == index)?;
         if fragment != "\"\"" {
             open.otherwise = None;
         }
@@ -184,19 +203,29 @@ impl Reader {
             Kind::Json if fragment != "\"\"" => {
                 self.write(&format!(r#""content":{fragment}"#), out)
             }
-            Kind::Json | Kind::Surplus | Kind::Thought(_) | Kind::Other => {}
+            Kind::Json | Kind::Surplus | Kind::Thought(_) => {}
+            Kind::Other => {
+                let native = open.native.as_mut()?;
+                let piece: String = serde_json::from_str(fragment).ok()?;
+                native.input.push_str(&piece);
+                if native.input.len() > LARGEST_INPUT {
+                    return Some(Err(invalid("the upstream's stream has too large a block")));
+                }
+            }
         }
+        None
     }
 
     /// Ends a block. A call without a piece of arguments gets those it began with.
-    pub(super) fn close(&mut self, index: Option<u64>, out: &mut Vec<u8>) {
+    pub(super) fn close(&mut self, index: Option<u64>, out: &mut Vec<u8>) -> End {
         let index = index.unwrap_or_default();
-        let Some(at) = self.open.iter().rposition(|open| open.index == index) else {
-            return;
-        };
+        let at = self.open.iter().rposition(|open| open.index == index)?;
         if let Some(otherwise) = self.open[at].otherwise.take() {
             let fragment = Value::from(otherwise).to_string();
             self.arguments(index, &fragment, out);
+        }
+        if let Some(native) = self.open[at].native.take() {
+            self.native(native, out);
         }
         // The one of the JSON tool stays, so that it stays the first.
         if self.open[at].kind == Kind::Json {
@@ -204,5 +233,18 @@ impl Reader {
         } else {
             self.open.swap_remove(at);
         }
+        None
+    }
+
+    /// Shows a block that OpenAI has no words for, where plain answers have it.
+    fn native(&mut self, native: Native, out: &mut Vec<u8>) {
+        let Native { mut block, input } = native;
+        if let Ok(input) = serde_json::from_str::<Value>(&input) {
+            block["input"] = input;
+        }
+        block["index"] = self.natives.into();
+        self.natives += 1;
+        let fields = format!(r#""provider_specific_fields":{{"content_blocks":[{block}]}}"#);
+        self.write(&fields, out);
     }
 }

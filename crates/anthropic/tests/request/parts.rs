@@ -95,6 +95,10 @@ fn types_of_json_are_minded() {
             "messages[1]",
         ),
         (
+            messages(json!([{"role": "assistant", "audio": {"id": "a"}}])),
+            "messages[0].audio",
+        ),
+        (
             messages(json!([{"role": "assistant", "refusal": 7}])),
             "messages[0].refusal",
         ),

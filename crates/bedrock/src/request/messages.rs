@@ -33,6 +33,9 @@ pub(super) struct Message<'a> {
     /// What the model said in place of a content.
     #[serde(borrow)]
     refusal: Option<Borrowed<'a>>,
+    /// What it said aloud.
+    #[serde(borrow)]
+    audio: Option<&'a RawValue>,
     #[serde(borrow)]
     tool_calls: Option<Vec<Call<'a>>>,
     #[serde(borrow)]
@@ -197,6 +200,10 @@ impl<'a> Reader<'a, '_> {
     }
 
     fn assistant(&mut self, message: Message<'a>, path: &str) -> Result<(), Failure> {
+        if message.audio.is_some() {
+            let what = "is what Bedrock's models do not hear";
+            return Err(invalid(&format!("{path}.audio"), what));
+        }
         let mut blocks = Vec::new();
         let thoughts = message.thinking_blocks.into_iter().flatten();
         // What another model thought has no signature, without which Claude takes no thoughts.

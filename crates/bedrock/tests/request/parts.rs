@@ -108,6 +108,10 @@ fn what_cannot_be_said_is_named() {
             calls(json!({"type": "custom", "custom": {}})),
             "messages[0].tool_calls[0]",
         ),
+        (
+            json!([{"role": "assistant", "audio": {"id": "a"}}]),
+            "messages[0].audio",
+        ),
         (json!([]), "messages"),
         (json!("x"), "messages"),
     ];
