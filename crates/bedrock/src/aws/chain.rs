@@ -151,7 +151,12 @@ impl Token {
     fn of(text: &str, reach: &Reach) -> Result<Self, ConfigError> {
         let invalid = |problem: &str| ConfigError::new("aws_web_identity_token", problem);
         let Some(oidc) = text.strip_prefix("oidc/") else {
-            return Ok(match text.starts_with(['/', '.', '~']) {
+            if let Some(path) = text.strip_prefix('~') {
+                let home = reach.variable("HOME");
+                let home = home.ok_or_else(|| invalid("HOME is not set, in which it lies"))?;
+                return Ok(Self::File(format!("{home}{path}")));
+            }
+            return Ok(match text.starts_with(['/', '.']) {
                 true => Self::File(text.to_owned()),
                 false => Self::Text(text.to_owned()),
             });

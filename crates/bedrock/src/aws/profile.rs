@@ -50,7 +50,7 @@ impl Profiles {
         for line in text.lines() {
             // Indented lines belong to the setting above, which is none that is read here.
             let is_nested = line.starts_with([' ', '\t']);
-            let line = line.split([';', '#']).next().unwrap_or_default().trim();
+            let line = without_comment(line).trim();
             if let Some(name) = line
                 .strip_prefix('[')
                 .and_then(|line| line.strip_suffix(']'))
@@ -137,4 +137,16 @@ impl Profiles {
         }
         Ok(None)
     }
+}
+
+/// Cuts a comment off: a line of its own, or what stands after a space. Keys may have its signs inside.
+fn without_comment(line: &str) -> &str {
+    let mut before = ' ';
+    for (at, sign) in line.char_indices() {
+        if matches!(sign, ';' | '#') && before.is_whitespace() {
+            return &line[..at];
+        }
+        before = sign;
+    }
+    line
 }

@@ -161,3 +161,15 @@ fn regions_come_from_settings_names_and_the_environment() {
         "https://bedrock-runtime.cn-north-1.amazonaws.com.cn"
     );
 }
+
+#[tokio::test]
+async fn only_what_stands_apart_is_a_comment() {
+    let files = Files::new(&[(
+        "credentials",
+        "; first\n[default]\n# second\naws_access_key_id = AKIA#1 # third\naws_secret_access_key = s;t ; fourth\n\
+         aws_session_token = a#b;c\n",
+    )]);
+    let environment = variables(&[("AWS_SHARED_CREDENTIALS_FILE", &files.path("credentials"))]);
+    let (id, token) = signer(builder(&environment)).await;
+    assert_eq!((&*id, token.as_deref()), ("AKIA#1", Some("a#b;c")));
+}

@@ -54,6 +54,18 @@ async fn a_web_identity_takes_a_role_once_for_many_calls() {
 }
 
 #[tokio::test]
+async fn a_token_may_lie_at_home() {
+    let files = Files::new(&[(".aws/token", "a.b")]);
+    let sts = upstream([plain(200, xml("ASIAHOME"))]).await;
+    let environment = [("HOME", files.path(""))];
+    let role = builder(&environment)
+        .aws_role_name("arn:aws:iam::1:role/r")
+        .aws_web_identity_token("~/.aws/token")
+        .aws_sts_endpoint(sts.url());
+    assert_eq!(signer(role).await, ("ASIAHOME".into(), Some("t".into())));
+}
+
+#[tokio::test]
 async fn a_role_is_taken_with_the_keys_at_hand() {
     let sts = upstream([plain(200, xml("ASIAROLE"))]).await;
     let role = builder(&[])
