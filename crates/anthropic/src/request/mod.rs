@@ -15,6 +15,7 @@ use ziggurat_core::{Failure, JsonBody};
 use ziggurat_provider::{names::Names, params::Permits};
 
 use self::{
+    input::Message,
     messages::Conversation,
     params::{Format, Params},
     tools::{Choice, Declared},
@@ -68,42 +69,25 @@ pub(crate) fn translate(
     let choice = params.tool_choice.map(Choice::read).transpose()?;
     let declared = Declared::read(params.tools, choice.as_ref())?;
     let stands_in = params.format.is_some() && !model.knows_schemas;
-    let names = {
-        let chosen = choice.iter().flat_map(Choice::names);
-        let called = messages::names(&messages);
-        let all: Vec<&str> = declared.names().chain(called).chain(chosen).collect();
-        let reserved: &[&str] = if stands_in { &[JSON_TOOL] } else { &[] };
-        Names::fit(&all, LONGEST_NAME, reserved)
-    };
+    let names = fit_names(&messages, &declared, choice.as_ref(), stands_in);
     let conversation = Conversation::of(messages, &names)?;
     let mut tools = declared.say(&names);
     let mut choice = choice
         .filter(|_| !tools.is_empty())
         .map(|choice| choice.say(&names));
-    let is_forced = matches!(
-        choice.as_ref().and_then(|choice| choice["type"].as_str()),
-        Some("any" | "tool")
-    );
-    let may_think = !is_forced && !conversation.resumes_without_thoughts();
+    let may_think = !is_forced(choice.as_ref()) && !conversation.resumes_without_thoughts();
     params.think(model, permits, may_think)?;
-    let mut asked = Asked {
-        stream,
-        usage: stream && params.usage,
-        json_tool: false,
-        names,
-    };
     let mut betas = Vec::new();
     let mut written: Vec<(&'static str, Box<RawValue>)> = Vec::new();
+    let mut json_tool = false;
     match &params.format {
-        Some(format) if model.knows_schemas => {
+        Some(format) if !stands_in => {
             let schema = schema::fit(format.schema);
             let text = format!(r#"{{"type":"json_schema","schema":{schema}}}"#);
             written.push(("output_format", crate::object::raw(text)));
             betas.push(STRUCTURED);
         }
-        Some(format) => {
-            asked.json_tool = stand_in(format, params.thinks(), &mut tools, &mut choice);
-        }
+        Some(format) => json_tool = stand_in(format, params.thinks(), &mut tools, &mut choice),
         None => {}
     }
     if tools.is_empty() && conversation.calls_tools {
@@ -112,11 +96,14 @@ pub(crate) fn translate(
     if let Some(parallel) = params.parallel
         && !tools.is_empty()
     {
-        let choice = choice.get_or_insert_with(|| json!({"type": "auto"}));
-        if choice["type"] != "none" {
-            choice["disable_parallel_tool_use"] = Value::Bool(!parallel);
-        }
+        say_parallel(parallel, &mut choice);
     }
+    let asked = Asked {
+        stream,
+        usage: stream && params.usage,
+        json_tool,
+        names,
+    };
     let max_tokens = params.limit_sent(model);
     let mut made = params.made;
     made.extend(choice.map(|choice| ("tool_choice", choice)));
@@ -142,6 +129,34 @@ pub(crate) fn translate(
         asked,
         betas,
     })
+}
+
+/// Fits the names of all tools to each other; those that are declared come first.
+fn fit_names(
+    messages: &[Message<'_>],
+    declared: &Declared<'_>,
+    choice: Option<&Choice>,
+    stands_in: bool,
+) -> Names {
+    let chosen = choice.into_iter().flat_map(Choice::names);
+    let names = declared.names().chain(messages::names(messages));
+    let names: Vec<&str> = names.chain(chosen).collect();
+    let reserved: &[&str] = if stands_in { &[JSON_TOOL] } else { &[] };
+    Names::fit(&names, LONGEST_NAME, reserved)
+}
+
+/// Whether a choice demands the call of a tool.
+fn is_forced(choice: Option<&Value>) -> bool {
+    let kind = choice.and_then(|choice| choice["type"].as_str());
+    matches!(kind, Some("any" | "tool"))
+}
+
+/// Says whether several tools may be called at once.
+fn say_parallel(parallel: bool, choice: &mut Option<Value>) {
+    let choice = choice.get_or_insert_with(|| json!({"type": "auto"}));
+    if choice["type"] != "none" {
+        choice["disable_parallel_tool_use"] = Value::Bool(!parallel);
+    }
 }
 
 /// Puts the tool in place of a schema. Says whether answers may call it: a choice that demands a call of the client's
