@@ -52,7 +52,8 @@ impl<'a> Declared<'a> {
             this.0.push((raw, tool));
         }
         if let Some(Choice::OpenAi(choice @ ToolChoice::Allowed { .. })) = choice {
-            this.0.retain(|(_, tool)| choice.allows(name(tool)));
+            this.0
+                .retain(|(_, tool)| name(tool).is_some_and(|name| choice.allows(name)));
             let are_there = |wanted| this.names().any(|name| name == wanted);
             if this.0.is_empty() || !choice.names().all(are_there) {
                 return Err(invalid(
@@ -66,7 +67,7 @@ impl<'a> Declared<'a> {
 
     /// Returns the names of all, those of Anthropic's own tools too.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(_, tool)| name(tool))
+        self.0.iter().filter_map(|(_, tool)| name(tool))
     }
 
     /// Says them in Anthropic's words.
@@ -85,9 +86,10 @@ impl<'a> Declared<'a> {
     }
 }
 
-fn name<'t>(tool: &'t input::Tool<'_>) -> &'t str {
+/// The name of a tool; sets of tools have none.
+fn name<'t>(tool: &'t input::Tool<'_>) -> Option<&'t str> {
     let function = tool.function.as_ref().map(|function| &*function.name);
-    function.or(tool.name.as_deref()).unwrap_or_default()
+    function.or(tool.name.as_deref())
 }
 
 /// A tool is a function, or in Anthropic's own words: those have a name, or are the set of a server's.
