@@ -93,7 +93,8 @@ impl<'a> Conversation<'a> {
         Ok(this)
     }
 
-    /// Whether the model goes on after calls of tools that it did not think about, which it may not do thinking.
+    /// Whether the model goes on after calls of tools that it did not think about, which it may not do
+    /// with a budget for thoughts.
     pub(super) fn resumes_without_thoughts(&self) -> bool {
         let [.., calls, results] = &self.turns[..] else {
             return false;

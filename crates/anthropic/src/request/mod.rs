@@ -75,7 +75,9 @@ pub(crate) fn translate(
     let mut choice = choice
         .filter(|_| !tools.is_empty())
         .map(|choice| choice.say(&names));
-    let may_think = !is_forced(choice.as_ref()) && !conversation.resumes_without_thoughts();
+    // Models that find their budget themselves may begin at any turn, and before any call.
+    let may_think =
+        model.adapts || !(is_forced(choice.as_ref()) || conversation.resumes_without_thoughts());
     params.think(model, permits, may_think)?;
     let mut betas = Vec::new();
     let mut written: Vec<(&'static str, Box<RawValue>)> = Vec::new();

@@ -77,7 +77,8 @@ pub(crate) fn build(template: &Template, call: Call<'_>) -> Result<Built, Failur
     let tools = declared.say(&mut fields, model, &names)?;
     let conversation = Conversation::of(messages, &names, has_tools, model)?;
     let is_forced = tools.as_ref().is_some_and(|tools| tools.is_forced());
-    let may_think = !is_forced && !conversation.resumes_without_thoughts();
+    // Models that find their budget themselves may begin at any turn, and before any call.
+    let may_think = model.adapts() || !(is_forced || conversation.resumes_without_thoughts());
     fields.think(model, may_think)?;
     let tools = format.add(&mut fields, tools);
     let asked = Asked {
