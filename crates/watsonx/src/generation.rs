@@ -156,7 +156,7 @@ impl Generated {
     }
 
     /// The choices of a chunk, as JSON.
-    pub(crate) fn delta(&self, is_first: bool) -> Bytes {
+    pub(crate) fn delta(&self, is_first: bool) -> String {
         let role = if is_first {
             r#""role":"assistant","#
         } else {
@@ -167,10 +167,7 @@ impl Generated {
             None => "null".to_owned(),
         };
         let text = &self.text;
-        let choices = format!(
-            r#"[{{"index":0,"delta":{{{role}"content":{text}}},"finish_reason":{finish}}}]"#
-        );
-        choices.into()
+        format!(r#"[{{"index":0,"delta":{{{role}"content":{text}}},"finish_reason":{finish}}}]"#)
     }
 }
 

@@ -8,6 +8,7 @@ mod exchange;
 mod failure;
 mod finish;
 mod generation;
+mod head;
 mod messages;
 mod prompt;
 mod stream;

@@ -1,10 +1,13 @@
 //! Making chunks of events.
 
+use std::borrow::Cow;
+
 use bytes::{BufMut, Bytes, BytesMut};
+use memchr::memchr2;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use ziggurat_core::{
-    Failure, FailureKind, JsonBody, Meter,
+    Failure, FailureKind, Meter,
     json::{Document, string},
 };
 use ziggurat_provider::{
@@ -13,11 +16,11 @@ use ziggurat_provider::{
 };
 
 use crate::{
-    chat::{Object, print, raw},
-    dialect::generated_id,
-    exchange::{has_calls, is_empty, now, reason, record, unreadable},
+    chat::{Object, raw},
+    exchange::{has_calls, reason, record, unreadable},
     failure::{Wire, is_error},
     generation::{self, Generated},
+    head::Head,
     template::Route,
 };
 
@@ -48,12 +51,6 @@ struct Reader {
     calls_tools: u128,
 }
 
-struct Head {
-    id: Bytes,
-    created: Bytes,
-    model: Bytes,
-}
-
 /// What matters of a choice.
 #[derive(Deserialize)]
 struct Noted<'a> {
@@ -64,6 +61,11 @@ struct Noted<'a> {
     #[serde(borrow)]
     finish_reason: Option<&'a RawValue>,
 }
+
+/// Members of a chunk that are written anew, or left out.
+const WRITTEN: [&str; 7] = [
+    "id", "object", "created", "model", "choices", "usage", "results",
+];
 
 /// What an event means for its stream; `None` that it goes on.
 type End = Option<Result<(), Failure>>;
@@ -98,7 +100,9 @@ impl Events {
     }
 
     pub(crate) fn chunk(&mut self, data: Bytes) -> Streamed {
-        let mut out = BytesMut::with_capacity(data.len());
+        // Names of groups are seldom much longer than those of models.
+        const SLACK: usize = 64;
+        let mut out = BytesMut::with_capacity(data.len() + SLACK);
         self.splitter.push(data);
         let end = loop {
             match self.splitter.next_event() {
@@ -150,20 +154,20 @@ impl Reader {
         let document = Document::parse(Bytes::copy_from_slice(&data));
         let is_error_event = event.name() == Some(b"error");
         match document {
-            Ok(document) if !is_error_event && !is_error(&document) => self.read(document, out),
+            Ok(document) if !is_error_event && !is_error(&document) => self.read(&document, out),
             Err(_) if !is_error_event => Some(Err(invalid())),
             _ => Some(Err(Wire::of(&data, &self.secrets).in_band())),
         }
     }
 
-    fn read(&mut self, document: Document, out: &mut BytesMut) -> End {
+    fn read(&mut self, document: &Document, out: &mut BytesMut) -> End {
         let choices = match self.route {
-            Route::Chat => self.chat(&document),
-            Route::Text => self.generated(&document),
+            Route::Chat => self.chat(document),
+            Route::Text => self.generated(document),
         };
         match choices {
             Ok(Some(choices)) => {
-                self.print(document, choices, out);
+                self.print(document, &choices, out);
                 None
             }
             // The last event tells the usage.
@@ -174,7 +178,7 @@ impl Reader {
     }
 
     /// Reads a chunk of chat; `None` if it has no choices.
-    fn chat(&mut self, document: &Document) -> Result<Option<Bytes>, Failure> {
+    fn chat<'d>(&mut self, document: &'d Document) -> Result<Option<Cow<'d, [u8]>>, Failure> {
         if let Some(usage) = document.get("usage").filter(|usage| !usage.is_null()) {
             self.usage = Some(Bytes::copy_from_slice(usage.as_bytes()));
             if let Some(meter) = &self.meter {
@@ -188,7 +192,7 @@ impl Reader {
             for choice in noted {
                 self.begin(choice.index, choice.delta);
             }
-            return Ok(Some(Bytes::copy_from_slice(text.as_bytes())));
+            return Ok(Some(text.as_bytes().into()));
         }
         let mut choices: Vec<Object> = serde_json::from_str(text.text()).map_err(|_| invalid())?;
         if choices.is_empty() {
@@ -199,8 +203,10 @@ impl Reader {
             changed |= self.note(choice);
         }
         match changed {
-            true => print(&choices).map(Some).ok_or_else(invalid),
-            false => Ok(Some(Bytes::copy_from_slice(text.as_bytes()))),
+            true => serde_json::to_vec(&choices)
+                .map(|choices| Some(choices.into()))
+                .map_err(|_| invalid()),
+            false => Ok(Some(text.as_bytes().into())),
         }
     }
 
@@ -234,7 +240,7 @@ impl Reader {
     }
 
     /// Reads a piece of generated text; `None` if it has no result.
-    fn generated(&mut self, document: &Document) -> Result<Option<Bytes>, Failure> {
+    fn generated(&mut self, document: &Document) -> Result<Option<Cow<'static, [u8]>>, Failure> {
         let Some(results) = document.get("results") else {
             return Ok(None);
         };
@@ -257,29 +263,29 @@ impl Reader {
         if piece.finish.is_some() {
             self.finished = 1;
         }
-        Ok(Some(piece.delta(is_first)))
+        Ok(Some(piece.delta(is_first).into_bytes().into()))
     }
 
     /// Passes a chunk on; what is not known of it stays.
-    fn print(&mut self, document: Document, choices: Bytes, out: &mut BytesMut) {
+    fn print(&mut self, document: &Document, choices: &[u8], out: &mut BytesMut) {
         let model = &self.model;
-        let head = self.head.get_or_insert_with(|| Head::of(&document, model));
-        let mut chunk = JsonBody::new(document);
-        chunk.set("id", head.id.clone());
-        chunk.set("object", r#""chat.completion.chunk""#);
-        chunk.set("created", head.created.clone());
-        chunk.set("model", head.model.clone());
-        chunk.set("choices", choices);
-        chunk.remove("usage");
-        chunk.remove("results");
-        // Of several lines if the event was: but spaces between the tokens of JSON.
-        out.put_slice(b"data: ");
+        let head = self.head.get_or_insert_with(|| Head::of(document, model));
         let start = out.len();
-        out.put_slice(&chunk.to_bytes());
-        for byte in &mut out[start..] {
-            if matches!(byte, b'\n' | b'\r') {
-                *byte = b' ';
+        head.begin(choices, out);
+        for (name, value) in document.members() {
+            if !WRITTEN.contains(&&*name) {
+                out.put_u8(b',');
+                out.put_slice(&string(&name));
+                out.put_u8(b':');
+                out.put_slice(value.as_bytes());
             }
+        }
+        out.put_u8(b'}');
+        // Of several lines if the event was: but spaces between the tokens of JSON.
+        let mut at = start;
+        while let Some(next) = memchr2(b'\n', b'\r', &out[at..]) {
+            at += next;
+            out[at] = b' ';
         }
         out.put_slice(b"\n\n");
     }
@@ -319,45 +325,6 @@ impl Reader {
 
     fn is_complete(&self) -> bool {
         self.started != 0 && self.started == self.finished
-    }
-}
-
-// === impl Head ===
-
-impl Head {
-    fn of(document: &Document, model: &Option<Bytes>) -> Self {
-        let get = |name| document.get(name).map(|value| value.as_bytes());
-        let id = get("id").filter(|id| !is_empty(Some(id)));
-        let created = get("created").filter(|created| created.iter().all(u8::is_ascii_digit));
-        let native = get("model").or_else(|| get("model_id"));
-        let native = native.map_or_else(|| string(""), Bytes::copy_from_slice);
-        Self {
-            id: id.map_or_else(generated_id, Bytes::copy_from_slice),
-            created: created.map_or_else(|| now().to_string().into(), Bytes::copy_from_slice),
-            model: model.clone().unwrap_or(native),
-        }
-    }
-
-    /// Writes a chunk of our own.
-    fn chunk(&self, choices: &[u8], usage: Option<&Bytes>, out: &mut BytesMut) {
-        let Self { id, created, model } = self;
-        for piece in [
-            b"data: {\"id\":",
-            &id[..],
-            b",\"object\":\"chat.completion.chunk\",\"created\":",
-            created,
-            b",\"model\":",
-            model,
-            b",\"choices\":",
-            choices,
-        ] {
-            out.put_slice(piece);
-        }
-        if let Some(usage) = usage {
-            out.put_slice(b",\"usage\":");
-            out.put_slice(usage);
-        }
-        out.put_slice(b"}\n\n");
     }
 }
 

@@ -255,6 +255,11 @@ pub(super) struct Notes<'a> {
 }
 
 impl<'a> Notes<'a> {
+    pub(super) fn is_empty(&self) -> bool {
+        let all = [&self.grounding, &self.urls, &self.safety, &self.citations];
+        all.into_iter().all(Vec::is_empty)
+    }
+
     pub(super) fn add(&mut self, candidate: &Candidate<'a>) {
         self.grounding.extend(candidate.grounding_metadata);
         self.urls.extend(candidate.url_context_metadata);

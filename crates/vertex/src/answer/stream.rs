@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use memchr::memchr2;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -44,11 +44,8 @@ struct Reader {
     counts: Option<Counts>,
 }
 
-struct Head {
-    id: String,
-    created: u64,
-    model: String,
-}
+/// The beginning of each chunk, as JSON, up to its choices.
+struct Head(String);
 
 /// How far a choice has come.
 #[derive(Default)]
@@ -58,16 +55,11 @@ struct State {
 }
 
 #[derive(Serialize)]
-struct Chunk<'a> {
+struct Begun<'a> {
     id: &'a str,
     object: &'static str,
     created: u64,
     model: &'a str,
-    choices: &'a [Choice<'a>],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Usage>,
-    #[serde(flatten)]
-    notes: Notes<'a>,
 }
 
 #[derive(Serialize)]
@@ -109,7 +101,9 @@ impl Events {
     }
 
     pub(super) fn chunk(&mut self, data: Bytes) -> Streamed {
-        let mut out = BytesMut::new();
+        // Chunks are about as long as their events.
+        const SLACK: usize = 64;
+        let mut out = Vec::with_capacity(data.len() + SLACK);
         self.splitter.push(data);
         let end = loop {
             match self.splitter.next_event() {
@@ -125,7 +119,7 @@ impl Events {
                 }
             }
         };
-        let data = out.freeze();
+        let data = out.into();
         Streamed { data, end }
     }
 
@@ -134,12 +128,12 @@ impl Events {
     }
 
     pub(super) fn end(&mut self, broken: Option<Failure>) -> Streamed {
-        let mut out = BytesMut::new();
+        let mut out = Vec::new();
         let last = self.splitter.rest();
         let last = last.filter(|event| broken.is_none() && is_whole(*event));
         let end = last.and_then(|event| self.reader.event(event, &mut out));
         let end = end.unwrap_or_else(|| self.reader.end(broken, &mut out));
-        let data = out.freeze();
+        let data = out.into();
         Streamed {
             data,
             end: Some(end),
@@ -150,7 +144,7 @@ impl Events {
 // === impl Reader ===
 
 impl Reader {
-    fn event(&mut self, event: Event<'_>, out: &mut BytesMut) -> End {
+    fn event(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> End {
         let data = event.data()?;
         let data = data.trim_ascii();
         if data.is_empty() || data == DONE {
@@ -161,7 +155,8 @@ impl Reader {
             let wire = Wire::of_body(&mut Bytes::copy_from_slice(data), &self.secrets);
             return Some(Err(wire.in_band(template.face.label())));
         }
-        match serde_json::from_slice::<Generated<'_>>(data) {
+        let text = std::str::from_utf8(data).unwrap_or_default();
+        match serde_json::from_str::<Generated<'_>>(text) {
             Ok(generated) if !generated.is_error() => self.generated(generated, out).err().map(Err),
             _ => Some(Err(match Wire::in_answer(data, &self.secrets) {
                 Some(wire) => wire.in_band(template.face.label()),
@@ -170,18 +165,19 @@ impl Reader {
         }
     }
 
-    fn generated(&mut self, generated: Generated<'_>, out: &mut BytesMut) -> Result<(), Failure> {
+    fn generated(&mut self, generated: Generated<'_>, out: &mut Vec<u8>) -> Result<(), Failure> {
         if self.head.is_none() {
             let id = generated.response_id.map(|id| id.0.into_owned());
             let native = generated
                 .model_version
                 .map(|version| version.0.into_owned());
-            let own = self.model.clone().or(native);
-            self.head = Some(Head {
-                id: id.filter(|id| !id.is_empty()).unwrap_or_else(generated_id),
+            let own = self.model.as_deref().or(native.as_deref());
+            self.head = Some(Head::new(&Begun {
+                id: &id.filter(|id| !id.is_empty()).unwrap_or_else(generated_id),
+                object: "chat.completion.chunk",
                 created: now(),
-                model: own.unwrap_or_else(|| self.template.name.to_string()),
-            });
+                model: own.unwrap_or(&self.template.name),
+            }));
         }
         if let Some(counts) = generated.usage_metadata
             && usage::tells(&counts)
@@ -197,7 +193,7 @@ impl Reader {
                 role: Some("assistant"),
                 ..Message::default()
             };
-            self.write(finished(0, delta, "content_filter"), Notes::default(), out);
+            self.write(finished(0, delta, "content_filter"), &Notes::default(), out);
         }
         for (at, candidate) in (0..).zip(candidates) {
             self.candidate(at, candidate, out)?;
@@ -210,7 +206,7 @@ impl Reader {
         &mut self,
         at: u32,
         mut candidate: Candidate<'_>,
-        out: &mut BytesMut,
+        out: &mut Vec<u8>,
     ) -> Result<(), Failure> {
         let index = candidate.index.unwrap_or(at);
         let is_new = !self.choices.contains_key(&index);
@@ -238,7 +234,7 @@ impl Reader {
                 logprobs: candidate.logprobs_result.as_ref().map(message::logprobs),
                 finish_reason: None,
             };
-            self.write(choice, notes, out);
+            self.write(choice, &notes, out);
         }
         if let Some(native) = native {
             let delta = Message {
@@ -246,41 +242,47 @@ impl Reader {
                 ..Message::default()
             };
             let reason = message::finish(&native, calls_tools);
-            self.write(finished(index, delta, reason), Notes::default(), out);
+            self.write(finished(index, delta, reason), &Notes::default(), out);
         }
         Ok(())
     }
 
-    fn write(&self, choice: Choice<'_>, notes: Notes<'_>, out: &mut BytesMut) {
+    fn write(&self, choice: Choice<'_>, notes: &Notes<'_>, out: &mut Vec<u8>) {
         self.chunk(&[choice], None, notes, out);
     }
 
     fn chunk(
         &self,
         choices: &[Choice<'_>],
-        usage: Option<Usage>,
-        notes: Notes<'_>,
-        out: &mut BytesMut,
+        usage: Option<&Usage>,
+        notes: &Notes<'_>,
+        out: &mut Vec<u8>,
     ) {
-        let Some(head) = &self.head else { return };
-        let chunk = Chunk {
-            id: &head.id,
-            object: "chat.completion.chunk",
-            created: head.created,
-            model: &head.model,
-            choices,
-            usage,
-            notes,
+        let Some(Head(head)) = &self.head else {
+            return;
         };
-        out.put_slice(b"data: ");
+        out.extend_from_slice(b"data: ");
         let mut at = out.len();
-        serde_json::to_writer((&mut *out).writer(), &chunk).expect("our own types are JSON");
+        out.extend_from_slice(head.as_bytes());
+        write(choices, out);
+        if let Some(usage) = usage {
+            out.extend_from_slice(b",\"usage\":");
+            write(usage, out);
+        }
+        if !notes.is_empty() {
+            // Its members are those of the chunk.
+            let object = out.len();
+            write(notes, out);
+            out[object] = b',';
+            out.pop();
+        }
+        out.push(b'}');
         // Of several lines if the event was: but spaces between the tokens of JSON.
         while let Some(next) = memchr2(b'\n', b'\r', &out[at..]) {
             at += next;
             out[at] = b' ';
         }
-        out.put_slice(b"\n\n");
+        out.extend_from_slice(b"\n\n");
     }
 
     /// Whether every choice that began has ended.
@@ -289,7 +291,7 @@ impl Reader {
     }
 
     /// Ends a stream: Google's just stop, so that only finish reasons tell whether one is complete.
-    fn end(&mut self, broken: Option<Failure>, out: &mut BytesMut) -> Result<(), Failure> {
+    fn end(&mut self, broken: Option<Failure>, out: &mut Vec<u8>) -> Result<(), Failure> {
         if !self.is_complete() {
             return Err(broken.unwrap_or_else(|| {
                 Failure::new(FailureKind::Disconnected)
@@ -299,10 +301,23 @@ impl Reader {
         if self.asked.usage
             && let Some(counts) = &self.counts
         {
-            self.chunk(&[], Some(Usage::of(counts)), Notes::default(), out);
+            self.chunk(&[], Some(&Usage::of(counts)), &Notes::default(), out);
         }
-        out.put_slice(DONE_EVENT);
+        out.extend_from_slice(DONE_EVENT);
         Ok(())
+    }
+}
+
+fn write(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
+    serde_json::to_writer(out, value).expect("our own types are JSON");
+}
+
+impl Head {
+    fn new(begun: &Begun<'_>) -> Self {
+        let mut json = serde_json::to_string(begun).expect("our own types are JSON");
+        json.pop();
+        json.push_str(",\"choices\":");
+        Self(json)
     }
 }
 
