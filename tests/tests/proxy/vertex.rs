@@ -33,6 +33,13 @@ model_list:
     model: gemini/gemini-2.5-flash
     api_key: gem-key-0123
     api_base: os.environ/STUDIO
+- model_name: claude
+  litellm_params:
+    model: vertex_ai/claude-3-5-sonnet@20240620
+    vertex_project: adroit-crow-1234
+    vertex_location: us-east5
+    vertex_credentials: os.environ/ACCOUNT
+    api_base: os.environ/VERTEX
 - model_name: other
   litellm_params:
     model: openai/other
@@ -240,4 +247,35 @@ async fn what_a_filter_held_back_goes_to_the_content_policy_chain() {
         assert_eq!(answer.content(), "hello from other");
         assert_eq!(stage.studio.count(), 1);
     }
+}
+
+#[tokio::test]
+async fn what_gemini_did_not_answer_is_an_upstream_failure() {
+    let empty = json!({"candidates": [], "usageMetadata": {"promptTokenCount": 5}});
+    let error = json!({"error": {"code": 503, "message": "x", "status": "UNAVAILABLE"}});
+    for (body, status) in [(empty, 500), (error, 503), (json!("no object"), 500)] {
+        let stage = stage(respond(200, &body), Script::default(), token()).await;
+        let answer = stage.proxy.chat("gemini-pro", &json!({})).await;
+        assert_eq!(answer.status, status, "{}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn claude_and_gemini_share_a_token_that_no_error_shows() {
+    let error = json!({"type": "error", "error": {
+        "type": "authentication_error", "message": "not for ya29.one",
+    }});
+    let generated = respond(200, &generated("hello", Some("STOP")));
+    let vertex = Script::new([generated, respond(403, &error)]);
+    let stage = stage(vertex, Script::default(), token()).await;
+    let answer = stage.proxy.chat("gemini-pro", &json!({})).await;
+    assert_eq!(answer.content(), "hello");
+    let answer = stage.proxy.chat("claude", &json!({})).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.text);
+    assert!(
+        answer.text.contains("not for [redacted]"),
+        "{}",
+        answer.text
+    );
+    assert_eq!(stage.tokens.count(), 1);
 }

@@ -22,6 +22,12 @@ model_list:
     model: gpt-3.5-turbo
     api_base: os.environ/GPT
     api_key: my-openai-key
+- model_name: alone
+  litellm_params:
+    model: watsonx/ibm/granite-4-h-small
+    api_base: os.environ/WATSONX
+    api_key: os.environ/KEY
+    project_id: my-project
 - model_name: nowhere
   litellm_params:
     model: watsonx/ibm/granite-3-8b-instruct
@@ -153,11 +159,53 @@ async fn a_failing_token_server_leads_to_the_fallback() {
         answer(500, &json!({})),
         answer(400, &json!({"errorMessage": "no"})),
         Step::reset(),
+        Step::hang(),
     ] {
         let it = granite(hello(), iam).await;
         let answer = it.proxy.chat("granite", &json!({})).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
         assert_eq!((it.watsonx.count(), it.gpt.count()), (0, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_server_that_hangs_is_no_fault_of_the_callers() {
+    let it = granite(hello(), Step::hang()).await;
+    let answer = it.proxy.chat("alone", &json!({})).await;
+    assert_eq!(
+        answer.status,
+        StatusCode::GATEWAY_TIMEOUT,
+        "{}",
+        answer.text
+    );
+    assert!(
+        answer.text.contains("internal_server_error"),
+        "{}",
+        answer.text
+    );
+    assert_eq!(it.watsonx.count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn deployments_with_one_key_share_a_token() {
+    let it = granite(hello(), token()).await;
+    for model in ["granite", "alone"] {
+        let answer = it.proxy.chat(model, &json!({})).await;
+        assert_eq!(answer.content(), "hello");
+    }
+    assert_eq!((it.iam.count(), it.watsonx.count()), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_without_choices_leads_to_the_fallback() {
+    let usage = json!({"prompt_tokens": 3, "completion_tokens": 0, "total_tokens": 3});
+    let empty = json!({"id": "chat-1", "model": "m", "created": 7, "choices": [], "usage": usage});
+    let event = Event::raw(format!("id: 1\nevent: message\ndata: {empty}\n\n"));
+    for (streams, step) in [(false, answer(200, &empty)), (true, Step::events([event]))] {
+        let it = granite(step, token()).await;
+        let answer = it.proxy.chat("granite", &json!({"stream": streams})).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        assert_eq!((it.watsonx.count(), it.gpt.count()), (1, 1));
     }
 }
 
