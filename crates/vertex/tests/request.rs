@@ -5,7 +5,7 @@
 mod support;
 
 use http::Request;
-use serde_json::json;
+use serde_json::{Value, json};
 use ziggurat_core::{FailureKind, JsonBody, json::Document};
 use ziggurat_provider::{Call, Dialect};
 
@@ -217,6 +217,25 @@ fn what_asks_for_nothing_is_left_out() {
         assert_eq!(
             sent("gemini-2.0-flash", &off),
             json!({"contents": contents})
+        );
+    }
+}
+
+#[test]
+fn a_format_that_is_none_is_refused() {
+    let format = |schema: Value| json!({"type": "json_schema", "json_schema": {"name": "n", "schema": schema}});
+    for odd in [
+        json!("json"),
+        json!({"type": "xml"}),
+        format(json!(7)),
+        format(json!("{}")),
+        format(json!(null)),
+    ] {
+        let (kind, param, _) = refused(&json!({"response_format": odd}));
+        assert_eq!(
+            (kind, &*param),
+            (FailureKind::BadRequest, "response_format"),
+            "{odd}"
         );
     }
 }

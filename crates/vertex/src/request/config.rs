@@ -171,6 +171,9 @@ impl Config {
         let Some(schema) = schema else {
             return Ok(());
         };
+        if !schema.get().starts_with('{') {
+            return invalid("response_format.json_schema.schema is no schema");
+        }
         if self.model.generation >= Generation::Two {
             let schema = Bytes::copy_from_slice(schema.get().as_bytes());
             self.out.set("response_json_schema", schema);
