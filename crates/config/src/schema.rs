@@ -76,13 +76,7 @@ pub fn schema() -> Json {
     params["additionalProperties"] = true.into();
     let router = schemer.object(&keys::ROUTER, &["router_settings"], &schemer.router());
     let litellm = schemer.object(&keys::LITELLM, &["litellm_settings"], &tables());
-    let general = schemer.object(
-        &keys::GENERAL,
-        &["general_settings"],
-        &json!({
-            "dangerously_permit_weak_or_unset_master_key": of("flag"),
-        }),
-    );
+    let general = schemer.object(&keys::GENERAL, &["general_settings"], &json!({}));
     let file = json!({
         "environment_variables": {
             "type": ["object", "null"],

@@ -97,6 +97,13 @@ impl<'a> Section<'a> {
         });
     }
 
+    /// Returns whether an error at a value was reported.
+    pub(crate) fn is_wrong(&self, path: &Path) -> bool {
+        let path = path.to_string();
+        let is_wrong = |it: &Finding| it.severity == Severity::Error && it.path == path;
+        self.findings.iter().any(is_wrong)
+    }
+
     /// Reports a variable without which nothing goes, or at least not as it was meant to.
     pub(crate) fn needs(&mut self, path: &Path, message: impl Into<String>) {
         match self.document.lenient {

@@ -60,6 +60,8 @@ pub enum ForwardClientHeaders {
 impl GeneralSettings {
     pub(crate) fn read(general: &mut Section<'_>) -> Self {
         general.check_keys(&keys::GENERAL);
+        // Who starts without a key is served here in any case.
+        flag(general, "dangerously_permit_weak_or_unset_master_key");
         let size = general.read("max_request_size_mb", scalar::number);
         let size = size
             .filter(|&size| size > 0.0)
