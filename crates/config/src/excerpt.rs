@@ -47,7 +47,9 @@ impl Finding {
         };
         printer.run();
         let shown = printer.shown.trim_end().to_owned();
-        let caret = printer.caret.unwrap_or_else(|| shown.chars().count());
+        // The place may be white space at the end, which is not shown.
+        let end = shown.chars().count();
+        let caret = printer.caret.map_or(end, |caret| caret.min(end));
         Some(Excerpt { line: shown, caret })
     }
 }

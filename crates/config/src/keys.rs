@@ -257,7 +257,7 @@ pub(crate) const ROUTER: Keys = Keys {
         tag_filtering_match_any timeout total_timeout wider_europe",
     not_active: "alerting_config assistants_config cache_kwargs cache_responses caching_groups
         client_ttl debug_level default_litellm_params default_priority
-        deployment_affinity_ttl_seconds health_check_*
+        deployment_affinity_ttl_seconds
         ignore_invalid_deployments model_group_affinity_config polling_interval
         provider_budget_config redis_* router_general_settings search_tools set_verbose
         stream_recovery",

@@ -139,7 +139,14 @@ impl<'a> Section<'a> {
         for (key, value) in self.entries() {
             let path = self.path.key(&key);
             match keys.lookup(&key) {
-                Known::NotActive if says_something(value) => self.not_active(&path, ""),
+                Known::NotActive if says_something(value) => {
+                    let is_shared_state = key.starts_with("redis_");
+                    let detail = match is_shared_state {
+                        true => ": state is per process",
+                        false => "",
+                    };
+                    self.not_active(&path, detail);
+                }
                 Known::Active | Known::NotActive => {}
                 Known::Not => {
                     let message = self.misplaced(&key).unwrap_or_else(|| unknown(keys, &key));

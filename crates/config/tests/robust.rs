@@ -4,6 +4,7 @@ mod common;
 
 use common::{ONE, load};
 use proptest::prelude::*;
+use ziggurat_config::{Excerpt, Loader};
 
 /// Pieces that meet often in a configuration.
 fn piece() -> impl Strategy<Value = String> {
@@ -114,27 +115,49 @@ fn sample(names: &'static [&'static str]) -> impl Strategy<Value = &'static str>
     proptest::sample::select(names)
 }
 
+/// Reads a text, and says what it means.
+fn look(text: &str) {
+    let _ = load(text, &[("X", "x")]).map(|config| config.meaning());
+}
+
+/// Shows all that is said of a text.
+fn show(text: &str) {
+    let loader = Loader::new(|_| None).without_environment();
+    let inspection = loader.inspect_str(text, "c.yaml");
+    let findings = inspection.config.map(|config| config.findings);
+    for finding in inspection
+        .errors
+        .into_iter()
+        .chain(findings.into_iter().flatten())
+    {
+        let excerpt = finding.excerpt(text);
+        let inside = |it: &Excerpt| it.caret <= it.line.chars().count();
+        assert!(excerpt.as_ref().is_none_or(inside), "{excerpt:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn any_text(text in "\\PC*") {
-        let _ = load(&text, &[]);
+        look(&text);
     }
 
     #[test]
     fn pieces_of_configurations(pieces in proptest::collection::vec(piece(), 0..40)) {
-        let _ = load(&pieces.concat(), &[("X", "x")]);
+        look(&pieces.concat());
+        show(&pieces.concat());
     }
 
     #[test]
     fn any_value_of_a_setting(key in sample(&SETTINGS), value in sample(&VALUES)) {
         for section in ["router_settings", "litellm_settings", "general_settings"] {
-            let _ = load(&format!("{ONE}{section}: {{{key}: {value}}}"), &[("X", "x")]);
+            look(&format!("{ONE}{section}: {{{key}: {value}}}"));
         }
         let entry = format!("model_name: a, model_info: {{{key}: {value}}}");
         let params = format!("{{model: o1, {key}: {value}}}");
-        let _ = load(&format!("model_list: [{{{entry}, litellm_params: {params}}}]"), &[]);
+        look(&format!("model_list: [{{{entry}, litellm_params: {params}}}]"));
     }
 
     #[test]
@@ -146,7 +169,7 @@ proptest! {
         let broken = text[..start].iter().collect::<String>()
             + &insert
             + &text[end..].iter().collect::<String>();
-        let _ = load(&broken, &[]);
+        look(&broken);
     }
 }
 

@@ -206,7 +206,12 @@ general_settings: {alerting: on, database_url: x, store_model_in_db: off}
     );
     let paths = config.findings.iter().map(|finding| {
         assert_eq!(finding.severity, Severity::NotActive);
-        assert_eq!(finding.message, format!("not active yet: {}", finding.path));
+        let detail = match finding.path.contains("redis_") {
+            true => ": state is per process",
+            false => "",
+        };
+        let message = format!("not active yet: {}{detail}", finding.path);
+        assert_eq!(finding.message, message);
         finding.path.as_str()
     });
     assert_eq!(
@@ -226,7 +231,7 @@ general_settings: {alerting: on, database_url: x, store_model_in_db: off}
 #[test]
 fn r1_r8_unknown_settings_are_warnings() {
     let config = with_settings(
-        "router_setings: {}\nrouter_settings: {bogus_setting: 1, max_falbacks: 2}\n5: x\n",
+        "router_setings: {}\nrouter_settings: {bogus_setting: 1, health_check_interval: 1, max_falbacks: 2}\n5: x\n",
     );
     assert_eq!(
         shown(&config.findings, Severity::Warning),
@@ -234,7 +239,9 @@ fn r1_r8_unknown_settings_are_warnings() {
             "c.yaml:2:1: router_setings: unknown setting; did you mean `router_settings`?",
             "c.yaml:4:1: 5: unknown setting",
             "c.yaml:3:19: router_settings.bogus_setting: unknown setting",
-            "c.yaml:3:37: router_settings.max_falbacks: unknown setting; did you mean \
+            "c.yaml:3:37: router_settings.health_check_interval: has no effect here; it belongs \
+             to `general_settings`",
+            "c.yaml:3:63: router_settings.max_falbacks: unknown setting; did you mean \
              `max_fallbacks`?",
         ]
     );

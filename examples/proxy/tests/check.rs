@@ -158,7 +158,7 @@ fn json_for_machines() {
                 {
                     "severity": "not_active", "file": "c.yaml", "line": 5, "column": 19,
                     "path": "router_settings.redis_host",
-                    "message": "not active yet: router_settings.redis_host", "rule": null
+                    "message": "not active yet: router_settings.redis_host: state is per process", "rule": null
                 },
                 {
                     "severity": "warning", "file": "c.yaml", "line": 5, "column": 42,
