@@ -142,6 +142,21 @@ router_settings: {allowed_model_region: os.environ/REGION, fallbacks: [{a: [b]}]
     assert!(!shown.contains("no usable deployment"), "{shown}");
 }
 
+/// What needs no variable to be wrong is wrong without one.
+#[test]
+fn a_provider_that_is_not_supported_is_an_error_in_any_environment() {
+    let text = GOOD.replace(
+        "general",
+        "  - {model_name: b, litellm_params: {model: cohere/x, api_key: os.environ/K}}\ngeneral",
+    );
+    let (status, shown) = File::new("provider", &text).check(&[]);
+    assert_eq!(status, 2);
+    assert!(
+        shown.contains("error: model_list[1]: the provider `cohere` is not supported"),
+        "{shown}"
+    );
+}
+
 #[test]
 fn json_for_machines() {
     let text = GOOD.to_owned() + "router_settings: {redis_host: localhost, num_retires: 3}\n";
@@ -168,5 +183,42 @@ fn json_for_machines() {
             ],
             "remarks": [],
         })
+    );
+}
+
+/// A start says the same in its log. It ends here, as the port is taken.
+#[test]
+fn a_start_logs_what_a_check_finds() {
+    let text = GOOD.to_owned()
+        + "  - {model_name: b, litellm_params: {model: openai/gpt-4}}\n"
+        + "router_settings: {num_retires: 3, max_fallbacks: 1, fallbacks: [{a: [a]}]}\n";
+    let text = text.replace("general_settings: {master_key: sk-1234567}\n", "");
+    let file = File::new("start", &text);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = Command::new(env!("CARGO_BIN_EXE_ziggurat-proxy"))
+        .env_clear()
+        .args(["--host", "127.0.0.1", "--port", &port, "--config"])
+        .arg(&file.0)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let log = String::from_utf8(output.stderr).unwrap();
+    let has = |level: &str, said: &str| {
+        log.lines()
+            .any(|line| line.contains(level) && line.contains(said))
+    };
+    assert!(has("ERROR", "deployment `b` is left out"), "{log}");
+    assert!(has("WARN", "did you mean `num_retries`?"), "{log}");
+    assert!(has("WARN", "leads back: `a` -> `a`"), "{log}");
+    assert!(
+        has("INFO", "router_settings.max_fallbacks") && has("INFO", "(R80)"),
+        "{log}"
+    );
+    assert!(!log.contains("sk-"), "{log}");
+    let (_, shown) = file.check(&[]);
+    assert!(
+        shown.contains("leads back") && shown.contains("(R80)"),
+        "{shown}"
     );
 }

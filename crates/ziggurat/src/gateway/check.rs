@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use ziggurat_config::{Config, Deployment, Finding, Loader, Severity};
+use ziggurat_models::Provider;
 use ziggurat_provider::HttpClient;
 
 use super::{
@@ -75,6 +76,9 @@ fn look_at(config: &Config, deployment: &Deployment, client: &HttpClient) -> Opt
     let name = &deployment.model_name;
     let remark = |severity, setting, message| config.remark(severity, deployment, setting, message);
     match leaf::build(config, deployment, client) {
+        Err(error @ Unusable::Provider(provider)) if provider != Provider::Other("") => {
+            Some(remark(Severity::Error, "model", error.to_string()))
+        }
         _ if deployment.refers_to_unset() => None,
         Ok(built) => meaning::keyless(config, deployment, &built),
         Err(Unusable::Missing(text)) => {
