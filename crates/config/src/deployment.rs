@@ -1,6 +1,7 @@
 //! Deployments: what the entries of `model_list` come to.
 
 mod read;
+mod values;
 
 use std::{fmt, time::Duration};
 

@@ -6,10 +6,13 @@ use serde_json::Map;
 use serde_yaml::{Mapping, Value};
 use ziggurat_models::{Provider, resolve};
 
-use super::{Deployment, LeftOut, ProviderParams};
+use super::{
+    Deployment, LeftOut, ProviderParams,
+    values::{allowed_fails_policy, first, headers, json_of},
+};
 use crate::{
-    AllowedFailsPolicy, Finding, Location, Severity, document::Document, environment::Unset, id,
-    keys, location::Path, scalar, section::Section,
+    Finding, Location, Severity, document::Document, environment::Unset, id, keys, location::Path,
+    scalar, section::Section,
 };
 
 /// Names the environment variables that stand in for a parameter that is not set.
@@ -370,50 +373,4 @@ impl<'a> Entry<'a> {
 
 fn is_error(finding: &Finding) -> bool {
     finding.severity == Severity::Error
-}
-
-/// Reads a key of two sections; the first one's wins.
-fn first<T>(
-    one: &mut Section<'_>,
-    other: &mut Section<'_>,
-    key: &str,
-    read: fn(&Value) -> scalar::Read<T>,
-) -> Option<T> {
-    let (first, second) = (one.read(key, read), other.read(key, read));
-    first.or(second)
-}
-
-/// Reads both policies; that of `model_info` wins whole.
-fn allowed_fails_policy(
-    info: &mut Section<'_>,
-    params: &mut Section<'_>,
-) -> Option<AllowedFailsPolicy> {
-    let (first, second) = (
-        AllowedFailsPolicy::read(info),
-        AllowedFailsPolicy::read(params),
-    );
-    first.or(second)
-}
-
-fn headers(params: &mut Section<'_>) -> Vec<(String, String)> {
-    let mut headers = params.read("headers", scalar::headers).unwrap_or_default();
-    let extra = params
-        .read("extra_headers", scalar::headers)
-        .unwrap_or_default();
-    headers.retain(|(name, _)| extra.iter().all(|(other, _)| other != name));
-    headers.extend(extra);
-    headers
-}
-
-fn json_of(section: &mut Section<'_>) -> Map<String, serde_json::Value> {
-    let mut json = Map::new();
-    for (key, value) in section.entries() {
-        let path = section.path.key(&key);
-        match section.document.json(&path, value) {
-            Ok(value) => drop(json.insert(key, value)),
-            Err(_) if section.is_wrong(&path) => {}
-            Err(message) => section.error(&path, message),
-        }
-    }
-    json
 }

@@ -15,7 +15,7 @@ router_settings.allowed_fails | R121b | counts within `allowed_fails_window` (60
 litellm_settings.request_timeout | R99 | ends an attempt that takes longer, to the last byte; in LiteLLM it limits each silence
 router_settings.timeout | R99 | ends an attempt that takes longer, to the last byte; in LiteLLM it limits each silence
 router_settings.stream_timeout | R101 | limits the wait for the first content and each later silence; pings do not count as content
-router_settings.cooldown_time | R119 | after a 429 never shorter than this; a longer `Retry-After` counts up to `cooldown_max_retry_after` (300 s)
+router_settings.cooldown_time | R119 | is the least; a longer `Retry-After` counts, up to `cooldown_max_retry_after` (300 s)
 router_settings.max_fallbacks | R80 | counts all hops of a request, 0 is none; in LiteLLM it limits their nesting
 litellm_settings.max_fallbacks | R80 | counts all hops of a request, 0 is none; in LiteLLM it limits their nesting
 router_settings.num_retries | R70 | asks deployments first that were not asked yet, without a wait where a fallback is left

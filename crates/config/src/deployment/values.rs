@@ -1,0 +1,52 @@
+//! Values of an entry that are made of several.
+
+use serde_json::Map;
+use serde_yaml::Value;
+
+use crate::{AllowedFailsPolicy, scalar, section::Section};
+
+/// Reads a key of two sections; the first one's wins.
+pub(super) fn first<T>(
+    one: &mut Section<'_>,
+    other: &mut Section<'_>,
+    key: &str,
+    read: fn(&Value) -> scalar::Read<T>,
+) -> Option<T> {
+    let (first, second) = (one.read(key, read), other.read(key, read));
+    first.or(second)
+}
+
+/// Reads both policies; that of `model_info` wins whole.
+pub(super) fn allowed_fails_policy(
+    info: &mut Section<'_>,
+    params: &mut Section<'_>,
+) -> Option<AllowedFailsPolicy> {
+    let (first, second) = (
+        AllowedFailsPolicy::read(info),
+        AllowedFailsPolicy::read(params),
+    );
+    first.or(second)
+}
+
+pub(super) fn headers(params: &mut Section<'_>) -> Vec<(String, String)> {
+    let mut headers = params.read("headers", scalar::headers).unwrap_or_default();
+    let extra = params
+        .read("extra_headers", scalar::headers)
+        .unwrap_or_default();
+    headers.retain(|(name, _)| extra.iter().all(|(other, _)| other != name));
+    headers.extend(extra);
+    headers
+}
+
+pub(super) fn json_of(section: &mut Section<'_>) -> Map<String, serde_json::Value> {
+    let mut json = Map::new();
+    for (key, value) in section.entries() {
+        let path = section.path.key(&key);
+        match section.document.json(&path, value) {
+            Ok(value) => drop(json.insert(key, value)),
+            Err(_) if section.is_wrong(&path) => {}
+            Err(message) => section.error(&path, message),
+        }
+    }
+    json
+}
