@@ -32,6 +32,10 @@ pub struct StreamTotalTimeout(pub Duration);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TotalTimeout(pub Duration);
 
+/// How long the client waits for the head of the response, as it says itself: after that, no one reads an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClientTimeout(pub Duration);
+
 /// How many attempts may follow the first, in each group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MaxRetries(pub u32);

@@ -69,37 +69,48 @@ impl Limits {
     }
 }
 
-/// Returns the deadline of a whole request, and puts it there if it is nearer than the one that may be there already.
+/// Returns the deadlines of a whole request, and puts the nearest there if it is nearer than the one that may be there
+/// already.
 ///
-/// It is the smaller of `limit` and what the request asks for: a caller may not lengthen what an operator has set.
+/// It is the smaller of `limit` and what the request asks for: a caller may not lengthen what an operator has set. The time
+/// that a client waits for the head of the response counts until then, and for all of a plain one, which comes with its head.
 pub(crate) fn start_total<B>(limit: Duration, request: &mut Request<B>) -> Deadlines {
+    let by_request = |limit| core::Deadline::start(limit).map(core::Deadline::with_by_request);
     let extensions = request.extensions_mut();
     let asked = extensions
         .get()
         .map(|&overrides::TotalTimeout(limit)| limit);
+    let waits = extensions
+        .get()
+        .map(|&overrides::ClientTimeout(limit)| limit);
     let there = extensions.get::<core::Deadline>().copied();
     let ours = match (some(limit), asked.and_then(some)) {
         (Some(limit), Some(asked)) if limit <= asked => core::Deadline::start(limit),
-        (_, Some(asked)) => core::Deadline::start(asked).map(core::Deadline::with_by_request),
+        (_, Some(asked)) => by_request(asked),
         (limit, None) => limit.and_then(core::Deadline::start),
     };
-    let deadline = match (there, ours) {
-        (Some(there), Some(ours)) if there.at() <= ours.at() => Some(there),
-        (_, Some(ours)) => {
-            extensions.insert(ours);
-            Some(ours)
-        }
-        (there, None) => there,
-    };
-    let deadline = deadline.map(|deadline| Deadline {
+    let total = nearer(there, ours);
+    let head = nearer(total, waits.and_then(by_request));
+    if let Some(head) = head.filter(|_| head != there) {
+        extensions.insert(head);
+    }
+    let whole = |deadline: core::Deadline| Deadline {
         at: deadline.at(),
         after: deadline.limit(),
         whole: true,
-    });
+    };
     Deadlines {
         streams: false,
-        head: deadline,
-        stream: deadline,
+        head: head.map(whole),
+        stream: total.map(whole),
+    }
+}
+
+/// Returns the nearer of two deadlines, the first if they are the same.
+fn nearer(one: Option<core::Deadline>, two: Option<core::Deadline>) -> Option<core::Deadline> {
+    match (one, two) {
+        (Some(one), Some(two)) if two.at() < one.at() => Some(two),
+        (one, two) => one.or(two),
     }
 }
 

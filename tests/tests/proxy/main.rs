@@ -17,6 +17,7 @@ mod operations;
 mod pages;
 mod regions;
 mod routing;
+mod sdk;
 mod streams;
 mod support;
 mod vertex;

@@ -262,6 +262,8 @@ fn address(
     put(extensions, wishes.retries.map(overrides::MaxRetries));
     let again = wishes.client_retries.filter(|n| *n > 0);
     put(extensions, again.map(overrides::ClientRetries));
+    let waits = wishes.client_timeout.map(overrides::ClientTimeout);
+    put(extensions, waits);
     put(extensions, wishes.tags());
     put(extensions, wishes.fallbacks);
     // Whoever stands outside may have allowed less already.

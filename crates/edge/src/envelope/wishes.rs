@@ -21,6 +21,13 @@ const TOTAL_TIMEOUT: HeaderName = HeaderName::from_static("x-litellm-total-timeo
 const NUM_RETRIES: HeaderName = HeaderName::from_static("x-litellm-num-retries");
 /// How often the OpenAI SDKs have asked again already.
 const RETRY_COUNT: HeaderName = HeaderName::from_static("x-stainless-retry-count");
+/// How long the OpenAI SDK for Python waits for the head of a response, in seconds: `timeout`, or the `read` of an
+/// `httpx.Timeout`. Without a limit it sends none.
+const READ_TIMEOUT: HeaderName = HeaderName::from_static("x-stainless-read-timeout");
+
+/// The part of a client's wait that is kept for the way back, so that an answer finds it still there: a tenth, and no more
+/// than a round trip between continents takes.
+const LONGEST_WAY: Duration = Duration::from_millis(250);
 
 /// Caps on what a request may ask for.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +46,7 @@ pub(super) struct Wishes {
     pub(super) total: Option<Duration>,
     pub(super) retries: Option<u32>,
     pub(super) client_retries: Option<u32>,
+    pub(super) client_timeout: Option<Duration>,
     pub(super) fallbacks: Option<overrides::Fallbacks>,
     pub(super) fallback_errors: bool,
     pub(super) fastest: bool,
@@ -189,6 +197,13 @@ impl Wishes {
             .ok()
             .flatten()
             .and_then(|text| text.trim().parse().ok());
+        self.client_timeout = text(headers, &READ_TIMEOUT)
+            .ok()
+            .flatten()
+            .and_then(|text| text.trim().parse().ok())
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+            .map(|wait| wait - (wait / 10).min(LONGEST_WAY))
+            .filter(|wait| !wait.is_zero());
         Ok(())
     }
 

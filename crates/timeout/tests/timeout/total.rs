@@ -209,3 +209,22 @@ async fn over_a_connection_a_stream_that_is_cut_does_not_look_whole() -> Result<
     }
     Ok(())
 }
+
+fn waits(limit: u64) -> Request<()> {
+    with(plain(), overrides::ClientTimeout(seconds(limit)))
+}
+
+/// A client that waits no longer than so has left after that.
+#[tokio::test(start_paused = true)]
+async fn the_clients_own_wait_shortens_only() {
+    for (configured, waited, expected) in [(5, 3, 3), (5, 9, 5), (0, 9, 9)] {
+        let failure = ask(total(configured), waits(waited)).await;
+        assert_eq!(elapsed(&failure), seconds(expected));
+    }
+    let service = silent();
+    drop(total(5).layer(service.clone()).call(waits(3)));
+    let request = service.take_requests().pop().unwrap();
+    let told = request.extensions().get::<Deadline>().unwrap();
+    assert!(told.is_by_request());
+    assert_eq!(told.limit(), seconds(3));
+}
