@@ -319,7 +319,7 @@ pub(crate) const GENERAL: Keys = Keys {
         dangerously_permit_weak_or_unset_master_key enable_health_check_routing
         expose_fallback_errors_to_caller forward_client_headers_to_llm_api
         health_check_ignore_transient_errors health_check_interval
-        health_check_staleness_threshold master_key max_request_size_mb",
+        health_check_staleness_threshold log_metadata_keys master_key max_request_size_mb",
     not_active: "admin_only_routes alert_* alerting alerting_* allow_client_side_credentials
         allow_requests_on_db_unavailable allow_user_auth allowed_ips allowed_routes
         always_include_stream_usage completion_model

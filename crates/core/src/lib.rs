@@ -8,6 +8,7 @@ mod failure;
 pub mod fallbacks;
 mod ids;
 pub mod json;
+mod metadata;
 mod meter;
 mod operation;
 pub mod overrides;
@@ -29,6 +30,7 @@ pub use self::{
     failure::{BoxError, Failure, FailureKind, FailureKinds, UpstreamError},
     ids::{DeploymentId, ModelGroup},
     json::JsonBody,
+    metadata::Metadata,
     meter::Meter,
     operation::Operation,
     request::LlmRequest,

@@ -11,6 +11,7 @@ mod cooldowns;
 mod edges;
 mod health;
 mod lifetime;
+mod metadata;
 mod names;
 mod notes;
 mod operations;

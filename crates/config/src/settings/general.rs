@@ -29,6 +29,8 @@ pub struct GeneralSettings {
     pub max_request_bytes: u64,
     /// `forward_client_headers_to_llm_api`.
     pub forward_client_headers: ForwardClientHeaders,
+    /// `log_metadata_keys`: the members of a request's metadata that its log line may show; none by default.
+    pub log_metadata_keys: Vec<String>,
 }
 
 /// Whose `type` and `code` error responses carry.
@@ -75,6 +77,9 @@ impl GeneralSettings {
             max_request_bytes: (size * 1_048_576.0) as u64,
             forward_client_headers: general
                 .read("forward_client_headers_to_llm_api", forward_client_headers)
+                .unwrap_or_default(),
+            log_metadata_keys: general
+                .read("log_metadata_keys", scalar::texts)
                 .unwrap_or_default(),
         }
     }

@@ -9,6 +9,8 @@ pub(super) enum Fate {
     Read,
     /// It is read here and cut, whatever wishes are taken: it must not be lost.
     Restrict,
+    /// It is noted for observers and cut.
+    Note,
     /// It is cut without effect; callers expect no more (bookkeeping fields).
     Cut,
     /// It is cut without effect, and the response says so.
@@ -37,8 +39,8 @@ pub(super) fn fate(name: &str) -> Fate {
         | "disable_fallbacks"
         | "include_fallback_errors"
         | "fastest_response"
-        | "metadata"
         | "tags" => Fate::Read,
+        "metadata" | "litellm_metadata" => Fate::Note,
         "allowed_model_region" => Fate::Restrict,
         "model_info"
         | "fallback_depth"

@@ -20,6 +20,7 @@ use crate::{IncludeFallbackErrors, Models, path::Endpoint};
 
 use super::{
     Settings,
+    log::Line,
     wishes::{self, Reading},
 };
 
@@ -52,6 +53,7 @@ pin_project! {
             #[pin]
             future: F,
             notes: Notes,
+            line: Option<Line>,
         },
     }
 }
@@ -97,10 +99,17 @@ where
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
-                StateProj::Calling { future, notes } => {
+                StateProj::Calling {
+                    future,
+                    notes,
+                    line,
+                } => {
                     let mut result = ready!(future.poll(cx)).map_err(Failure::wrap);
                     if let Ok(response) = &mut result {
                         notes.write(response);
+                    }
+                    if let Some(line) = line.take() {
+                        line.write(&result);
                     }
                     return Poll::Ready(result);
                 }
@@ -114,9 +123,11 @@ where
                     let raw = ready!(read.poll(body, settings.limit, cx))?;
                     let head = head.take().expect("polled after completion");
                     let (request, notes) = address(head, raw, settings)?;
+                    let line = Line::of(request.extensions(), &settings.log_metadata);
                     State::Calling {
                         future: service.call(request),
                         notes,
+                        line,
                     }
                 }
             };
@@ -265,7 +276,9 @@ fn address(
     let waits = wishes.client_timeout.map(overrides::ClientTimeout);
     put(extensions, waits);
     put(extensions, wishes.tags());
+    put(extensions, wishes.metadata());
     put(extensions, wishes.fallbacks);
+
     // Whoever stands outside may have allowed less already.
     let outer: Option<&AllowedRegions> = extensions.get();
     let regions =

@@ -69,16 +69,8 @@ impl Tagged {
         Ok(())
     }
 
-    /// Reads `tags` within `metadata`, which may be anything else as well.
-    pub(super) fn read_metadata(
-        &mut self,
-        document: &Document,
-        value: Value<'_>,
-    ) -> Result<(), Failure> {
-        let raw = document.raw().slice_ref(value.as_bytes());
-        let Ok(metadata) = Document::parse(raw) else {
-            return Ok(());
-        };
+    /// Reads `tags` within `metadata`.
+    pub(super) fn read_metadata(&mut self, metadata: &Document) -> Result<(), Failure> {
         if let Some(value) = metadata.get("tags") {
             self.metadata = tags("metadata.tags", value)?;
         }

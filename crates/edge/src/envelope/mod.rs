@@ -3,6 +3,7 @@
 mod fields;
 mod future;
 mod lists;
+mod log;
 mod targets;
 mod wishes;
 
@@ -53,6 +54,7 @@ pub(crate) struct Settings {
     prompt_required: bool,
     headers: Vec<HeaderName>,
     custom_headers: bool,
+    log_metadata: Vec<String>,
 }
 
 impl EnvelopeLayer {
@@ -70,6 +72,7 @@ impl EnvelopeLayer {
                 prompt_required: false,
                 headers: FORWARDED_HEADERS.into(),
                 custom_headers: false,
+                log_metadata: Vec::new(),
             }),
         }
     }
@@ -123,6 +126,14 @@ impl EnvelopeLayer {
     #[must_use]
     pub fn forward_custom_headers(mut self, forward: bool) -> Self {
         self.edit().custom_headers = forward;
+        self
+    }
+
+    /// Writes these members of a request's `metadata` into its log line, as far as they are no longer than 128 bytes. By default
+    /// none: metadata may tell of people.
+    #[must_use]
+    pub fn log_metadata(mut self, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.edit().log_metadata = keys.into_iter().map(Into::into).collect();
         self
     }
 

@@ -4,7 +4,7 @@ use std::{borrow::Cow, time::Duration};
 
 use http::{HeaderMap, HeaderName};
 use ziggurat_core::{
-    AllowedRegions, Failure, FailureKind, JsonBody, Operation, Tags,
+    AllowedRegions, Failure, FailureKind, JsonBody, Metadata, Operation, Tags,
     json::{Document, ParseError, Value},
     overrides,
 };
@@ -51,6 +51,8 @@ pub(super) struct Wishes {
     pub(super) fallback_errors: bool,
     pub(super) fastest: bool,
     tagged: Tagged,
+    metadata: Option<Document>,
+    litellm_metadata: Option<Document>,
     /// Names of members that were cut without effect.
     pub(super) ignored: Vec<&'static str>,
 }
@@ -107,6 +109,7 @@ pub(super) fn read(
                     (header, member) => header.or(member),
                 };
             }
+            Fate::Note => wishes.note(document, &name, value, caps.is_some())?,
             Fate::Refuse(_) if value.is_null() => {}
             Fate::Refuse(reason) => return Err(refusal(&name, &name, reason)),
             Fate::Read if let Some(caps) = caps => {
@@ -154,7 +157,6 @@ impl Wishes {
             "fastest_response" => self.fastest = flag(document, name)?,
             _ if value.is_null() => {}
             "tags" => self.tagged.read_member(value)?,
-            "metadata" => self.tagged.read_metadata(document, value)?,
             "fallbacks" => {
                 let parsed = read()?;
                 let fallbacks = self.fallbacks();
@@ -170,6 +172,28 @@ impl Wishes {
             }
             _ => {}
         }
+        Ok(())
+    }
+
+    /// Keeps metadata, and takes the tags in it if wishes are taken. What is no object says nothing.
+    fn note(
+        &mut self,
+        document: &Document,
+        name: &str,
+        value: Value<'_>,
+        takes_wishes: bool,
+    ) -> Result<(), Failure> {
+        let Ok(metadata) = Document::parse(document.raw().slice_ref(value.as_bytes())) else {
+            return Ok(());
+        };
+        if name != "metadata" {
+            self.litellm_metadata = Some(metadata);
+            return Ok(());
+        }
+        if takes_wishes {
+            self.tagged.read_metadata(&metadata)?;
+        }
+        self.metadata = Some(metadata);
         Ok(())
     }
 
@@ -215,6 +239,13 @@ impl Wishes {
         limit(&mut self.stream_total);
         limit(&mut self.total);
         self.retries = self.retries.map(|wish| wish.min(caps.retries));
+    }
+
+    /// Returns what the caller notes for its own books.
+    pub(super) fn metadata(&mut self) -> Option<Metadata> {
+        let parts = [self.metadata.take(), self.litellm_metadata.take()];
+        let metadata = Metadata::new(parts.into_iter().flatten());
+        (!metadata.is_empty()).then_some(metadata)
     }
 
     /// Returns the tags that count.
