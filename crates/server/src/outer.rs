@@ -123,6 +123,7 @@ fn sized<R>(
         return response.map(Either::Left);
     }
     let failure = Failure::new(FailureKind::PayloadTooLarge)
+        .with_param("request_body")
         .with_message(format!("the request body is larger than {limit} bytes"));
     error(&failure, error_types).map(Either::Right)
 }

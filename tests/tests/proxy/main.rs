@@ -7,6 +7,7 @@
 mod anthropic;
 mod assembly;
 mod bedrock;
+mod bodies;
 mod cooldowns;
 mod edges;
 mod health;

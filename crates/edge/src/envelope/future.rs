@@ -5,15 +5,14 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response, request::Parts};
 use http_body::Body;
-use http_body_util::LengthLimitError;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 use ziggurat_core::{
-    AllowedRegions, BoxError, Failure, FailureKind, JsonBody, LlmRequest, ModelGroup, Operation,
-    json::Document, overrides,
+    AllowedRegions, BoxError, Failure, JsonBody, LlmRequest, ModelGroup, Operation, json::Document,
+    overrides,
 };
 
 use crate::{IncludeFallbackErrors, Models, path::Endpoint};
@@ -21,6 +20,7 @@ use crate::{IncludeFallbackErrors, Models, path::Endpoint};
 use super::{
     Settings,
     log::Line,
+    read::Read,
     wishes::{self, Reading},
 };
 
@@ -64,12 +64,13 @@ where
 {
     pub(super) fn new(service: S, req: Request<B>, settings: Arc<Settings>) -> Self {
         let (head, body) = req.into_parts();
+        let read = Read::of(&head.headers, settings.limit);
         Self {
             state: State::Reading {
                 service,
                 head: Some(head),
                 body,
-                read: Read::Nothing,
+                read,
                 settings,
             },
         }
@@ -132,69 +133,6 @@ where
                 }
             };
             state.set(next);
-        }
-    }
-}
-
-/// What of a body was read so far. One frame, the usual case, is not copied.
-enum Read {
-    Nothing,
-    One(Bytes),
-    Many(BytesMut),
-}
-
-impl Read {
-    fn poll<B>(
-        &mut self,
-        mut body: Pin<&mut B>,
-        limit: usize,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Bytes, Failure>>
-    where
-        B: Body,
-        B::Error: Into<BoxError>,
-    {
-        if body.size_hint().lower() > limit as u64 {
-            return Poll::Ready(Err(too_large(limit)));
-        }
-        while let Some(frame) = ready!(body.as_mut().poll_frame(cx)) {
-            let Ok(mut data) = frame
-                .map_err(|error| broken(error.into(), limit))?
-                .into_data()
-            else {
-                continue; // trailers
-            };
-            if data.remaining() > limit - self.len() {
-                return Poll::Ready(Err(too_large(limit)));
-            }
-            let data = data.copy_to_bytes(data.remaining());
-            *self = match std::mem::replace(self, Self::Nothing) {
-                Self::Nothing => Self::One(data),
-                Self::One(first) => {
-                    let expected = usize::try_from(body.size_hint().lower()).unwrap_or_default();
-                    let mut all = BytesMut::with_capacity(first.len() + data.len() + expected);
-                    all.extend_from_slice(&first);
-                    all.extend_from_slice(&data);
-                    Self::Many(all)
-                }
-                Self::Many(mut all) => {
-                    all.extend_from_slice(&data);
-                    Self::Many(all)
-                }
-            };
-        }
-        Poll::Ready(Ok(match std::mem::replace(self, Self::Nothing) {
-            Self::Nothing => Bytes::new(),
-            Self::One(bytes) => bytes,
-            Self::Many(all) => all.freeze(),
-        }))
-    }
-
-    fn len(&self) -> usize {
-        match self {
-            Self::Nothing => 0,
-            Self::One(bytes) => bytes.len(),
-            Self::Many(all) => all.len(),
         }
     }
 }
@@ -321,23 +259,4 @@ fn is_custom(name: &str) -> bool {
         .any(|prefix| name.starts_with(prefix))
         || name == "x-api-key";
     name.starts_with("x-") && !ours
-}
-
-fn broken(error: BoxError, limit: usize) -> Failure {
-    let mut at: Option<&(dyn std::error::Error + 'static)> = Some(&*error);
-    while let Some(cause) = at {
-        if cause.is::<LengthLimitError>() {
-            return too_large(limit);
-        }
-        at = cause.source();
-    }
-    Failure::new(FailureKind::BadRequest)
-        .with_param("request_body")
-        .with_message("the request body could not be read")
-        .with_source(error)
-}
-
-fn too_large(limit: usize) -> Failure {
-    Failure::new(FailureKind::PayloadTooLarge)
-        .with_message(format!("the request body is larger than {limit} bytes"))
 }

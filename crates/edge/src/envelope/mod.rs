@@ -4,6 +4,7 @@ mod fields;
 mod future;
 mod lists;
 mod log;
+mod read;
 mod targets;
 mod wishes;
 
