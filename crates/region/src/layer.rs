@@ -47,6 +47,14 @@ impl RegionFilterLayer {
         Self::at(Place::Learned(Arc::new(Learned::new(header))))
     }
 
+    /// Returns a filter without rules that shares what this one learns, and has learned; `None` if it does not learn. For
+    /// a stack that is built anew around the same service.
+    #[must_use]
+    pub fn learns_with(&self) -> Option<Self> {
+        self.rules.learned()?;
+        Some(Self::at(self.rules.place.clone()))
+    }
+
     /// Sets what is allowed whatever the request says. A request can narrow it, never widen it.
     #[must_use]
     pub fn allowed(mut self, regions: AllowedRegions) -> Self {

@@ -1,17 +1,24 @@
 #![doc = include_str!("../README.md")]
 
 mod app;
+mod follow;
 mod key;
+mod latest;
 mod outer;
 mod pages;
+mod reload;
 mod route;
 mod serve;
 mod server;
+mod tls;
 
 pub use self::{
     app::{App, AppFuture, Facts},
+    follow::Follow,
     key::MasterKey,
     outer::{CALL_ID, outer},
+    reload::{Handle, ReloadError, Reloaded},
     serve::serve,
     server::{DEFAULT_DRAIN, DEFAULT_PORT, Options, Server, StartError},
+    tls::{TlsError, TlsFiles},
 };

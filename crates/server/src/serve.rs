@@ -8,15 +8,29 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::{
+        conn::auto,
+        graceful::{GracefulShutdown, Watcher},
+    },
     service::TowerToHyperService,
 };
-use tokio::{net::TcpListener, task::JoinSet, time};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+    time,
+};
+use tokio_rustls::server::TlsStream;
 use tower::{BoxError, Service};
+
+use crate::tls::Tls;
 
 /// Longest wait for the head of a request, idle time between two requests of a connection included. A minute is what
 /// common load balancers keep idle connections for.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Longest wait for a client to finish the handshake of TLS, which takes two round trips at most.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Streams that one HTTP/2 connection may have open; hyper's own default.
 const MAX_STREAMS: u32 = 200;
@@ -33,6 +47,26 @@ const ACCEPT_REST: Duration = Duration::from_millis(50);
 /// None after the listener works: a failed `accept` is logged and tried again.
 pub async fn serve<S, R>(
     listener: TcpListener,
+    service: S,
+    drain: Duration,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()>
+where
+    S: Service<Request<Incoming>, Response = Response<R>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+    R: Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    serve_with(listener, None, service, drain, shutdown).await
+}
+
+/// The same over TLS, if there is a certificate.
+pub(crate) async fn serve_with<S, R>(
+    listener: TcpListener,
+    tls: Option<Tls>,
     service: S,
     drain: Duration,
     shutdown: impl Future<Output = ()>,
@@ -67,13 +101,18 @@ where
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(target: "ziggurat::server", %error, "TCP_NODELAY could not be set");
         }
-        let connection = server.serve_connection(
-            TokioIo::new(stream),
-            TowerToHyperService::new(service.clone()),
-        );
-        let connection = graceful.watch(connection.into_owned());
+        let (server, service) = (server.clone(), service.clone());
+        // Whoever shakes hands counts as running, so that it is not cut by a shutdown.
+        let (watcher, tls) = (graceful.watcher(), tls.clone());
         connections.spawn(async move {
-            if let Err(error) = connection.await {
+            let ended = match tls {
+                None => drive(server, stream, service, watcher).await,
+                Some(tls) => match shake_hands(&tls, stream).await {
+                    Ok(stream) => drive(server, stream, service, watcher).await,
+                    Err(error) => Err(error.into()),
+                },
+            };
+            if let Err(error) = ended {
                 tracing::debug!(target: "ziggurat::server", error, "a connection ended with an error");
             }
         });
@@ -85,6 +124,33 @@ where
     }
     connections.shutdown().await;
     Ok(())
+}
+
+async fn shake_hands(tls: &Tls, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    let shaken = time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await;
+    shaken.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// Serves the requests of one connection.
+async fn drive<S, R, I>(
+    server: auto::Builder<TokioExecutor>,
+    stream: I,
+    service: S,
+    watcher: Watcher,
+) -> Result<(), BoxError>
+where
+    S: Service<Request<Incoming>, Response = Response<R>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+    R: Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = TowerToHyperService::new(service);
+    let connection = server.serve_connection(TokioIo::new(stream), service);
+    watcher.watch(connection.into_owned()).await
 }
 
 fn server() -> auto::Builder<TokioExecutor> {

@@ -1,15 +1,30 @@
 //! A gateway on a listener: what the proxy binary starts.
 
-use std::{fmt, future::Future, io, net::SocketAddr, time::Duration};
+use std::{
+    convert::Infallible, fmt, future::Future, io, net::SocketAddr, pin::pin, time::Duration,
+};
 
-use tokio::{net::TcpListener, task::JoinSet};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use tokio::{net::TcpListener, sync::mpsc};
+use tower::{BoxError, Service};
 use ziggurat::{
     Gateway,
     config::{Config, ConfigErrors, Severity},
     gateway::Summary,
 };
 
-use crate::{App, Facts, outer, serve};
+use crate::{
+    App, Facts, Handle, TlsError, TlsFiles, outer,
+    reload::{Command, Live},
+    serve::serve_with,
+    tls::Tls,
+};
+
+/// Configurations that wait for their turn; who hands in more waits to do so.
+const QUEUE: usize = 4;
 
 /// How long running requests may go on after a shutdown was asked for, unless told otherwise. Half a minute is what
 /// orchestrators commonly wait before they kill.
@@ -28,6 +43,8 @@ pub struct Options {
     pub port: u16,
     /// How long running requests may go on after a shutdown was asked for.
     pub drain: Duration,
+    /// The certificate to serve TLS with; without one connections are plain.
+    pub tls: Option<TlsFiles>,
 }
 
 impl Default for Options {
@@ -36,6 +53,7 @@ impl Default for Options {
             host: None,
             port: DEFAULT_PORT,
             drain: DEFAULT_DRAIN,
+            tls: None,
         }
     }
 }
@@ -44,13 +62,20 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
-    address: SocketAddr,
+    bound: Bound,
     gateway: Gateway,
-    facts: Facts,
-    limit: usize,
+    tls: Option<Tls>,
     drain: Duration,
+    handle: Handle,
+    commands: mpsc::Receiver<Command>,
+}
+
+/// Where a server listens, and why there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bound {
+    pub(crate) address: SocketAddr,
     /// The host was chosen by whoever started the server.
-    host_given: bool,
+    pub(crate) host_given: bool,
 }
 
 /// Why a server cannot start.
@@ -59,6 +84,8 @@ pub struct Server {
 pub enum StartError {
     /// The configuration cannot be used.
     Config(ConfigErrors),
+    /// The certificate cannot be used.
+    Tls(TlsError),
     /// The address cannot be listened on.
     Listen {
         /// Host and port.
@@ -73,17 +100,13 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// No deployment can be used, or the address cannot be listened on.
+    /// No deployment can be used, the certificate cannot, or the address cannot be listened on.
     pub async fn bind(config: &Config, options: &Options) -> Result<Self, StartError> {
         let gateway = Gateway::new(config).map_err(StartError::Config)?;
         log(gateway.summary());
-        let facts = Facts::of(&gateway);
-        let default = if facts.master_key.is_some() {
-            "0.0.0.0"
-        } else {
-            "127.0.0.1"
-        };
-        let host = options.host.as_deref().unwrap_or(default);
+        let tls = options.tls.clone().map(Tls::read).transpose();
+        let tls = tls.map_err(StartError::Tls)?;
+        let host = options.host.as_deref().unwrap_or(default_host(&gateway));
         let failed = |source| StartError::Listen {
             address: format!("{host}:{}", options.port),
             source,
@@ -91,22 +114,26 @@ impl Server {
         let listener = TcpListener::bind((host, options.port))
             .await
             .map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        let bound = Bound {
+            address: listener.local_addr().map_err(failed)?,
+            host_given: options.host.is_some(),
+        };
+        let (sender, commands) = mpsc::channel(QUEUE);
         Ok(Self {
             listener,
-            address,
+            bound,
             gateway,
-            facts,
-            limit: usize::try_from(config.general.max_request_bytes).unwrap_or(usize::MAX),
+            tls,
             drain: options.drain,
-            host_given: options.host.is_some(),
+            handle: Handle::new(sender),
+            commands,
         })
     }
 
     /// Returns the address that is listened on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.bound.address
     }
 
     /// Returns the gateway.
@@ -115,30 +142,64 @@ impl Server {
         &self.gateway
     }
 
+    /// Returns what the running server can be told by.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
     /// Serves until `shutdown` resolves, then drains. Deployments are checked meanwhile, if the configuration says so; no
     /// check outlasts the beginning of the drain.
     ///
     /// # Errors
     ///
-    /// As [`serve`].
+    /// As [`serve`](crate::serve).
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let mut checks = JoinSet::new();
-        for check in self.gateway.health_checks() {
-            checks.spawn(check.clone().run());
-        }
+        let live = Live::new(self.gateway, stack, self.tls.clone(), self.bound);
+        let service = live.service();
         let shutdown = async move {
-            shutdown.await;
-            // With the set, its tasks end.
-            drop(checks);
+            let reloads = pin!(live.obey(self.commands));
+            tokio::select! {
+                () = shutdown => {}
+                () = reloads => {}
+            }
         };
-        let app = App::new(self.gateway, &self.facts);
-        let service = outer(app, self.limit, self.facts.error_types);
-        serve(self.listener, service, self.drain, shutdown).await
+        serve_with(self.listener, self.tls, service, self.drain, shutdown).await
     }
 }
 
+/// All that a request goes through.
+fn stack(
+    gateway: Gateway,
+) -> impl Service<
+    Request<Incoming>,
+    Response = Response<impl Body<Data = Bytes, Error = BoxError> + Send + 'static>,
+    Error = Infallible,
+    Future: Send,
+> + Clone
++ Send
++ Sync
++ 'static {
+    let facts = Facts::of(&gateway);
+    let limit = gateway.config().general.max_request_bytes;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    outer(App::new(gateway, &facts), limit, facts.error_types)
+}
+
+/// With a key the door may be open.
+pub(crate) fn default_host(gateway: &Gateway) -> &'static str {
+    match has_key(gateway) {
+        true => "0.0.0.0",
+        false => "127.0.0.1",
+    }
+}
+
+pub(crate) fn has_key(gateway: &Gateway) -> bool {
+    gateway.config().general.master_key.is_some()
+}
+
 /// What the configuration deserves to be told, line by line.
-fn log(summary: &Summary) {
+pub(crate) fn log(summary: &Summary) {
     for left_out in &summary.left_out {
         tracing::error!("{left_out}");
     }
@@ -153,17 +214,19 @@ fn log(summary: &Summary) {
 /// What someone who starts the server should know: where it listens, who may call, what it serves.
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "listening on http://{}", self.address)?;
-        match (&self.facts.master_key, self.host_given) {
-            (Some(_), _) => writeln!(f, "callers need the master key")?,
-            (None, false) => writeln!(
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let address = self.bound.address;
+        writeln!(f, "listening on {scheme}://{address}")?;
+        match (has_key(&self.gateway), self.bound.host_given) {
+            (true, _) => writeln!(f, "callers need the master key")?,
+            (false, false) => writeln!(
                 f,
                 "no master key: every caller on this machine is served; --host 0.0.0.0 opens it to all others"
             )?,
-            (None, true) if self.address.ip().is_loopback() => {
+            (false, true) if address.ip().is_loopback() => {
                 writeln!(f, "no master key: every caller on this machine is served")?;
             }
-            (None, true) => writeln!(
+            (false, true) => writeln!(
                 f,
                 "warning: no master key: everyone who reaches this address is served"
             )?,
@@ -176,6 +239,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(errors) => fmt::Display::fmt(errors, f),
+            Self::Tls(error) => fmt::Display::fmt(error, f),
             Self::Listen { address, .. } => write!(f, "cannot listen on {address}"),
         }
     }
@@ -185,6 +249,7 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Config(_) => None,
+            Self::Tls(error) => error.source(),
             Self::Listen { source, .. } => Some(source),
         }
     }

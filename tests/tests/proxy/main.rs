@@ -18,6 +18,7 @@ mod notes;
 mod operations;
 mod pages;
 mod regions;
+mod reload;
 mod routing;
 mod sdk;
 mod streams;

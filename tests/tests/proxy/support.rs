@@ -13,13 +13,14 @@ use hyper_util::{
 use serde_json::Value;
 use tokio::{sync::Notify, task::JoinHandle};
 use ziggurat::{Gateway, config::Config};
-use ziggurat_server::{Options, Server};
+use ziggurat_server::{Handle, Options, Server};
 use ziggurat_testing::mock::{Running, Script, Upstream};
 
 /// A running proxy and its client.
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     pub(crate) client: Client<HttpConnector, Full<Bytes>>,
+    pub(crate) handle: Handle,
     shutdown: Arc<Notify>,
     task: JoinHandle<io::Result<()>>,
 }
@@ -68,12 +69,14 @@ impl Proxy {
         options.host = Some("127.0.0.1".to_owned());
         let server = Server::bind(config, &options).await.unwrap();
         let (address, shutdown) = (server.address(), Arc::new(Notify::new()));
+        let handle = server.handle();
         let asked = shutdown.clone();
         let task = tokio::spawn(server.run(async move { asked.notified().await }));
         let client = Client::builder(TokioExecutor::new()).build_http();
         Self {
             address,
             client,
+            handle,
             shutdown,
             task,
         }

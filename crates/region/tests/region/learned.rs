@@ -93,3 +93,16 @@ async fn the_header_may_be_another() {
     service.clone().oneshot(plain()).await.unwrap();
     assert!(admits(&service, "eu"));
 }
+
+#[tokio::test]
+async fn a_new_stack_knows_what_the_old_one_learned() {
+    let old = RegionFilterLayer::learned().wider_europe(true);
+    let new = old.learns_with().unwrap().layer(Service::new());
+    let old = old.layer(answering(&[(200, "x-ms-region", b"UK South")]));
+    assert!(!admits(&new, "uk"));
+    old.clone().oneshot(plain()).await.unwrap();
+    assert!(admits(&old, "eu") && admits(&new, "uk"));
+    assert!(!admits(&new, "eu"), "its rules are its own");
+    assert!(RegionFilterLayer::new(["eu"]).learns_with().is_none());
+    assert!(RegionFilterLayer::unknown().learns_with().is_none());
+}

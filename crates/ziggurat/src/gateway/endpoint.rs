@@ -1,11 +1,13 @@
 //! The stack of one deployment: `Region · ContextWindow · Cooldown · StreamTimeout · Timeout · ProviderService`.
 
+use std::sync::Arc;
+
 use tower_layer::Layer;
 use ziggurat_balance::Endpoint;
 use ziggurat_config::{AllowedFailsPolicy, Config, Deployment};
 use ziggurat_context_window::{ContextWindowFilterLayer, Family, Window};
 use ziggurat_cooldown::{Breaker, CooldownLayer, FailureClass, Group, Rules};
-use ziggurat_core::{AllowedRegions, Board};
+use ziggurat_core::{AllowedRegions, Vitals};
 use ziggurat_models::Provider;
 use ziggurat_provider::ProviderService;
 use ziggurat_region::{RegionFilterLayer, infer};
@@ -43,13 +45,13 @@ impl Parts {
         config: &Config,
         deployment: &Deployment,
         built: Built,
-        board: &Board,
+        vitals: Arc<Vitals>,
+        place: Option<&RegionFilterLayer>,
     ) -> Self {
         let settings = &config.settings;
         let first = settings.stream_timeout_for(deployment);
         let idle = settings.stream_idle_timeout_for(deployment);
         let total = settings.stream_total_timeout_for(deployment);
-        let vitals = board.vitals(&deployment.id.as_str().into());
         Self {
             leaf: built.service,
             origin: built.origin,
@@ -58,7 +60,7 @@ impl Parts {
                 .idle(idle.unwrap_or(first))
                 .total(total.unwrap_or_default()),
             breaker: Breaker::new(vitals, rules(config, deployment)),
-            region: region(config, deployment),
+            region: region(config, deployment, place),
             window: window(config, deployment),
             cost: cost(config, deployment),
         }
@@ -67,6 +69,10 @@ impl Parts {
     /// Returns how long prompts may be; not known unless prompts are to be checked before a call.
     pub(super) fn window(&self) -> &Window {
         &self.window
+    }
+
+    pub(super) fn region(&self) -> &RegionFilterLayer {
+        &self.region
     }
 
     pub(super) fn breaker(&self) -> &Breaker {
@@ -221,13 +227,18 @@ pub(super) fn window(config: &Config, deployment: &Deployment) -> Window {
     .family(Family::of(base.unwrap_or(&deployment.model)))
 }
 
-/// Where a deployment is: as its configuration says, else as its provider's settings tell.
-pub(super) fn region(config: &Config, deployment: &Deployment) -> RegionFilterLayer {
+/// Where a deployment is: as its configuration says, else as its provider's settings tell, else as it has told `before`.
+pub(super) fn region(
+    config: &Config,
+    deployment: &Deployment,
+    before: Option<&RegionFilterLayer>,
+) -> RegionFilterLayer {
     let settings = &config.settings.region;
     let layer = match regions(config, deployment) {
         regions if !regions.is_empty() => RegionFilterLayer::new(regions),
         _ if deployment.provider == Provider::Azure && settings.enable_preview => {
-            RegionFilterLayer::learned()
+            let learned = before.and_then(RegionFilterLayer::learns_with);
+            learned.unwrap_or_else(RegionFilterLayer::learned)
         }
         _ => RegionFilterLayer::unknown(),
     };

@@ -35,7 +35,7 @@ fn closed_by_region(config: &Config) -> Option<Finding> {
     let settings = &config.settings.region;
     let is_open = |one: &Deployment| {
         let learns = settings.enable_preview && one.provider == Provider::Azure;
-        let filter = region(config, one).layer(Open::new(()));
+        let filter = region(config, one, None).layer(Open::new(()));
         (learns && regions(config, one).is_empty()) || filter.admit(&Request::new(())).is_ok()
     };
     let mut open = HashSet::new();

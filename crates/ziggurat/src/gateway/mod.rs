@@ -1,6 +1,7 @@
 //! A whole stack, built from a configuration.
 
 mod assemble;
+mod builder;
 mod check;
 mod endpoint;
 mod fallbacks;
@@ -35,14 +36,14 @@ use ziggurat_edge::{
 };
 use ziggurat_fallback::Fallback;
 use ziggurat_provider::{HttpClient, ProviderBody, ProviderService};
-use ziggurat_region::RegionFilter;
+use ziggurat_region::{RegionFilter, RegionFilterLayer};
 use ziggurat_retry::Retry;
 use ziggurat_router::Router;
 use ziggurat_stream_timeout::{ResponseBody as Watched, StreamTimeout};
 use ziggurat_timeout::{ResponseBody as Timed, Timeout, TotalTimeout};
 
-use self::endpoint::Parts;
 pub use self::{
+    builder::Builder,
     check::{Report, check},
     health::HealthCheck,
     summary::{GroupSummary, Summary, shown},
@@ -58,6 +59,9 @@ type Group = Retry<Balance<Leaf, Strategy>>;
 type Inside = TotalTimeout<Precount<Fallback<Router<Group>>>>;
 /// The whole: `Respond · Envelope · Fanout · TotalTimeout · Precount · Fallback · Router · [group]`.
 type Stack = Respond<Envelope<Fanout<Inside>>>;
+
+/// The region filters of deployments, by their ids: those that learn from answers know more than the configuration.
+type Places = HashMap<String, RegionFilterLayer>;
 
 /// The body of a gateway's responses.
 pub type Body = Answered<Either<Timed<Counted<Judged<Watched<Timed<ProviderBody>>>>>, Full<Bytes>>>;
@@ -78,6 +82,9 @@ pub struct Gateway {
     board: Board,
     checks: Arc<[HealthCheck]>,
     probes: Arc<[HealthCheck]>,
+    client: HttpClient,
+    /// Where deployments were found to be, by their ids.
+    places: Arc<Places>,
 }
 
 impl Gateway {
@@ -87,12 +94,7 @@ impl Gateway {
     ///
     /// No deployment is left: the providers of all are unknown here, or their parameters unusable.
     pub fn new(config: &Config) -> Result<Self, ConfigErrors> {
-        let mut client = HttpClient::builder();
-        if config.settings.use_proxy_env {
-            client = client.proxy_environment(|name| config.env(name));
-        }
-        let client = client.build();
-        Self::with_client(config, &client)
+        Self::builder(config).build()
     }
 
     /// The same with the connections of `client`.
@@ -101,11 +103,11 @@ impl Gateway {
     ///
     /// As [`Self::new`].
     pub fn with_client(config: &Config, client: &HttpClient) -> Result<Self, ConfigErrors> {
-        Self::with_board(config, client, Board::new())
+        Self::builder(config).client(client.clone()).build()
     }
 
     /// The same with what is known already of the deployments' health and load, as another gateway's
-    /// [`board`](Self::board) has it.
+    /// [`board`](Self::board) has it. [`Builder::after`] takes over all that another gateway knows.
     ///
     /// # Errors
     ///
@@ -115,32 +117,15 @@ impl Gateway {
         client: &HttpClient,
         board: Board,
     ) -> Result<Self, ConfigErrors> {
-        let mut parts = HashMap::new();
-        let mut keyless = Vec::new();
-        let mut usable = config.clone();
-        usable.retain(|deployment| {
-            let leaf =
-                leaf::build(config, deployment, client).map_err(|error| error.to_string())?;
-            keyless.extend(meaning::keyless(config, deployment, &leaf));
-            let known = Parts::new(config, deployment, leaf, &board);
-            parts.insert(deployment.id.clone(), known);
-            Ok(())
-        })?;
-        usable.findings.append(&mut keyless);
-        usable.findings.extend(meaning::of(&usable));
-        let summary = Arc::new(Summary::of(&usable));
-        let stack = assemble::stack(&usable, &parts);
-        let probes: Arc<[_]> = health::checks(&usable, &parts).into();
-        let background = probes.iter().filter(|check| check.is_background());
-        let checks = background.cloned().collect();
-        Ok(Self {
-            stack,
-            config: Arc::new(usable),
-            summary,
-            board,
-            checks,
-            probes,
-        })
+        Self::builder(config)
+            .client(client.clone())
+            .board(board)
+            .build()
+    }
+
+    /// Starts to build the stack of a configuration from parts of one's own, or from those of another gateway.
+    pub fn builder(config: &Config) -> Builder<'_> {
+        Builder::new(config)
     }
 
     /// Returns the configuration, without the deployments that cannot serve.
