@@ -8,7 +8,7 @@ use ziggurat_testing::mock::{Event, Running, Script, Step};
 use crate::support::{Proxy, upstream};
 
 /// A key that is used for nothing else.
-const KEY: &str = include_str!("../../../crates/vertex/tests/keys/throwaway.pem");
+pub(crate) const KEY: &str = include_str!("../../../crates/vertex/tests/keys/throwaway.pem");
 
 const CONFIG: &str = r#"
 model_list:
@@ -58,14 +58,14 @@ struct Stage {
     _other: Running,
 }
 
-fn respond(status: u16, body: &Value) -> Step {
+pub(crate) fn respond(status: u16, body: &Value) -> Step {
     let response = Response::builder()
         .status(status)
         .header("content-type", "application/json");
     Step::respond(response.body(Bytes::from(body.to_string())).unwrap())
 }
 
-fn generated(text: &str, finish: Option<&str>) -> Value {
+pub(crate) fn generated(text: &str, finish: Option<&str>) -> Value {
     json!({
         "candidates": [{
             "content": {"role": "model", "parts": [{"text": text}]},
@@ -113,7 +113,7 @@ async fn stage(vertex: impl Into<Script>, studio: impl Into<Script>, token: Step
     }
 }
 
-fn token() -> Step {
+pub(crate) fn token() -> Step {
     respond(
         200,
         &json!({"access_token": "ya29.one", "expires_in": 3599}),
