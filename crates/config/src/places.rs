@@ -32,11 +32,6 @@ impl Places {
         }
     }
 
-    /// Returns the names of the files that were read.
-    pub(crate) fn files(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(&*self.file)
-    }
-
     /// Returns where a value stands, or where the nearest mapping or list around it does.
     pub(crate) fn locate(&self, path: &Path) -> Location {
         self.find(path, Tree::value_at)

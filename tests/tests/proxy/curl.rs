@@ -13,12 +13,20 @@ pub(crate) fn long_text(lines: usize) -> String {
 }
 
 /// A command.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Curl {
     path: String,
     headers: Vec<(String, String)>,
     /// Empty for GET.
     pub(crate) body: String,
+}
+
+/// The commands in the comments of a configuration, which stand there three places in.
+pub(crate) fn told_by(yaml: &str, text: &str) -> Vec<Curl> {
+    let comments = yaml.lines().filter_map(|line| line.strip_prefix('#'));
+    let comments = comments.map(|line| line.strip_prefix("   ").unwrap_or(line));
+    let page: String = comments.flat_map(|line| [line, "\n"]).collect();
+    commands(&page, text)
 }
 
 /// The commands of a text, in order. `$TEXT` stands for `text`.

@@ -10,6 +10,7 @@ mod bedrock;
 mod bodies;
 mod cooldowns;
 mod curl;
+mod docs;
 mod edges;
 mod health;
 mod lifetime;

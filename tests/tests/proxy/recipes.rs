@@ -48,11 +48,8 @@ fn path(file: &str) -> PathBuf {
     PathBuf::from(configs).join(file)
 }
 
-/// The comments of a file.
-fn comments(file: &str) -> String {
-    let text = std::fs::read_to_string(path(file)).unwrap();
-    let lines = text.lines().filter_map(|line| line.strip_prefix('#'));
-    lines.flat_map(|line| [line, "\n"]).collect()
+fn read(file: &str) -> String {
+    std::fs::read_to_string(path(file)).unwrap()
 }
 
 // === impl Recipe ===
@@ -96,7 +93,7 @@ impl Recipe {
         Self {
             proxy: Proxy::start_with(&config, Duration::from_secs(30)).await,
             upstreams,
-            calls: curl::commands(&comments(file), &curl::long_text(5000)),
+            calls: curl::told_by(&read(file), &curl::long_text(5000)),
             _tokens: tokens,
         }
     }
@@ -157,6 +154,6 @@ fn every_file_has_a_test() {
     for name in names {
         let quoted = format!("\"{name}\"");
         assert!(tests.iter().any(|test| test.contains(&quoted)), "{name}");
-        assert!(!curl::commands(&comments(&name), "").is_empty(), "{name}");
+        assert!(!curl::told_by(&read(&name), "").is_empty(), "{name}");
     }
 }

@@ -60,7 +60,7 @@ async fn without_fallbacks_the_caller_hears_of_the_failure() {
     assert_eq!(recipe.counts(), [5, 2]);
 }
 
-const NAMES: [&str; 5] = ["z1", "z2", "z3", "gpt", "gpt16k"];
+const NAMES: [&str; 5] = ["z1", "z2", "z3", "gpt", "mini"];
 
 async fn all_zephyrs(step: Step) -> Recipe {
     let recipe = Recipe::start("fallbacks.yaml", NAMES).await;
@@ -118,6 +118,16 @@ async fn a_group_that_is_down_is_answered_for_then_left_alone() {
     assert!(recipe.call(0).await.content().starts_with("hello from z"));
 }
 
+/// A table of the request takes the place of the configured one, an empty one too.
+#[tokio::test(start_paused = true)]
+async fn a_request_can_do_without_the_fallbacks() {
+    let recipe = all_zephyrs(down()).await;
+    let body = sdk::openai("zephyr-beta", "hi", &json!({"fallbacks": []}));
+    let answer = recipe.post(&body).await;
+    assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(recipe.counts()[3..], [0, 0]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn each_attempt_has_its_ten_seconds() {
     let recipe = all_zephyrs(Step::hang()).await;
@@ -129,10 +139,10 @@ async fn each_attempt_has_its_ten_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_prompt_that_is_too_long_goes_to_the_16k() {
+async fn a_prompt_that_is_too_long_goes_to_the_larger_window() {
     let recipe = all_zephyrs(Step::error(ApiError::context_window())).await;
     for answer in recipe.both(0).await {
-        assert_eq!(answer.content(), "hello from gpt16k");
+        assert_eq!(answer.content(), "hello from mini");
         assert_eq!(answer.header("x-litellm-fallback-reason"), "context_window");
         assert_eq!(answer.header("x-litellm-total-attempts"), "2");
     }

@@ -26,7 +26,9 @@ async fn within_a_group_a_long_prompt_goes_where_it_fits() {
     // If the one that it fits fails, it is not sent to the other.
     recipe.script(0, Step::error(StatusCode::BAD_GATEWAY));
     let before = recipe.counts()[1];
-    assert_eq!(recipe.call(1).await.status, StatusCode::BAD_GATEWAY);
+    let answer = recipe.call(1).await;
+    assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
+    assert_eq!(answer.header("x-litellm-total-attempts"), "3");
     assert_eq!(recipe.counts()[1], before);
 }
 
@@ -40,7 +42,7 @@ async fn across_groups_it_goes_to_the_first_that_holds_it() {
         assert_eq!(answer.header("x-litellm-fallback-reason"), "");
     }
     for (lines, name, counts) in [(1500, "large", [2, 2, 0]), (5000, "claude", [2, 2, 2])] {
-        let calls = curl::commands(&super::comments(GROUPS), &long_text(lines));
+        let calls = curl::told_by(&super::read(GROUPS), &long_text(lines));
         for call in [calls[1].clone(), calls[1].streamed()] {
             let answer = call.call(&recipe.proxy).await;
             assert_eq!(answer.content(), format!("hello from {name}"));
@@ -51,6 +53,16 @@ async fn across_groups_it_goes_to_the_first_that_holds_it() {
     }
     let hit = &recipe.upstreams[2].hits()[0];
     assert_eq!(hit.header("x-api-key"), Some("ANTHROPIC_API_KEY"));
+    // If that fails as well, the caller hears of the group that they asked for.
+    recipe.script(2, Step::error(StatusCode::BAD_GATEWAY));
+    let answer = recipe.call(1).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.text);
+    assert!(
+        answer.text.contains("Max Input Tokens=8192"),
+        "{}",
+        answer.text
+    );
+    assert_eq!(recipe.counts(), [2, 2, 5]);
 }
 
 /// LiteLLM's page gives the small group a window of 128,000, so its own call fits, and asks for a name that is not in

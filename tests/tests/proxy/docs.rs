@@ -1,0 +1,237 @@
+//! The pages for people: what they show is what the files and the programs say, and what they link to is there.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use ziggurat::Gateway;
+
+use crate::curl::{self, commands};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Every page of the project.
+fn pages() -> Vec<PathBuf> {
+    let mut pages = vec![root().join("README.md")];
+    for folder in ["crates", "examples", "tests"] {
+        for entry in std::fs::read_dir(root().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if !path.is_dir() {
+                continue;
+            }
+            let files = std::fs::read_dir(path).unwrap();
+            let files = files.map(|file| file.unwrap().path());
+            pages.extend(files.filter(|file| file.extension().is_some_and(|it| it == "md")));
+        }
+    }
+    pages
+}
+
+/// The blocks of code of a page, each with the language that it names.
+fn blocks(page: &str) -> Vec<(&str, String)> {
+    let mut blocks = Vec::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        let Some(language) = line.trim_start().strip_prefix("```") else {
+            continue;
+        };
+        let indent = line.len() - line.trim_start().len();
+        let body = lines.by_ref();
+        let body = body.take_while(|line| line.trim() != "```");
+        let body: String = body
+            .flat_map(|line| [line.get(indent..).unwrap_or(""), "\n"])
+            .collect();
+        blocks.push((language, body));
+    }
+    blocks
+}
+
+/// What a page links to outside of its code.
+fn links(page: &str) -> Vec<&str> {
+    let mut prose = page.split("```").step_by(2);
+    let mut links = Vec::new();
+    for text in prose.by_ref() {
+        let parts = text.split("](").skip(1);
+        links.extend(parts.filter_map(|part| part.split_once(')').map(|(link, _)| link)));
+    }
+    links
+}
+
+/// The anchor of a heading, as GitHub makes it.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim().chars();
+    let kept = kept.filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| match c {
+        ' ' => '-',
+        _ => c.to_ascii_lowercase(),
+    })
+    .collect()
+}
+
+/// Lines without comments, as far as they say something.
+fn said(yaml: &str) -> Vec<&str> {
+    let lines = yaml.lines().map(|line| match line.find("# ") {
+        Some(0) => "",
+        Some(at) if line[..at].ends_with(' ') => line[..at].trim_end(),
+        _ => line.trim_end(),
+    });
+    lines.filter(|line| !line.is_empty()).collect()
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for path in pages() {
+        let page = read(&path);
+        for link in links(&page) {
+            // Others are of the web, or rustdoc's.
+            if link.starts_with("http") || link.contains("::") {
+                continue;
+            }
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let to = match file {
+                "" => path.clone(),
+                _ => path.parent().unwrap().join(file),
+            };
+            assert!(to.exists(), "{}: {link}", path.display());
+            if !heading.is_empty() {
+                let target = read(&to);
+                let prose: String = target.split("```").step_by(2).collect();
+                let mut headings = prose.lines().filter_map(|line| line.strip_prefix('#'));
+                let found = headings.any(|line| anchor(line.trim_start_matches('#')) == heading);
+                assert!(found, "{}: {link}", path.display());
+            }
+        }
+    }
+}
+
+/// A configuration is one that loads, a command one that curl could be given, JSON what a parser takes.
+#[test]
+fn what_is_shown_can_be_used() {
+    let loader = Gateway::loader(|name| match name.ends_with("_BASE") {
+        true => Some("https://example.org".to_owned()),
+        false => name.ends_with("_KEY").then(|| "sk-any".to_owned()),
+    });
+    let mut configurations = 0;
+    for path in pages() {
+        let page = read(&path);
+        let name = path.display().to_string();
+        for (language, text) in blocks(&page) {
+            match language {
+                "yaml" if text.starts_with("model_list") => {
+                    let config = loader.from_str(&text, &name).unwrap();
+                    assert!(config.left_out.is_empty(), "{name}: {:?}", config.left_out);
+                    configurations += 1;
+                }
+                "sh" => {
+                    for command in commands(&text, "text") {
+                        let body = serde_json::from_str::<Value>(&command.body);
+                        assert!(command.body.is_empty() || body.is_ok(), "{name}: {text}");
+                    }
+                }
+                "json" => {
+                    serde_json::from_str::<Value>(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(configurations >= 2, "the README's and that of the check");
+}
+
+/// Excerpts of a file that a page names: they stand in it as they are.
+#[test]
+fn code_that_is_quoted_stands_in_its_file() {
+    let mut quoted = 0;
+    for path in pages() {
+        let page = read(&path);
+        let sources: Vec<_> = links(&page)
+            .into_iter()
+            .filter(|link| link.ends_with(".rs"))
+            .map(|link| read(&path.parent().unwrap().join(link)))
+            .collect();
+        for (language, text) in blocks(&page) {
+            if language == "rust,ignore" {
+                let found = sources.iter().any(|source| source.contains(&text));
+                assert!(found, "{}: {text}", path.display());
+                quoted += 1;
+            }
+        }
+    }
+    assert!(quoted >= 3, "{quoted}");
+}
+
+#[test]
+fn recipes_show_what_their_files_say() {
+    let folder = root().join("examples/proxy");
+    let page = read(&folder.join("recipes.md"));
+    let mut shown = Vec::new();
+    for section in page.split("\n## ").skip(1) {
+        let title = section.lines().next().unwrap();
+        let mut files = links(section);
+        files.retain(|link| link.starts_with("configs/"));
+        let [file] = files[..] else {
+            panic!("one file in {title}: {files:?}")
+        };
+        let text = read(&folder.join(file));
+        let lines = said(&text);
+        for (language, block) in blocks(section) {
+            if language == "yaml" {
+                let block = said(&block);
+                let found = lines.windows(block.len()).any(|window| window == block);
+                assert!(found, "{file} has no\n{block:#?}");
+            }
+        }
+        let told = curl::told_by(&text, &curl::long_text(2));
+        let in_page: String = blocks(section).into_iter().map(|(_, text)| text).collect();
+        let in_page = commands(&in_page, &curl::long_text(2));
+        assert!(!in_page.is_empty(), "{title}");
+        for command in in_page {
+            assert!(told.contains(&command), "{file} does not tell {command:?}");
+        }
+        shown.push(file);
+    }
+    let files = std::fs::read_dir(folder.join("configs")).unwrap();
+    for file in files {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        let name = format!("configs/{name}");
+        assert!(shown.contains(&&*name), "{name} has no recipe");
+    }
+}
+
+/// Whoever is told of a rule by `check` finds it in the page for those who come from LiteLLM.
+#[test]
+fn the_rules_that_check_names_are_explained() {
+    let page = read(&root().join("examples/proxy/coming-from-litellm.md"));
+    let explained: Vec<_> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| R"))
+        .flat_map(|line| line.split(" | ").next().unwrap().split(", "))
+        .flat_map(|rule| range(rule.trim_start_matches('R')))
+        .collect();
+    let mut named = 0;
+    for file in ["differences.rs", "limits.rs", "chains.rs"] {
+        let source = read(&root().join("crates/config/src/meaning").join(file));
+        for word in source.split(|c: char| !c.is_ascii_alphanumeric()) {
+            let number = word.strip_prefix('R').unwrap_or_default();
+            if number.starts_with(|c: char| c.is_ascii_digit()) {
+                assert!(explained.contains(&number.to_owned()), "{word} of {file}");
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 30, "{named}");
+}
+
+/// `64-R66` are three rules; any other text is one.
+fn range(rule: &str) -> Vec<String> {
+    let numbers = rule.split_once("-R").map(|(a, b)| (a.parse(), b.parse()));
+    match numbers {
+        Some((Ok(first), Ok(last))) => (first..=last).map(|n: u32| n.to_string()).collect(),
+        _ => vec![rule.to_owned()],
+    }
+}
