@@ -12,7 +12,7 @@ use ziggurat_core::{ModelGroup, Tried};
 pub use self::{
     envelope::{Envelope, EnvelopeLayer},
     fanout::{Fanout, FanoutLayer},
-    respond::{ErrorTypes, Respond, RespondLayer},
+    respond::{ErrorForm, ErrorTypes, Respond, RespondLayer},
 };
 
 /// The request names several models: a request extension, from the envelope to the fan-out.

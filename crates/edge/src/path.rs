@@ -1,4 +1,4 @@
-//! The paths of OpenAI's API, in the spellings that its clients have for them.
+//! The paths of OpenAI's API and of Anthropic's, in the spellings that their clients have for them.
 
 use std::borrow::Cow;
 
@@ -7,6 +7,17 @@ use ziggurat_core::Operation;
 
 /// Where a model is named in the path: by old clients of OpenAI, and by Azure's.
 const BEFORE_MODEL: [&str; 2] = ["/engines/", "/openai/deployments/"];
+
+/// Says whether a path, known or not, is of Anthropic's API.
+pub(crate) fn is_anthropic(path: &str) -> bool {
+    let below = |prefix| {
+        let rest: Option<&str> = path.strip_prefix(prefix);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    ["/anthropic", "/v1/messages", "/messages"]
+        .into_iter()
+        .any(below)
+}
 
 /// What a path asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +30,9 @@ pub struct Endpoint<'a> {
 }
 
 impl<'a> Endpoint<'a> {
-    /// Reads a path: an operation's own, with or without `/v1` before it, or with `/engines/{model}` or
-    /// `/openai/deployments/{model}`; the model may have slashes. `None` for any other path.
+    /// Reads a path: an operation's own, with or without `/v1` before it. Chat, completions and embeddings may follow
+    /// `/engines/{model}` or `/openai/deployments/{model}`, where the model may have slashes; responses `/openai` or
+    /// `/openai/v1`, where Azure has them; Anthropic's `/anthropic/v1`. `None` for any other path.
     ///
     /// ```
     /// use ziggurat_core::Operation;
@@ -37,13 +49,22 @@ impl<'a> Endpoint<'a> {
         let (operation, before) = operations
             .filter_map(|operation| Some((operation, path.strip_suffix(operation.path())?)))
             .next()?;
-        if matches!(before, "" | "/v1") {
+        let named_by_path = matches!(
+            operation,
+            Operation::Chat | Operation::Completions | Operation::Embeddings
+        );
+        let is_own = match before {
+            "" | "/v1" => true,
+            "/anthropic/v1" => operation.is_anthropic(),
+            "/openai" | "/openai/v1" => operation == Operation::Responses,
+            _ => false,
+        };
+        if is_own {
             let model = None;
             return Some(Self { operation, model });
         }
-        let model = BEFORE_MODEL
-            .iter()
-            .find_map(|prefix| before.strip_prefix(prefix))?;
+        let mut prefixes = BEFORE_MODEL.iter().filter(|_| named_by_path);
+        let model = prefixes.find_map(|prefix| before.strip_prefix(prefix))?;
         let model = percent_decode_str(model).decode_utf8().ok()?;
         (!model.is_empty()).then_some(Self {
             operation,

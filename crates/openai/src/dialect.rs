@@ -127,7 +127,7 @@ impl Dialect for OpenAi {
         let template = &self.template;
         let operation = call.operation();
         let Some(uri) = template.uris.of(operation) else {
-            let message = format!("no endpoint for this operation: {operation}");
+            let message = format!("no endpoint for this operation: {}", operation.path());
             return Err(Failure::new(FailureKind::BadRequest).with_message(message));
         };
         if template.key_missing {

@@ -77,7 +77,10 @@ impl ProviderService {
             return Ok(());
         }
         let provider = self.inner.dialect.provider();
-        let message = format!("{provider} has no endpoint for this operation: {operation}");
+        let message = format!(
+            "{provider} has no endpoint for this operation: {}",
+            operation.path()
+        );
         Err(Rejection::new(FailureKind::BadRequest).with_message(message))
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE};
 use http_body::Body;
 use http_body_util::{Either, Full};
-use tower::{BoxError, Service, ServiceBuilder};
+use tower::{BoxError, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_http::{
     body::Limited,
     catch_panic::{CatchPanicLayer, ResponseForPanic},
@@ -18,7 +18,7 @@ use tower_http::{
 use tracing::Span;
 use ziggurat::{
     core::{Failure, FailureKind},
-    edge::{ErrorTypes, respond::error_json},
+    edge::{ErrorForm, ErrorTypes},
 };
 
 use crate::key::KEY_HEADERS;
@@ -28,7 +28,8 @@ pub const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
 
 /// Puts tower-http's layers around a service: from the outside sensitive headers, call ids, tracing, panics, body limit.
 ///
-/// Bodies over `limit` bytes are answered with 413, a panic with 500, both as `error_types` says.
+/// Bodies over `limit` bytes are answered with 413, a panic with 500, both in the form of the API that was called and as
+/// `error_types` says.
 pub fn outer<S, B, R>(
     inner: S,
     limit: usize,
@@ -64,10 +65,16 @@ where
                 .on_failure(()),
         )
         .layer(PropagateRequestIdLayer::new(CALL_ID))
-        .layer(CatchPanicLayer::custom(OnPanic { error_types }))
-        .map_response(move |response| sized(response, limit, error_types))
-        .layer(RequestBodyLimitLayer::new(limit))
-        .service(inner)
+        .service(service_fn(move |req: Request<B>| {
+            let form = ErrorForm::of(&req, error_types);
+            let on_panic = OnPanic { form: form.clone() };
+            ServiceBuilder::new()
+                .layer(CatchPanicLayer::custom(on_panic))
+                .map_response(move |response| sized(response, limit, &form))
+                .layer(RequestBodyLimitLayer::new(limit))
+                .service(inner.clone())
+                .oneshot(req)
+        }))
 }
 
 /// Makes call ids: random UUIDs of version 4.
@@ -113,7 +120,7 @@ fn answered<R>(response: &Response<R>, latency: Duration, _: &Span) {
 fn sized<R>(
     response: Response<R>,
     limit: usize,
-    error_types: ErrorTypes,
+    form: &ErrorForm,
 ) -> Response<Either<R, Full<Bytes>>> {
     let is_json = response
         .headers()
@@ -125,12 +132,12 @@ fn sized<R>(
     let failure = Failure::new(FailureKind::PayloadTooLarge)
         .with_param("request_body")
         .with_message(format!("the request body is larger than {limit} bytes"));
-    error(&failure, error_types).map(Either::Right)
+    error(&failure, form).map(Either::Right)
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct OnPanic {
-    error_types: ErrorTypes,
+    form: ErrorForm,
 }
 
 impl ResponseForPanic for OnPanic {
@@ -141,14 +148,14 @@ impl ResponseForPanic for OnPanic {
         tracing::error!(target: "ziggurat::server", "a request panicked");
         error(
             &Failure::new(FailureKind::Other).with_message("internal error"),
-            self.error_types,
+            &self.form,
         )
     }
 }
 
-fn error(failure: &Failure, error_types: ErrorTypes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(error_json(failure, error_types)));
-    *response.status_mut() = failure.status();
+fn error(failure: &Failure, form: &ErrorForm) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(form.json(failure)));
+    *response.status_mut() = form.status(failure);
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

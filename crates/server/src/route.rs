@@ -22,7 +22,7 @@ pub(crate) enum Route<'a> {
 }
 
 /// The paths, for people.
-pub(crate) const PATHS: [(&str, &str); 26] = [
+pub(crate) const PATHS: [(&str, &str); 36] = [
     ("POST", "/chat/completions"),
     ("POST", "/v1/chat/completions"),
     ("POST", "/engines/{model}/chat/completions"),
@@ -35,6 +35,16 @@ pub(crate) const PATHS: [(&str, &str); 26] = [
     ("POST", "/v1/embeddings"),
     ("POST", "/engines/{model}/embeddings"),
     ("POST", "/openai/deployments/{model}/embeddings"),
+    ("POST", "/responses"),
+    ("POST", "/v1/responses"),
+    ("POST", "/openai/responses"),
+    ("POST", "/openai/v1/responses"),
+    ("POST", "/messages"),
+    ("POST", "/v1/messages"),
+    ("POST", "/anthropic/v1/messages"),
+    ("POST", "/messages/count_tokens"),
+    ("POST", "/v1/messages/count_tokens"),
+    ("POST", "/anthropic/v1/messages/count_tokens"),
     ("GET", "/models"),
     ("GET", "/v1/models"),
     ("GET", "/models/{model}"),

@@ -173,15 +173,18 @@ fn address(
         stream,
         mut wishes,
         regions,
-        body,
+        mut body,
     } = wishes::read(
         &document,
         &head.headers,
         caps,
         operation,
         named,
-        settings.prompt_required.then(|| operation.prompt()),
+        operation.prompt().filter(|_| settings.prompt_required),
     )?;
+    if operation.is_anthropic() {
+        keep_user_id(&document, &mut body)?;
+    }
     if let Some(names) = models {
         let names = names.into_iter().map(ModelGroup::new).collect();
         let fastest = wishes.fastest;
@@ -233,6 +236,25 @@ fn address(
         fallback_errors: wishes.fallback_errors,
     };
     Ok((Request::from_parts(head, body), notes))
+}
+
+/// Keeps the one member of `metadata` that is for Anthropic.
+fn keep_user_id(document: &Document, body: &mut JsonBody) -> Result<(), Failure> {
+    let Some(metadata) = document.get("metadata").filter(|value| !value.is_null()) else {
+        return Ok(());
+    };
+    let raw = document.raw().slice_ref(metadata.as_bytes());
+    let metadata =
+        Document::parse(raw).map_err(|_| wishes::wrong_type("metadata", "an object", metadata))?;
+    if metadata.get("user_id").is_none() {
+        return Ok(());
+    }
+    let mut kept = JsonBody::new(metadata.clone());
+    for (name, _) in metadata.members().filter(|(name, _)| name != "user_id") {
+        kept.remove(name.into_owned());
+    }
+    body.set("metadata", kept.to_bytes());
+    Ok(())
 }
 
 fn put<T: Clone + Send + Sync + 'static>(extensions: &mut Extensions, wish: Option<T>) {

@@ -14,7 +14,7 @@ use tower_service::Service;
 use ziggurat_core::{BoxError, Failure, FailureKind, JsonBody};
 
 use super::branch::Branch;
-use crate::{ErrorTypes, Ledger, respond::error_json};
+use crate::{ErrorForm, ErrorTypes, Ledger};
 
 /// Which answers are wanted.
 #[derive(Clone, Copy)]
@@ -191,7 +191,7 @@ where
         list.put_u8(if at == 0 { b'[' } else { b',' });
         match &call.outcome {
             Some(Ok(text)) => list.put_slice(text),
-            Some(Err(failure)) => list.put_slice(&error_json(failure, types)),
+            Some(Err(failure)) => list.put_slice(&ErrorForm::from(types).json(failure)),
             None => unreachable!("no call is running"),
         }
     }

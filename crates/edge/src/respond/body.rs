@@ -6,15 +6,17 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
+use memchr::memmem;
 use pin_project_lite::pin_project;
 use ziggurat_core::{BoxError, Failure};
 
-use super::errors::{self, ErrorTypes};
+use super::form::ErrorForm;
 
 pin_project! {
     /// The body of a response: the inner one, or an error that was written here.
     ///
-    /// If an event stream breaks after its head was sent, one error event and `[DONE]` take the place of what is missing.
+    /// If an event stream breaks after its head was sent, one error event takes the place of what is missing, in OpenAI's
+    /// chat and completions with `[DONE]` after it.
     /// A plain body that breaks ends with the error, and with it the connection: a client must not take half for the whole.
     pub struct ResponseBody<B> {
         #[pin]
@@ -26,10 +28,34 @@ pin_project! {
     #[project = StateProj]
     #[project_replace = StateOwn]
     enum State<B> {
-        Inner { #[pin] body: B, events: Option<ErrorTypes>, before: Option<Bytes> },
+        Inner { #[pin] body: B, events: Option<Told>, before: Option<Bytes> },
         Written { text: Bytes },
         Done,
     }
+}
+
+/// How a stream tells its client of a failure.
+struct Told {
+    form: ErrorForm,
+    /// The number of the last event, in streams that number them.
+    last: Option<u64>,
+}
+
+impl Told {
+    fn hear(&mut self, data: &[u8]) {
+        if self.form.numbers_events() {
+            self.last = sequence_number(data).or(self.last);
+        }
+    }
+}
+
+/// The last `sequence_number` in whole events.
+fn sequence_number(events: &[u8]) -> Option<u64> {
+    const NAME: &[u8] = br#""sequence_number":"#;
+    let rest = &events[memmem::rfind(events, NAME)? + NAME.len()..];
+    let rest = rest.trim_ascii_start();
+    let end = rest.iter().position(|byte| !byte.is_ascii_digit())?;
+    std::str::from_utf8(&rest[..end]).ok()?.parse().ok()
 }
 
 impl<B> ResponseBody<B> {
@@ -44,11 +70,11 @@ impl<B> ResponseBody<B> {
     }
 
     /// The same for an event stream, which tells its client of failures, and begins with an event of ours if there is one.
-    pub(super) fn events(body: B, types: ErrorTypes, before: Option<Bytes>) -> Self {
+    pub(super) fn events(body: B, form: ErrorForm, before: Option<Bytes>) -> Self {
         Self {
             state: State::Inner {
                 body,
-                events: Some(types),
+                events: Some(Told { form, last: None }),
                 before,
             },
         }
@@ -93,9 +119,13 @@ where
                 ..
             } => Poll::Ready(before.take().map(|text| Ok(Frame::data(text)))),
             StateProj::Inner { body, events, .. } => match ready!(body.poll_frame(cx)) {
-                Some(Ok(frame)) => Poll::Ready(Some(Ok(
-                    frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))
-                ))),
+                Some(Ok(frame)) => {
+                    let frame = frame.map_data(|mut data| data.copy_to_bytes(data.remaining()));
+                    if let (Some(told), Some(data)) = (events, frame.data_ref()) {
+                        told.hear(data);
+                    }
+                    Poll::Ready(Some(Ok(frame)))
+                }
                 Some(Err(error)) => {
                     let failure = Failure::wrap(error);
                     let events = events.take();
@@ -108,7 +138,7 @@ where
                     // The inner body goes at once, and with it the connection to the upstream.
                     state.set(State::Done);
                     Poll::Ready(Some(match events {
-                        Some(types) => Ok(Frame::data(error_event(&failure, types))),
+                        Some(Told { form, last }) => Ok(Frame::data(form.event(&failure, last))),
                         None => Err(failure),
                     }))
                 }
@@ -142,15 +172,4 @@ where
             },
         }
     }
-}
-
-fn error_event(failure: &Failure, types: ErrorTypes) -> Bytes {
-    // The blank line first ends whatever half event may have gone out before.
-    [
-        b"\n\ndata: ",
-        &*errors::json(failure, types),
-        b"\n\ndata: [DONE]\n\n",
-    ]
-    .concat()
-    .into()
 }

@@ -57,6 +57,12 @@ pub(super) fn json(failure: &Failure, types: ErrorTypes) -> Bytes {
         .into()
 }
 
+/// Writes a failure as the error alone.
+pub(super) fn error_value(failure: &Failure, types: ErrorTypes) -> serde_json::Value {
+    let status = status(failure, types);
+    serde_json::to_value(error(failure, &status, types)).expect("strings and raw JSON serialise")
+}
+
 /// Writes failures as a list of such errors, in ASCII, as a header needs it.
 pub(super) fn json_array(failures: &[Failure], types: ErrorTypes) -> String {
     let statuses: Vec<_> = failures.iter().map(Failure::status).collect();
@@ -105,7 +111,7 @@ fn error<'a>(failure: &'a Failure, status: &'a StatusCode, types: ErrorTypes) ->
     }
 }
 
-fn message(failure: &Failure, types: ErrorTypes) -> String {
+pub(super) fn message(failure: &Failure, types: ErrorTypes) -> String {
     let prefix = match types {
         ErrorTypes::Litellm => class(failure),
         ErrorTypes::OpenAi => "",

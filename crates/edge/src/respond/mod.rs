@@ -1,7 +1,9 @@
 //! Turns failures into responses, and says in headers how a response came to be.
 
+mod anthropic;
 mod body;
 mod errors;
+mod form;
 mod headers;
 
 use std::{
@@ -12,7 +14,6 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
 use http::{Request, Response, header::CONTENT_TYPE};
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -22,7 +23,7 @@ use ziggurat_core::{BoxError, Failure, Tried};
 
 use crate::{IncludeFallbackErrors, Ledger};
 
-pub use self::{body::ResponseBody, errors::ErrorTypes};
+pub use self::{body::ResponseBody, errors::ErrorTypes, form::ErrorForm};
 
 /// Writes failures as responses. See the [crate page](crate).
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,20 +47,17 @@ impl RespondLayer {
     }
 
     /// Lets requests ask, by `include_fallback_errors`, for the errors that a fallback went around: they come in the header
-    /// `x-litellm-fallback-errors`, as a JSON array, and as a first chunk of an event stream. Off by default, for they tell callers of other groups.
+    /// `x-litellm-fallback-errors`, as a JSON array, and as a first chunk of an event stream in OpenAI's chat format. Off by default, for they tell callers of other groups.
     #[must_use]
     pub fn expose_fallback_errors(mut self, expose: bool) -> Self {
         self.fallback_errors = expose;
         self
     }
 
-    /// Writes a failure as the response that this layer would give.
+    /// Writes a failure as the response that this layer would give to a client of OpenAI's API.
     #[must_use]
     pub fn response<B>(&self, failure: &Failure) -> Response<ResponseBody<B>> {
-        let mut response = Response::new(ResponseBody::written(errors::json(failure, self.types)));
-        *response.status_mut() = errors::status(failure, self.types);
-        headers::failed(response.headers_mut(), failure);
-        response
+        written(failure, &self.types.into())
     }
 }
 
@@ -136,6 +134,7 @@ where
             .extensions_mut()
             .get_or_insert_default::<Tried>()
             .clone();
+        let form = ErrorForm::of(&req, self.layer.types);
         let state = match self.lost.take() {
             Some(failure) => State::Lost { failure },
             None => State::Called {
@@ -146,6 +145,7 @@ where
             state,
             tried,
             layer: self.layer,
+            form,
         }
     }
 }
@@ -157,6 +157,7 @@ pin_project! {
         state: State<F>,
         tried: Tried,
         layer: RespondLayer,
+        form: ErrorForm,
     }
 }
 
@@ -190,7 +191,7 @@ where
             StateProj::Called { future } => ready!(future.poll(cx)).map_err(Failure::wrap),
             StateProj::Lost { failure } => Err(failure.clone()),
         };
-        Poll::Ready(Ok(this.layer.answer(result, this.tried)))
+        Poll::Ready(Ok(this.layer.answer(result, this.tried, this.form)))
     }
 }
 
@@ -199,6 +200,7 @@ impl RespondLayer {
         self,
         result: Result<Response<R>, Failure>,
         tried: &Tried,
+        form: &ErrorForm,
     ) -> Response<ResponseBody<R>> {
         let ledger = result.as_ref().ok();
         let ledger = ledger.and_then(|response| response.extensions().get::<Ledger>());
@@ -221,15 +223,13 @@ impl RespondLayer {
                     Vec::new()
                 };
                 let mut response = response.map(|body| match events {
-                    true => ResponseBody::events(
-                        body,
-                        self.types,
-                        errors::metadata_event(&failures, self.types),
-                    ),
+                    true => {
+                        ResponseBody::events(body, form.clone(), form.metadata_event(&failures))
+                    }
                     false => ResponseBody::inner(body),
                 });
                 if !failures.is_empty() {
-                    headers::fallback_errors(response.headers_mut(), &failures, self.types);
+                    headers::fallback_errors(response.headers_mut(), &failures, form.types());
                 }
                 if events {
                     headers::stream(response.headers_mut());
@@ -239,16 +239,13 @@ impl RespondLayer {
             // What the upstream said of itself in headers is kept; its body gives way to ours.
             (Ok(response), Some(failure)) => {
                 let (mut head, _) = response.into_parts();
-                head.status = errors::status(failure, self.types);
+                head.status = form.status(failure);
                 headers::unframe(&mut head.headers);
                 headers::failed(&mut head.headers, failure);
-                Response::from_parts(
-                    head,
-                    ResponseBody::written(errors::json(failure, self.types)),
-                )
+                Response::from_parts(head, ResponseBody::written(form.json(failure)))
             }
-            (Err(_), Some(failure)) => self.response(failure),
-            (Err(failure), None) => self.response(&failure),
+            (Err(_), Some(failure)) => written(failure, form),
+            (Err(failure), None) => written(&failure, form),
         };
         if let Some(failure) = &failure {
             tracing::debug!(
@@ -264,6 +261,13 @@ impl RespondLayer {
     }
 }
 
+fn written<B>(failure: &Failure, form: &ErrorForm) -> Response<ResponseBody<B>> {
+    let mut response = Response::new(ResponseBody::written(form.json(failure)));
+    *response.status_mut() = form.status(failure);
+    headers::failed(response.headers_mut(), failure);
+    response
+}
+
 fn is_event_stream<B>(response: &Response<B>) -> bool {
     let content_type = response
         .headers()
@@ -273,16 +277,4 @@ fn is_event_stream<B>(response: &Response<B>) -> bool {
     content_type
         .and_then(|value| value.get(..expected.len()))
         .is_some_and(|value| value.eq_ignore_ascii_case(expected))
-}
-
-/// The status of a failure's response.
-#[must_use]
-pub fn error_status(failure: &Failure, types: ErrorTypes) -> http::StatusCode {
-    errors::status(failure, types)
-}
-
-/// An error response in one piece, for services that answer without a gateway behind them.
-#[must_use]
-pub fn error_json(failure: &Failure, types: ErrorTypes) -> Bytes {
-    errors::json(failure, types)
 }

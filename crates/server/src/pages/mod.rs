@@ -19,10 +19,7 @@ use serde::Serialize;
 use ziggurat::{
     config::Config,
     core::{Board, DeploymentId, Failure, FailureKind},
-    edge::{
-        ErrorTypes,
-        respond::{error_json, error_status},
-    },
+    edge::{ErrorForm, ErrorTypes},
     gateway::HealthCheck,
 };
 
@@ -80,9 +77,16 @@ impl Pages {
     /// Answers what is not for the gateway.
     pub(crate) fn answer<B>(&self, req: &Request<B>) -> Option<Answer> {
         let Some(route) = Route::of(req.uri().path()) else {
-            let failure = Failure::new(FailureKind::NotFound).with_message("no such path");
+            let message = match is_stored_response(req.uri().path()) {
+                true => {
+                    "stored responses are not served: which deployment keeps one is not known here"
+                }
+                false => "no such path",
+            };
+            let failure = Failure::new(FailureKind::NotFound).with_message(message);
             let refusal = self.refusal(req);
-            return Some(Answer::Now(refusal.unwrap_or_else(|| self.error(&failure))));
+            let page = refusal.unwrap_or_else(|| error(&failure, &self.form(req)));
+            return Some(Answer::Now(page));
         };
         if !route.is_open()
             && let Some(refusal) = self.refusal(req)
@@ -90,7 +94,7 @@ impl Pages {
             return Some(Answer::Now(refusal));
         }
         if !route.allows(req.method()) {
-            return Some(Answer::Now(self.wrong_method(route)));
+            return Some(Answer::Now(Self::wrong_method(route, &self.form(req))));
         }
         match route {
             Route::Call => None,
@@ -157,11 +161,11 @@ impl Pages {
         }))
     }
 
-    fn wrong_method(&self, route: Route<'_>) -> Page {
+    fn wrong_method(route: Route<'_>, form: &ErrorForm) -> Page {
         let failure = Failure::new(FailureKind::BadRequest)
             .with_status(StatusCode::METHOD_NOT_ALLOWED)
             .with_message(format!("this path takes {}", route.allow()));
-        let mut response = self.error(&failure);
+        let mut response = error(&failure, form);
         let allow = HeaderValue::from_static(route.allow());
         response.headers_mut().insert(ALLOW, allow);
         response
@@ -176,7 +180,7 @@ impl Pages {
         tracing::debug!(target: "ziggurat::server", path = req.uri().path(), "refused: no valid key");
         let failure = Failure::new(FailureKind::Authentication)
             .with_message("the API key is missing or not valid");
-        let mut response = self.error(&failure);
+        let mut response = error(&failure, &self.form(req));
         response
             .headers_mut()
             .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -184,10 +188,25 @@ impl Pages {
     }
 
     fn error(&self, failure: &Failure) -> Page {
-        let mut response = json(error_json(failure, self.error_types));
-        *response.status_mut() = error_status(failure, self.error_types);
-        response
+        error(failure, &self.error_types.into())
     }
+
+    /// The form of errors that the caller of a path reads.
+    fn form<B>(&self, req: &Request<B>) -> ErrorForm {
+        ErrorForm::of(req, self.error_types)
+    }
+}
+
+/// Says whether a path is of a response that some upstream may keep.
+fn is_stored_response(path: &str) -> bool {
+    let prefixes = ["/responses/", "/v1/responses/", "/openai/v1/responses/"];
+    prefixes.iter().any(|prefix| path.starts_with(prefix))
+}
+
+fn error(failure: &Failure, form: &ErrorForm) -> Page {
+    let mut response = json(form.json(failure));
+    *response.status_mut() = form.status(failure);
+    response
 }
 
 fn json(text: Bytes) -> Page {
