@@ -14,6 +14,8 @@ use ziggurat_provider::{
 use crate::{
     Anthropic, ConfigError,
     dialect::{BETA, VERSION},
+    native::Own,
+    request::is_openai,
     template::{Model, Template},
 };
 
@@ -120,7 +122,10 @@ impl Builder {
         let betas = headers.get_all(BETA).iter().cloned().collect();
         headers.remove(BETA);
         let has_key = headers.contains_key(API_KEY) || headers.contains_key(AUTHORIZATION);
+        let defaults = self.defaults()?;
+        let own = Own::new(&uri, &defaults, is_openai)?;
         let template = Template {
+            own,
             uri,
             headers,
             betas,
@@ -128,7 +133,7 @@ impl Builder {
             secrets: secrets.into_iter().map(Into::into).collect(),
             api_base: api_base.split(['?', '#']).next().unwrap_or_default().into(),
             model: Model::of(&self.model),
-            defaults: self.defaults()?,
+            defaults,
             unsupported: self.unsupported,
         };
         Ok(Anthropic::new(Arc::new(template)))

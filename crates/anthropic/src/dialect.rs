@@ -1,10 +1,10 @@
 use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
-use ziggurat_core::{Failure, Meter};
+use ziggurat_core::{Failure, Meter, Operation};
 use ziggurat_provider::{Call, Dialect, Outgoing, params};
 
-use crate::{Builder, exchange::Chat, request::translate, template::Template};
+use crate::{Builder, exchange::Chat, native, request::translate, template::Template};
 
 pub(crate) const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 pub(crate) const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
@@ -59,10 +59,17 @@ impl Dialect for Anthropic {
         "anthropic"
     }
 
+    fn speaks(&self, operation: Operation) -> bool {
+        operation == Operation::Chat || operation.is_anthropic()
+    }
+
     fn prepare(&self, call: Call<'_>) -> Result<Outgoing, Failure> {
         let template = &self.template;
         if template.key_missing {
             return Err(template.missing_key());
+        }
+        if call.operation().is_anthropic() {
+            return native::prepare(template, call);
         }
         let mut body = params::body(call, &template.defaults);
         let permits = template.unsupported.permits(&mut body);
@@ -70,11 +77,7 @@ impl Dialect for Anthropic {
         let mut request = Request::new(translated.body.into());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = template.uri.clone();
-        *request.headers_mut() = template.headers.clone();
-        let headers = request.headers_mut();
-        call.forward(headers);
-        headers.entry(VERSION).or_insert(CURRENT);
-        join_betas(headers, &template.betas, &translated.betas);
+        *request.headers_mut() = headers(template, call, &translated.betas);
         let meter = call.extensions().get::<Meter>().cloned();
         let model = call.public_model().map(str::to_owned);
         let chat = Chat::new(template.clone(), model, translated.asked, meter);
@@ -92,6 +95,15 @@ impl fmt::Debug for Anthropic {
             .field("api_base", &self.template.api_base)
             .finish_non_exhaustive()
     }
+}
+
+/// The headers of a call; `needed` is what `anthropic-beta` has to name.
+pub(crate) fn headers(template: &Template, call: Call<'_>, needed: &[&'static str]) -> HeaderMap {
+    let mut headers = template.headers.clone();
+    call.forward(&mut headers);
+    headers.entry(VERSION).or_insert(CURRENT);
+    join_betas(&mut headers, &template.betas, needed);
+    headers
 }
 
 /// Names in one header what the deployment, the client and the request want.

@@ -8,6 +8,7 @@ mod event;
 mod exchange;
 mod failure;
 mod finish;
+mod native;
 mod object;
 mod request;
 mod stream;

@@ -6,6 +6,8 @@ use ziggurat_core::{Failure, FailureKind};
 use ziggurat_models::Provider;
 use ziggurat_provider::params::Unsupported;
 
+use crate::native::Own;
+
 /// A deployment, ready to be called. It holds keys: no `Debug`.
 pub(crate) struct Template {
     pub(crate) uri: Uri,
@@ -19,6 +21,7 @@ pub(crate) struct Template {
     pub(crate) model: Model,
     pub(crate) defaults: Vec<(Box<str>, Bytes)>,
     pub(crate) unsupported: Unsupported,
+    pub(crate) own: Own,
 }
 
 /// A model, and what is known of it.

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 use http::{HeaderName, Request, header::AUTHORIZATION};
 use ziggurat_core::{
-    Failure, FailureKind, JsonBody,
+    Failure, FailureKind, JsonBody, Operation,
     json::{Document, Printed},
 };
 use ziggurat_provider::{
@@ -71,6 +71,11 @@ impl<D> Partner<D> {
 impl<D: Dialect> Dialect for Partner<D> {
     fn provider(&self) -> &'static str {
         "gcp.vertex_ai"
+    }
+
+    fn speaks(&self, operation: Operation) -> bool {
+        // Tokens are counted at another address.
+        operation != Operation::CountTokens && self.dialect.speaks(operation)
     }
 
     fn prepare(&self, call: Call<'_>) -> Result<Outgoing, Failure> {

@@ -14,6 +14,7 @@ use serde_json::{Value, json, value::RawValue};
 use ziggurat_core::{Failure, JsonBody};
 use ziggurat_provider::{names::Names, params::Permits};
 
+pub(crate) use self::params::is_openai;
 use self::{
     input::Message,
     messages::Conversation,

@@ -68,6 +68,11 @@ pub(super) struct Format<'a> {
     pub(super) description: Option<&'a RawValue>,
 }
 
+/// Says whether a parameter is one of OpenAI's that Anthropic does not take.
+pub(crate) fn is_openai(name: &str) -> bool {
+    UNSUPPORTED.contains(&name)
+}
+
 impl<'a> Params<'a> {
     /// Reads the members of a body.
     pub(super) fn read(
