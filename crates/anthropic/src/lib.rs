@@ -8,6 +8,7 @@ mod event;
 mod exchange;
 mod failure;
 mod finish;
+mod messages;
 mod native;
 mod object;
 mod request;
@@ -15,4 +16,9 @@ mod stream;
 mod template;
 mod usage;
 
-pub use self::{builder::Builder, dialect::Anthropic, error::ConfigError};
+pub use self::{
+    builder::Builder,
+    dialect::Anthropic,
+    error::ConfigError,
+    messages::{Counter, Messages},
+};

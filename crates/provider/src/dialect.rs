@@ -10,7 +10,7 @@ use ziggurat_core::{
     overrides::Parameters,
 };
 
-use crate::headers;
+use crate::{LocalAnswer, headers};
 
 /// How a provider is spoken to: one value per deployment.
 ///
@@ -31,6 +31,13 @@ pub trait Dialect: fmt::Debug + Send + Sync + 'static {
     /// Default: only [`Operation::Chat`].
     fn speaks(&self, operation: Operation) -> bool {
         operation == Operation::Chat
+    }
+
+    /// Answers a call that needs no upstream. Asked before [`prepare`](Self::prepare), which is then left out.
+    ///
+    /// Default: `None`, the upstream is asked.
+    fn answer(&self, _call: Call<'_>) -> Option<LocalAnswer> {
+        None
     }
 
     /// Makes the request for the upstream.
@@ -259,6 +266,21 @@ impl<'a> Call<'a> {
     pub fn with_custom_headers(mut self, custom: bool) -> Self {
         self.custom = custom;
         self
+    }
+
+    /// Describes the same call by another request, for dialects that translate it for others.
+    #[must_use]
+    pub fn with_request<'b>(self, request: &'b Request<JsonBody>) -> Call<'b>
+    where
+        'a: 'b,
+    {
+        Call { request, ..self }
+    }
+
+    /// Returns the request's headers, whether they may go upstream or not.
+    #[must_use]
+    pub fn headers(self) -> &'a HeaderMap {
+        self.request.headers()
     }
 
     /// Returns the body.

@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE, response::Parts,
+    HeaderMap, HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE, response::Parts,
     uri::Authority,
 };
 use hyper::body::Incoming;
@@ -21,7 +21,7 @@ use tracing::Span;
 use ziggurat_core::{Failure, FailureKind, json::Printed};
 
 use crate::{
-    Answer, Authorized, Exchange, Excused, ProviderBody,
+    Answer, Authorized, Exchange, Excused, LocalAnswer, ProviderBody,
     collect::{Collect, Incomplete},
     decode::Upstream,
     headers,
@@ -48,6 +48,8 @@ pub struct ResponseFuture {
 
 enum State {
     Refused(Failure),
+    /// Nobody has to be asked.
+    Local(LocalAnswer),
     /// The credentials are not at hand.
     Authorizing {
         request: Pin<Box<dyn Future<Output = Result<Request<Printed>, Failure>> + Send>>,
@@ -119,6 +121,14 @@ impl ResponseFuture {
             state,
             deployment,
             span,
+        }
+    }
+
+    pub(crate) fn local(deployment: Arc<Deployment>, answer: LocalAnswer) -> Self {
+        Self {
+            state: State::Local(answer),
+            deployment,
+            span: Span::none(),
         }
     }
 
@@ -285,7 +295,7 @@ impl ResponseFuture {
     fn response(
         &self,
         status: StatusCode,
-        headers: http::HeaderMap,
+        headers: HeaderMap,
         body: ProviderBody,
     ) -> Response<ProviderBody> {
         let served = &self.deployment.served;
@@ -366,6 +376,21 @@ impl Future for ResponseFuture {
                     Poll::Ready(read) => return Poll::Ready(this.body(*collecting, read)),
                     Poll::Pending => {
                         this.state = State::Collecting(collecting);
+                        return Poll::Pending;
+                    }
+                },
+                State::Local(mut answer) => match Pin::new(&mut answer).poll(cx) {
+                    Poll::Ready(Ok(text)) => {
+                        let headers = HeaderMap::from_iter([(CONTENT_TYPE, JSON)]);
+                        let body = ProviderBody::full(text);
+                        return Poll::Ready(Ok(this.response(StatusCode::OK, headers, body)));
+                    }
+                    Poll::Ready(Err(failure)) => {
+                        let failure = failure.with_unsent();
+                        return Poll::Ready(Err(this.attribute(failure)));
+                    }
+                    Poll::Pending => {
+                        this.state = State::Local(answer);
                         return Poll::Pending;
                     }
                 },

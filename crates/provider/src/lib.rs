@@ -10,6 +10,7 @@ mod decode;
 mod dialect;
 mod future;
 mod headers;
+mod local;
 pub mod names;
 pub mod params;
 pub mod phrases;
@@ -28,5 +29,6 @@ pub use self::{
     dialect::{Answer, Authorized, Call, Dialect, Exchange, Excused, Outgoing, Streamed},
     future::ResponseFuture,
     headers::is_of_transport,
+    local::LocalAnswer,
     service::ProviderService,
 };

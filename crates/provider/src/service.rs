@@ -113,6 +113,11 @@ impl Service<Request<JsonBody>> for ProviderService {
             Call::new(&request, &deployment.forward).with_custom_headers(deployment.forward_custom);
         let operation = call.operation();
         let checked = self.check(operation).map_err(Failure::from);
+        if checked.is_ok()
+            && let Some(answer) = deployment.dialect.answer(call)
+        {
+            return ResponseFuture::local(deployment.clone(), answer);
+        }
         match checked.and_then(|()| deployment.dialect.prepare(call)) {
             Ok(outgoing) => {
                 let model = deployment.served.model().to_str().unwrap_or_default();

@@ -23,8 +23,9 @@ pin_project! {
     /// as it is not silent too long.
     ///
     /// When a limit has passed, it drops the inner body and ends with a [`Failure`] of the kind
-    /// [`Timeout`](ziggurat_core::FailureKind::Timeout); after `data: [DONE]`, as if the inner one had ended. A frame
-    /// that is there is never lost to the clock: a reader who takes its time is not at fault. It is `Unpin` if the
+    /// [`Timeout`](ziggurat_core::FailureKind::Timeout); after the event that ends a stream (`data: [DONE]`, Anthropic's
+    /// `message_stop`, `response.completed` and its like), as if the inner one had ended.
+    /// A frame that is there is never lost to the clock: a reader who takes its time is not at fault. It is `Unpin` if the
     /// inner body is.
     pub struct ResponseBody<R>
     where

@@ -67,16 +67,44 @@ fn says_nothing(line: &[u8]) -> bool {
     }
 }
 
-/// Says whether a frame ends with the event that ends a stream in OpenAI's format.
+/// The names of events that end a stream: of Anthropic's Messages, and of OpenAI's Responses.
+const ENDS: [&[u8]; 4] = [
+    b"message_stop",
+    b"response.completed",
+    b"response.failed",
+    b"response.incomplete",
+];
+
+/// Says whether a frame ends with the event that ends a stream.
 pub(crate) fn ends_stream(pieces: &Pieces<'_>) -> bool {
     let Some(last) = pieces.iter().last() else {
         return false;
     };
+    pieces.whole && (is_done(last) || is_named_end(last))
+}
+
+/// In the formats of which each event has a name.
+fn is_named_end(frame: &[u8]) -> bool {
+    let event = frame.trim_ascii_end();
+    // The blank line has come.
+    let is_over = frame.ends_with(b"\n\n") || frame.ends_with(b"\r\n\r\n");
+    // The name is the last line but one; the data of the event is on one line, for JSON has no line breaks in texts.
+    let Some(data) = memchr::memrchr(b'\n', event).filter(|_| is_over) else {
+        return false;
+    };
+    let before = event[..data].trim_ascii_end();
+    let name = memchr::memrchr(b'\n', before).map_or(before, |at| &before[at + 1..]);
+    let name = name.strip_prefix(b"event:").map(<[u8]>::trim_ascii);
+    event[data + 1..].starts_with(b"data:") && name.is_some_and(|name| ENDS.contains(&name))
+}
+
+/// In OpenAI's format.
+fn is_done(last: &[u8]) -> bool {
     let event = last.trim_ascii_end();
     let before = [&b"data: [DONE]"[..], b"data:[DONE]"]
         .into_iter()
         .find_map(|done| event.strip_suffix(done));
     // A whole line: in the JSON of an answer there is no line break.
     let whole = before.is_some_and(|before| matches!(before, [] | [.., b'\n' | b'\r']));
-    pieces.whole && whole && event.len() < last.len()
+    whole && event.len() < last.len()
 }

@@ -13,8 +13,9 @@ use ziggurat_core::{LlmRequest, TokenCount, TokenCounts, overrides::Parameters};
 pub(crate) use self::image::DEAREST;
 
 /// Members that are part of the prompt.
-const MEMBERS: [&str; 6] = [
+const MEMBERS: [&str; 7] = [
     "messages",
+    "system",
     "prompt",
     "input",
     "instructions",

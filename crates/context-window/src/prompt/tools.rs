@@ -55,7 +55,8 @@ impl<'a> Schema<'a> {
             let place = match name {
                 "function" if value.starts_with('{') => &mut schema.function,
                 "name" if value.starts_with('"') => &mut schema.name,
-                "parameters" => &mut schema.parameters,
+                // Anthropic's name for them comes second.
+                "parameters" | "input_schema" => &mut schema.parameters,
                 "description" if value.starts_with('"') => &mut schema.description,
                 "type" if value.starts_with('"') => &mut schema.kind,
                 "enum" if value.starts_with('[') => &mut schema.values,

@@ -86,6 +86,12 @@ where
             sum.text("system")?;
             sum.string(instructions)?;
         }
+        if let Some(content) = prompt.get("system") {
+            system = true;
+            sum.add(MESSAGE)?;
+            sum.text("system")?;
+            texts(&mut sum, content)?;
+        }
         if declared {
             sum.add(TOOLS)?;
             let known = tools.iter().flatten();
@@ -186,7 +192,19 @@ where
     })
 }
 
-/// Counts a part of a message's content: text, or an image. Sound and files are the provider's to judge.
+/// Counts a content: a text, or a list of parts.
+fn texts<F>(sum: &mut Sum<F>, raw: &str) -> Result<(), Stop>
+where
+    F: FnMut(&str, u64) -> TokenCount,
+{
+    match raw.starts_with('[') {
+        true => elements(raw, |it| part(sum, it)),
+        false => sum.string(raw),
+    }
+}
+
+/// Counts a part of a message's content: text, an image, and as Anthropic has them the call of a tool or its result. Sound
+/// and files are the provider's to judge.
 fn part<F>(sum: &mut Sum<F>, raw: &str) -> Result<(), Stop>
 where
     F: FnMut(&str, u64) -> TokenCount,
@@ -200,7 +218,9 @@ where
             "type" => kind = Some(value),
             "image_url" => image.set_source(value)?,
             "detail" => image.set_detail(value),
-            "text" | "refusal" | "thinking" => sum.string(value)?,
+            "text" | "refusal" | "thinking" | "name" => sum.string(value)?,
+            "input" if value.starts_with('{') => sum.text(value)?,
+            "content" => texts(sum, value)?,
             _ => {}
         }
         Ok(())

@@ -29,6 +29,11 @@ struct Event<'a> {
     error: Option<&'a RawValue>,
     #[serde(borrow, rename = "type")]
     kind: Option<Cow<'a, str>>,
+    // An object, or in the Responses a text.
+    #[serde(borrow)]
+    delta: Option<&'a RawValue>,
+    #[serde(borrow)]
+    response: Option<Whole<'a>>,
     #[serde(borrow)]
     content_block: Option<Part<'a>>,
     #[serde(borrow)]
@@ -77,6 +82,30 @@ struct Part<'a> {
     text: Option<&'a RawValue>,
     #[serde(borrow)]
     thinking: Option<&'a RawValue>,
+}
+
+/// What a piece of Anthropic's brings, as far as it may bring nothing or end the message.
+#[derive(Deserialize)]
+struct Piece<'a> {
+    #[serde(borrow)]
+    text: Option<&'a RawValue>,
+    #[serde(borrow)]
+    thinking: Option<&'a RawValue>,
+    #[serde(borrow)]
+    stop_reason: Option<&'a RawValue>,
+}
+
+/// A response of the Responses, as it ends.
+#[derive(Deserialize)]
+struct Whole<'a> {
+    #[serde(borrow)]
+    incomplete_details: Option<Incomplete<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Incomplete<'a> {
+    #[serde(borrow)]
+    reason: Option<Cow<'a, str>>,
 }
 
 /// Judges an event by its name, if it has one, and its data.
@@ -130,7 +159,12 @@ impl Event<'_> {
             b"" | b"message" => self.kind.as_deref(),
             name => std::str::from_utf8(name).ok(),
         };
+        if self.is_filtered(kind) {
+            return Found::Filtered;
+        }
         let nothing = match kind {
+            Some("content_block_delta") => self.piece().is_some_and(|piece| piece.is_empty()),
+            Some("response.output_text.delta") => !is_some(self.delta),
             Some("content_block_start") => self.content_block.as_ref().is_some_and(Part::is_empty),
             Some("response.output_item.added") => self.item.as_ref().is_some_and(Part::is_empty),
             Some(kind) => LIFECYCLE.contains(&kind),
@@ -141,6 +175,36 @@ impl Event<'_> {
         } else {
             Found::Content
         }
+    }
+}
+
+impl<'a> Event<'a> {
+    fn piece(&self) -> Option<Piece<'a>> {
+        serde_json::from_str(self.delta?.get()).ok()
+    }
+
+    /// Whether it ends an answer that was kept back.
+    fn is_filtered(&self, kind: Option<&str>) -> bool {
+        match kind {
+            Some("message_delta") => {
+                let reason = self.piece().and_then(|piece| piece.stop_reason);
+                reason.is_some_and(|reason| reason.get() == r#""refusal""#)
+            }
+            Some("response.incomplete") => {
+                let details = self.response.as_ref();
+                let details = details.and_then(|response| response.incomplete_details.as_ref());
+                details.is_some_and(|it| it.reason.as_deref() == Some("content_filter"))
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Piece<'_> {
+    /// Whether it is a text without a letter.
+    fn is_empty(&self) -> bool {
+        let text = self.text.or(self.thinking);
+        text.is_some_and(|text| text.get() == "\"\"")
     }
 }
 

@@ -61,8 +61,8 @@ pub enum Found {
 ///
 /// Of an event in OpenAI's format, content is: text, reasoning, a refusal, a tool call, audio, a finish reason, an
 /// error. `[DONE]` ends the wait as well. The events with which Anthropic's format and OpenAI's Responses begin
-/// (`message_start`, `ping`, an empty block; `response.created`, `response.queued`, …) are no content; any other event
-/// with data is.
+/// (`message_start`, `ping`, an empty block or piece of text; `response.created`, `response.queued`, …) are no content;
+/// any other event with data is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ByContentType;
 

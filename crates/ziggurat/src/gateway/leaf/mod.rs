@@ -4,6 +4,8 @@
 mod anthropic;
 #[cfg(feature = "bedrock")]
 mod bedrock;
+#[cfg(feature = "anthropic")]
+mod messages;
 mod openai;
 mod params;
 #[cfg(feature = "vertex")]
@@ -71,6 +73,8 @@ pub(super) fn build(
         &deployment.litellm_model,
         Some(&api_base),
     );
+    #[cfg(feature = "anthropic")]
+    let spoken = messages::add(config, deployment, spoken);
     let leaf = ProviderService::new(client.clone(), spoken.dialect, served);
     let service = match &config.general.forward_client_headers {
         ForwardClientHeaders::Custom => leaf.forward_custom_headers(true),
