@@ -14,6 +14,7 @@ mod docs;
 mod edges;
 mod health;
 mod lifetime;
+mod messages;
 mod metadata;
 mod names;
 mod notes;
