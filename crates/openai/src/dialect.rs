@@ -7,7 +7,7 @@ use ziggurat_core::{
     Failure, FailureKind, JsonBody, Meter, Operation,
     json::{self, Document, Printed},
 };
-use ziggurat_provider::{Authorized, Call, Dialect, Outgoing};
+use ziggurat_provider::{Authorized, Call, Dialect, Exchange, Outgoing};
 
 use ziggurat_provider::credentials::Cached;
 
@@ -15,6 +15,7 @@ use crate::{
     Builder,
     builder::API_KEY,
     exchange::{Asked, Chat},
+    responses::{self, Reply},
     template::Template,
     usage,
 };
@@ -133,11 +134,15 @@ impl Dialect for OpenAi {
         if template.key_missing {
             return Err(template.missing_key());
         }
-        let mut body = template.body(call);
+        let is_response = operation == Operation::Responses;
+        let mut body = match is_response {
+            true => responses::body(template, call)?,
+            false => template.body(call),
+        };
         let json_tool = operation == Operation::Chat && template.fit(&mut body)?;
         let asked = asked(&body, call, json_tool);
         let meter = call.extensions().get::<Meter>().cloned();
-        if meter.is_some() && asked.stream {
+        if meter.is_some() && asked.stream && !is_response {
             usage::ask(template, &mut body);
         }
         let model = call.public_model().map(json::string);
@@ -161,11 +166,12 @@ impl Dialect for OpenAi {
         if let Some(token) = &token {
             request.headers_mut().insert(AUTHORIZATION, token.clone());
         }
-        let chat = Chat::new(template.clone(), model, asked, meter, token);
-        Ok(Outgoing {
-            request,
-            exchange: Box::new(chat),
-        })
+        let template = template.clone();
+        let exchange: Box<dyn Exchange> = match is_response {
+            true => Box::new(Reply::new(template, model, asked.stream, meter, token)),
+            false => Box::new(Chat::new(template, model, asked, meter, token)),
+        };
+        Ok(Outgoing { request, exchange })
     }
 
     fn authorize(&self, mut request: Request<Printed>) -> Authorized {

@@ -128,15 +128,7 @@ impl Exchange for Chat {
     }
 
     fn refused(&mut self, head: &Parts, body: &mut Bytes) -> Failure {
-        let template = &self.template;
-        let wire = Wire::of_body(body, &template.secrets());
-        if head.status == StatusCode::UNAUTHORIZED
-            && let (Some(tokens), Some(used)) = (&template.tokens, &self.token)
-        {
-            // It was withdrawn before its time.
-            tokens.forget(|held| held == used);
-        }
-        wire.refused(template.face.label(), head.status, &head.headers)
+        self.template.refused(head, body, self.token.as_ref())
     }
 
     fn plain(&mut self, body: Bytes) -> Result<Printed, Failure> {
@@ -212,8 +204,25 @@ impl Exchange for Chat {
 }
 
 impl Template {
+    /// Makes a failure of an error answer to a call with this fetched token, if there was one.
+    pub(crate) fn refused(
+        &self,
+        head: &Parts,
+        body: &mut Bytes,
+        token: Option<&HeaderValue>,
+    ) -> Failure {
+        let wire = Wire::of_body(body, &self.secrets());
+        if head.status == StatusCode::UNAUTHORIZED
+            && let (Some(tokens), Some(used)) = (&self.tokens, token)
+        {
+            // It was withdrawn before its time.
+            tokens.forget(|held| held == used);
+        }
+        wire.refused(self.face.label(), head.status, &head.headers)
+    }
+
     /// What must not be shown now: a fetched token too.
-    fn secrets(&self) -> Cow<'_, [Box<str>]> {
+    pub(crate) fn secrets(&self) -> Cow<'_, [Box<str>]> {
         let token = self.tokens.as_ref().and_then(|tokens| tokens.at_hand());
         let token = token.as_ref().and_then(|token| token.to_str().ok());
         match token.and_then(|token| token.strip_prefix("Bearer ")) {

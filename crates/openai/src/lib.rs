@@ -14,6 +14,7 @@ mod limits;
 mod memo;
 mod messages;
 mod reasoning;
+mod responses;
 mod router;
 mod schema;
 mod spans;

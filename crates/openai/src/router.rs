@@ -56,7 +56,7 @@ impl<'a> Routed<'a> {
             _ => format!("{provider}/v1"),
         };
         let base = format!("{}/{path}", router.trim_end_matches('/'));
-        Base::parse(&base)?.compatible()
+        Ok(Base::parse(&base)?.compatible()?.without_responses())
     }
 
     /// What the provider calls the model: the hub knows.

@@ -13,11 +13,23 @@ pub(crate) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
+/// The endpoints that a base may lead to already. No path is the end of an earlier one's.
+const ENDPOINTS: [Operation; 4] = [
+    Operation::Chat,
+    Operation::Completions,
+    Operation::Embeddings,
+    Operation::Responses,
+];
+
+/// First month of which Azure's dated versions have responses.
+const RESPONSES: &str = "2025-03";
+
 /// The URLs of a deployment's endpoints.
 pub(crate) struct Uris {
     chat: Uri,
     completions: Uri,
     embeddings: Uri,
+    responses: Option<Uri>,
 }
 
 /// A base URL, taken apart.
@@ -45,7 +57,16 @@ impl Uris {
             Operation::Chat => Some(&self.chat),
             Operation::Completions => Some(&self.completions),
             Operation::Embeddings => Some(&self.embeddings),
+            Operation::Responses => self.responses.as_ref(),
             _ => None,
+        }
+    }
+
+    /// The same without an endpoint for responses.
+    pub(crate) fn without_responses(self) -> Self {
+        Self {
+            responses: None,
+            ..self
         }
     }
 }
@@ -97,7 +118,7 @@ impl Base {
         if !self.cut_endpoint() && !self.path.ends_with("/v1") {
             self.path.push_str("/v1");
         }
-        self.uris()
+        Ok(self.uris()?.without_responses())
     }
 
     /// The URLs of an Azure deployment; `version` is a date, or one of the names of the surface without dates.
@@ -111,6 +132,10 @@ impl Base {
         if dateless {
             return self.azure_v1();
         }
+        self.query.retain(|(name, _)| name != "api-version");
+        let encoded = utf8_percent_encode(version, SEGMENT).to_string();
+        self.query.push(("api-version".to_owned(), encoded));
+        let responses = self.azure_responses(version)?;
         if self.host == "gateway.ai.cloudflare.com" {
             self.path.push('/');
             self.path.extend(utf8_percent_encode(deployment, SEGMENT));
@@ -118,11 +143,27 @@ impl Base {
             self.path.push_str("/openai/deployments/");
             self.path.extend(utf8_percent_encode(deployment, SEGMENT));
         }
-        self.query.retain(|(name, _)| name != "api-version");
-        let version = utf8_percent_encode(version, SEGMENT).to_string();
-        self.query.push(("api-version".to_owned(), version));
-        let uris = self.uris()?;
+        let uris = Uris {
+            responses,
+            ..self.uris()?
+        };
         Ok(Azure { uris, v1: false })
+    }
+
+    /// The URL of responses beside a dated version's deployments, which are named in the body there; `None` if the version
+    /// is older.
+    fn azure_responses(&self, version: &str) -> Result<Option<Uri>, ConfigError> {
+        if version < RESPONSES || self.host == "gateway.ai.cloudflare.com" {
+            return Ok(None);
+        }
+        let end = segments(&self.path, "/openai/deployments").unwrap_or(self.path.len());
+        let base = Self {
+            origin: self.origin.clone(),
+            host: self.host.clone(),
+            path: format!("{}/openai", &self.path[..end]),
+            query: self.query.clone(),
+        };
+        base.uri(Operation::Responses).map(Some)
     }
 
     fn azure_v1(mut self) -> Result<Azure, ConfigError> {
@@ -134,7 +175,7 @@ impl Base {
 
     /// Cuts an endpoint that the base already leads to; says whether there was one.
     fn cut_endpoint(&mut self) -> bool {
-        let mut ends = Operation::ALL.iter().map(|operation| operation.path());
+        let mut ends = ENDPOINTS.iter().map(|operation| operation.path());
         let Some(base) = ends.find_map(|end| self.path.strip_suffix(end)) else {
             return false;
         };
@@ -147,6 +188,7 @@ impl Base {
             chat: self.uri(Operation::Chat)?,
             completions: self.uri(Operation::Completions)?,
             embeddings: self.uri(Operation::Embeddings)?,
+            responses: Some(self.uri(Operation::Responses)?),
         })
     }
 

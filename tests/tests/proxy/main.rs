@@ -23,6 +23,7 @@ mod pages;
 mod recipes;
 mod regions;
 mod reload;
+mod responses;
 mod routing;
 mod sdk;
 mod streams;

@@ -69,7 +69,7 @@ fn each_operation_has_its_endpoint() {
     }
     let legacy = openai("m").completions_only(true).build().unwrap();
     let spoken = Operation::ALL.map(|operation| legacy.speaks(operation));
-    assert_eq!(spoken, [false, true, false]);
+    assert_eq!(spoken, [false, true, false, false, false, false]);
 }
 
 #[test]

@@ -1,0 +1,163 @@
+//! Passing a stream of events on.
+
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use ziggurat_core::{
+    Failure, FailureKind, JsonBody,
+    json::{Document, Value},
+};
+use ziggurat_provider::{
+    Streamed,
+    sse::{DONE, Event, Splitter},
+};
+
+use super::exchange::Context;
+use crate::chunk::is_whole;
+
+/// What the names of events begin with that bring pieces of the answer: they are passed on unread.
+const PIECES: [&[u8]; 6] = [
+    b"response.audio",
+    b"response.function_call_arguments",
+    b"response.output_text",
+    b"response.reasoning",
+    b"response.refusal",
+    b"response.mcp_call_arguments",
+];
+
+/// The events of a stream.
+pub(super) struct Events {
+    splitter: Splitter,
+    context: Arc<Context>,
+    /// Set once the stream was ended; nothing comes after it.
+    over: bool,
+}
+
+/// What an event means for its stream; `None` that it goes on.
+type End = Option<Result<(), Failure>>;
+
+impl Events {
+    pub(super) fn new(context: Arc<Context>) -> Self {
+        Self {
+            splitter: Splitter::new(),
+            context,
+            over: false,
+        }
+    }
+
+    pub(super) fn chunk(&mut self, data: Bytes) -> Streamed {
+        let mut out = BytesMut::with_capacity(data.len());
+        self.splitter.push(data);
+        let end = loop {
+            match self.splitter.next_event() {
+                Ok(Some(event)) => {
+                    if let Some(end) = read(&self.context, event, &mut out) {
+                        break Some(end);
+                    }
+                }
+                Ok(None) => break None,
+                Err(too_long) => {
+                    let failure = Failure::new(FailureKind::InvalidResponse).with_source(too_long);
+                    break Some(Err(failure));
+                }
+            }
+        };
+        self.over |= end.is_some();
+        let data = out.freeze();
+        Streamed { data, end }
+    }
+
+    pub(super) fn end(&mut self, broken: Option<Failure>) -> Streamed {
+        let mut out = BytesMut::new();
+        let last = self.splitter.rest();
+        let last = last.filter(|event| broken.is_none() && !self.over && is_whole(*event));
+        let end = last.and_then(|event| {
+            let end = read(&self.context, event, &mut out);
+            if !out.is_empty() && !out.ends_with(b"\n\n") {
+                out.put_slice(b"\n\n");
+            }
+            end
+        });
+        let end = end.unwrap_or_else(|| {
+            Err(broken.unwrap_or_else(|| Failure::new(FailureKind::Disconnected)))
+        });
+        self.over = true;
+        let data = out.freeze();
+        Streamed {
+            data,
+            end: Some(end),
+        }
+    }
+}
+
+/// Reads an event and passes it on.
+fn read(context: &Context, event: Event<'_>, out: &mut BytesMut) -> End {
+    let unreadable = || {
+        let failure = context.invalid("the upstream's stream has an unreadable event");
+        Some(Err(failure))
+    };
+    if std::str::from_utf8(event.raw()).is_err() {
+        return unreadable();
+    }
+    let brings_piece = |name: &[u8]| PIECES.iter().any(|piece| name.starts_with(piece));
+    let data = event.data().filter(|data| !data.is_empty());
+    let Some(data) = data.filter(|_| !event.name().is_some_and(brings_piece)) else {
+        out.put_slice(event.raw());
+        return None;
+    };
+    if data.trim_ascii() == DONE {
+        // An end of another format, which says nothing here.
+        return None;
+    }
+    let is_error = event.name() == Some(b"error");
+    let Ok(document) = Document::parse(Bytes::copy_from_slice(&data)) else {
+        return match is_error {
+            true => Some(Err(context.error(b"{}"))),
+            false => unreadable(),
+        };
+    };
+    let kind = document.get("type").and_then(Value::as_str);
+    let kind = kind.unwrap_or_default();
+    if is_error || kind == "error" || document.get("error").is_some_and(crate::failure::is_error) {
+        // The error is the event itself, or a member of it.
+        let error = document.get("error").filter(|error| !error.is_null());
+        return Some(Err(
+            context.error(error.map_or(&data, |error| error.as_bytes()))
+        ));
+    }
+    let response = document
+        .get("response")
+        .filter(|it| it.text().starts_with('{'));
+    let Some(response) = response else {
+        out.put_slice(event.raw());
+        return None;
+    };
+    let Ok(response) = Document::parse(Bytes::copy_from_slice(response.as_bytes())) else {
+        return unreadable();
+    };
+    let before = response.raw().clone();
+    let response = match context.read(response) {
+        Ok(response) => response.to_bytes(),
+        Err(failure) => return Some(Err(failure)),
+    };
+    let end = matches!(&*kind, "response.completed" | "response.incomplete").then_some(Ok(()));
+    if kind == "response.failed" {
+        let failure = Failure::new(FailureKind::Server).with_message("the response failed");
+        return Some(Err(failure));
+    }
+    if response == before {
+        out.put_slice(event.raw());
+    } else {
+        let name = kind.into_owned();
+        let mut whole = JsonBody::new(document);
+        whole.set("response", response);
+        out.put_slice(b"event: ");
+        out.put_slice(name.as_bytes());
+        out.put_slice(b"\ndata: ");
+        // A line break between the tokens of JSON would end the line of the event.
+        let line = whole.to_bytes();
+        out.extend(line.iter().map(|&b| if b == b'\n' { b' ' } else { b }));
+        out.put_slice(b"\n\n");
+    }
+    end
+}
