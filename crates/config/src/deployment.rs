@@ -83,6 +83,8 @@ pub struct Deployment {
     pub disable_background_health_check: bool,
     /// Whether the group is closed.
     pub blocked: bool,
+    /// `mock_response`: answers without an upstream.
+    pub mock_response: Option<String>,
     /// Headers for every call, names in lower case.
     pub extra_headers: Vec<(String, String)>,
     /// Whether parameters that the provider does not know are dropped; wins over the settings.

@@ -174,7 +174,7 @@ pub(crate) const ENTRY: Keys = Keys {
 pub(crate) const PARAMS: Keys = Keys {
     active: "allowed_fails allowed_fails_policy api_base api_key api_version base_model base_url
         cooldown_time custom_llm_provider drop_params extra_body extra_headers headers
-        input_cost_per_token max_parallel_requests max_retries model num_retries order
+        input_cost_per_token max_parallel_requests max_retries mock_response model num_retries order
         organization output_cost_per_token region_name request_timeout rpm stream_idle_timeout
         stream_timeout stream_total_timeout tags timeout tpm weight",
     not_active: "additional_drop_params allowed_model_region
@@ -316,6 +316,7 @@ pub(crate) const STRATEGY_ARGS: Keys = Keys {
 /// `general_settings`.
 pub(crate) const GENERAL: Keys = Keys {
     active: "background_health_checks compat_error_types
+        dangerously_allow_mock_testing_request_params
         dangerously_permit_weak_or_unset_master_key enable_health_check_routing
         expose_fallback_errors_to_caller forward_client_headers_to_llm_api
         health_check_ignore_transient_errors health_check_interval

@@ -36,6 +36,17 @@ pub struct TotalTimeout(pub Duration);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClientTimeout(pub Duration);
 
+/// A text that stands for every answer to the request, so that no upstream is asked: for tests. [`Debug`](fmt::Debug) does not
+/// show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MockResponse(pub Arc<str>);
+
+impl fmt::Debug for MockResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MockResponse").finish_non_exhaustive()
+    }
+}
+
 /// How many attempts may follow the first, in each group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MaxRetries(pub u32);

@@ -50,6 +50,8 @@ enum State {
     Refused(Failure),
     /// Nobody has to be asked.
     Local(LocalAnswer),
+    /// It was answered without an upstream.
+    Made(Box<Response<ProviderBody>>),
     /// The credentials are not at hand.
     Authorizing {
         request: Pin<Box<dyn Future<Output = Result<Request<Printed>, Failure>> + Send>>,
@@ -138,6 +140,17 @@ impl ResponseFuture {
             deployment,
             span,
         }
+    }
+
+    /// Answers without an upstream.
+    pub(crate) fn made(deployment: Arc<Deployment>, made: Result<Excused, Failure>) -> Self {
+        let span = Span::none();
+        let mut future = Self::refused(deployment, FailureKind::Other.into(), span);
+        future.state = match made {
+            Ok(made) => State::Made(Box::new(future.of_made(http::HeaderMap::new(), made))),
+            Err(failure) => State::Refused(future.attribute(failure)),
+        };
+        future
     }
 
     /// Goes on from the head of the answer: a response, or the state in which its body is read.
@@ -249,13 +262,17 @@ impl ResponseFuture {
         excused: Excused,
         exchange: &dyn Exchange,
     ) -> Response<ProviderBody> {
-        let (content_type, text) = match excused {
+        let mut headers = head.headers;
+        headers::redact(&mut headers, |value| exchange.is_secret(value));
+        self.of_made(headers::for_client(headers, |_| false), excused)
+    }
+
+    /// Makes the response of an answer that was made here.
+    fn of_made(&self, mut headers: http::HeaderMap, made: Excused) -> Response<ProviderBody> {
+        let (content_type, text) = match made {
             Excused::Plain(answer) => (JSON, answer),
             Excused::Stream(events) => (SSE, events.into()),
         };
-        let mut headers = head.headers;
-        headers::redact(&mut headers, |value| exchange.is_secret(value));
-        let mut headers = headers::for_client(headers, |_| false);
         headers.insert(CONTENT_TYPE, content_type);
         self.response(StatusCode::OK, headers, ProviderBody::full(text))
     }
@@ -394,6 +411,7 @@ impl Future for ResponseFuture {
                         return Poll::Pending;
                     }
                 },
+                State::Made(response) => return Poll::Ready(Ok(*response)),
                 State::Refused(failure) => return Poll::Ready(Err(failure)),
                 State::Done => panic!("polled after it was ready"),
             }

@@ -11,6 +11,7 @@ mod dialect;
 mod future;
 mod headers;
 mod local;
+mod mock;
 pub mod names;
 pub mod params;
 pub mod phrases;

@@ -7,9 +7,11 @@ use std::{
 use http::{HeaderName, Request, Response};
 use tower_service::Service;
 use tracing::Span;
-use ziggurat_core::{Admit, Failure, FailureKind, JsonBody, Operation, Rejection, Served};
+use ziggurat_core::{
+    Admit, Failure, FailureKind, JsonBody, Operation, Rejection, Served, overrides,
+};
 
-use crate::{Call, Dialect, HttpClient, ProviderBody, ResponseFuture, headers, span};
+use crate::{Call, Dialect, HttpClient, ProviderBody, ResponseFuture, headers, mock, span};
 
 /// Largest plain answer that is read, unless said otherwise: 100 MiB, room for several images in base64.
 const MAX_ANSWER: usize = 100 * 1024 * 1024;
@@ -31,6 +33,7 @@ pub(crate) struct Deployment {
     forward_custom: bool,
     pub(crate) served: Served,
     pub(crate) max_answer: usize,
+    mock: Option<Arc<str>>,
 }
 
 impl ProviderService {
@@ -44,6 +47,7 @@ impl ProviderService {
             forward_custom: false,
             served,
             max_answer: MAX_ANSWER,
+            mock: None,
         });
         Self { inner }
     }
@@ -68,6 +72,15 @@ impl ProviderService {
     #[must_use]
     pub fn max_answer_bytes(mut self, bytes: usize) -> Self {
         Arc::make_mut(&mut self.inner).max_answer = bytes;
+        self
+    }
+
+    /// Answers each call with this text, and asks no upstream: for tests of what stands around it. The texts
+    /// `litellm.RateLimitError`, `….AuthenticationError`, `….Timeout`, `….InternalServerError`,
+    /// `….ContextWindowExceededError` and `….ContentPolicyViolationError` are failures instead.
+    #[must_use]
+    pub fn mock_response(mut self, text: impl Into<Arc<str>>) -> Self {
+        Arc::make_mut(&mut self.inner).mock = Some(text.into());
         self
     }
 
@@ -112,6 +125,13 @@ impl Service<Request<JsonBody>> for ProviderService {
         let call =
             Call::new(&request, &deployment.forward).with_custom_headers(deployment.forward_custom);
         let operation = call.operation();
+        let mock = request.extensions().get::<overrides::MockResponse>();
+        let mock = mock.map(|overrides::MockResponse(text)| text);
+        if let Some(text) = mock.or(deployment.mock.as_ref()) {
+            let model = deployment.served.model().to_str().unwrap_or_default();
+            let made = mock::answer(text, call, model);
+            return ResponseFuture::made(deployment.clone(), made);
+        }
         let checked = self.check(operation).map_err(Failure::from);
         if checked.is_ok()
             && let Some(answer) = deployment.dialect.answer(call)

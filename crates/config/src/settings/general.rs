@@ -29,6 +29,8 @@ pub struct GeneralSettings {
     pub max_request_bytes: u64,
     /// `forward_client_headers_to_llm_api`.
     pub forward_client_headers: ForwardClientHeaders,
+    /// `dangerously_allow_mock_testing_request_params`: whether requests may bring their answer, as `mock_response`.
+    pub allow_mock_response: bool,
     /// `log_metadata_keys`: the members of a request's metadata that its log line may show; none by default.
     pub log_metadata_keys: Vec<String>,
 }
@@ -78,6 +80,7 @@ impl GeneralSettings {
             forward_client_headers: general
                 .read("forward_client_headers_to_llm_api", forward_client_headers)
                 .unwrap_or_default(),
+            allow_mock_response: flag(general, "dangerously_allow_mock_testing_request_params"),
             log_metadata_keys: general
                 .read("log_metadata_keys", scalar::texts)
                 .unwrap_or_default(),

@@ -192,6 +192,10 @@ fn address(
     } else if wishes.fastest {
         wishes.ignored.push("fastest_response");
     }
+    let mock = document.get("mock_response").filter(|_| settings.mocks);
+    let mock = mock.and_then(|value| value.as_str());
+    let mock = mock.map(|text| overrides::MockResponse(text.into()));
+    put(&mut head.extensions, mock);
     let group = ModelGroup::new(model);
     let extensions = &mut head.extensions;
     extensions.insert(LlmRequest::new(group.clone(), stream, document));

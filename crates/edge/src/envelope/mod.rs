@@ -56,6 +56,7 @@ pub(crate) struct Settings {
     headers: Vec<HeaderName>,
     custom_headers: bool,
     log_metadata: Vec<String>,
+    mocks: bool,
 }
 
 impl EnvelopeLayer {
@@ -74,6 +75,7 @@ impl EnvelopeLayer {
                 headers: FORWARDED_HEADERS.into(),
                 custom_headers: false,
                 log_metadata: Vec::new(),
+                mocks: false,
             }),
         }
     }
@@ -127,6 +129,14 @@ impl EnvelopeLayer {
     #[must_use]
     pub fn forward_custom_headers(mut self, forward: bool) -> Self {
         self.edit().custom_headers = forward;
+        self
+    }
+
+    /// Lets requests bring their answer, as `mock_response`: no upstream is asked then. Off by default; the member is cut from
+    /// the body either way.
+    #[must_use]
+    pub fn accept_mock_response(mut self, accept: bool) -> Self {
+        self.edit().mocks = accept;
         self
     }
 

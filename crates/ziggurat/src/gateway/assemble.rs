@@ -82,6 +82,7 @@ fn envelope(config: &Config) -> EnvelopeLayer {
     let layer = EnvelopeLayer::new()
         .accept_overrides(true)
         .require_prompt(true)
+        .accept_mock_response(config.general.allow_mock_response)
         .log_metadata(config.general.log_metadata_keys.iter())
         .limit(limit);
     match &config.general.forward_client_headers {

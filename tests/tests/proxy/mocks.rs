@@ -1,0 +1,91 @@
+//! `mock_response`: answers without an upstream (R184).
+
+use http::Method;
+use serde_json::{Value, json};
+use ziggurat_testing::mock::{Running, Script};
+
+use crate::support::{Answer, Proxy, upstream};
+
+const YAML: &str = "
+model_list:
+- {model_name: mocked, litellm_params: {model: openai/x, api_base: os.environ/A, mock_response: two words}}
+- {model_name: limited, litellm_params: {model: openai/x, api_base: os.environ/A, mock_response: litellm.RateLimitError}}
+- {model_name: real, litellm_params: {model: openai/x, api_base: os.environ/A}}
+- {model_name: claude, litellm_params: {model: anthropic/claude-3-opus-20240229, api_key: k, api_base: os.environ/A, mock_response: of Claude}}
+router_settings: {num_retries: 0}
+";
+
+async fn start(settings: &str) -> (Proxy, Running) {
+    let up = upstream("a", Script::default()).await;
+    let proxy = Proxy::start(&format!("{YAML}{settings}"), &[("A", up.url())]).await;
+    (proxy, up)
+}
+
+async fn post(proxy: &Proxy, path: &str, body: &Value) -> Answer {
+    let request = proxy.request(Method::POST, path, body.to_string());
+    proxy.call(request).await
+}
+
+#[tokio::test]
+async fn a_deployment_answers_by_itself() {
+    let (proxy, up) = start("").await;
+    for stream in [false, true] {
+        let members = json!({"stream": stream});
+        let answer = proxy.chat("mocked", &members).await;
+        assert_eq!(answer.content(), "two words");
+        assert_eq!(proxy.chat("claude", &members).await.content(), "of Claude");
+        let body = json!({"model": "mocked", "prompt": "x", "stream": stream});
+        let answer = post(&proxy, "/completions", &body).await;
+        match stream {
+            false => assert_eq!(answer.json()["choices"][0]["text"], "two words"),
+            true => assert_eq!(answer.events()[0]["choices"][0]["text"], "two "),
+        }
+    }
+    let answer = proxy.chat("mocked", &json!({})).await;
+    assert_eq!(
+        (
+            &answer.json()["model"],
+            &answer.json()["usage"]["total_tokens"]
+        ),
+        (&json!("mocked"), &json!(30))
+    );
+    assert_eq!(answer.header("x-litellm-total-attempts"), "1");
+    let body = json!({"model": "mocked", "input": "x"});
+    assert!(post(&proxy, "/embeddings", &body).await.json()["data"][0]["embedding"].is_array());
+    assert_eq!(up.count(), 0);
+}
+
+#[tokio::test]
+async fn a_failure_is_one_for_the_layers_too() {
+    let (proxy, up) = start("").await;
+    let answer = proxy.chat("limited", &json!({})).await;
+    assert_eq!(
+        (answer.status.as_u16(), &answer.json()["error"]["type"]),
+        (429, &json!("throttling_error"))
+    );
+    let answer = proxy
+        .chat("limited", &json!({"fallbacks": ["mocked"]}))
+        .await;
+    assert_eq!(answer.content(), "two words");
+    assert_eq!(up.count(), 0);
+}
+
+#[tokio::test]
+async fn a_request_may_bring_its_answer_only_if_allowed() {
+    let members = json!({"mock_response": "as asked"});
+    let (proxy, up) = start("").await;
+    assert_eq!(proxy.chat("real", &members).await.content(), "hello from a");
+    assert!(up.hits()[0].json().unwrap().get("mock_response").is_none());
+    let settings = "general_settings: {dangerously_allow_mock_testing_request_params: true}";
+    let (proxy, up) = start(settings).await;
+    assert_eq!(proxy.chat("real", &members).await.content(), "as asked");
+    assert_eq!(up.count(), 0);
+    // What tests fallbacks from within is not here.
+    let answer = proxy
+        .chat("real", &json!({"mock_testing_fallbacks": true}))
+        .await;
+    assert_eq!(
+        (answer.status.as_u16(), &answer.json()["error"]["param"]),
+        (400, &json!("mock_testing_fallbacks"))
+    );
+}
