@@ -83,6 +83,8 @@ pub struct Deployment {
     pub disable_background_health_check: bool,
     /// Whether the group is closed.
     pub blocked: bool,
+    /// `keepalive_seconds`: how long a stream may be silent before its client gets a sign of life.
+    pub keepalive: Option<Duration>,
     /// `mock_response`: answers without an upstream.
     pub mock_response: Option<String>,
     /// Headers for every call, names in lower case.

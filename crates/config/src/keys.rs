@@ -174,7 +174,7 @@ pub(crate) const ENTRY: Keys = Keys {
 pub(crate) const PARAMS: Keys = Keys {
     active: "allowed_fails allowed_fails_policy api_base api_key api_version base_model base_url
         cooldown_time custom_llm_provider drop_params extra_body extra_headers headers
-        input_cost_per_token max_parallel_requests max_retries mock_response model num_retries order
+        input_cost_per_token keepalive_seconds max_parallel_requests max_retries mock_response model num_retries order
         organization output_cost_per_token region_name request_timeout rpm stream_idle_timeout
         stream_timeout stream_total_timeout tags timeout tpm weight",
     not_active: "additional_drop_params allowed_model_region
@@ -182,7 +182,7 @@ pub(crate) const PARAMS: Keys = Keys {
         configurable_clientside_auth_params content_policy_fallbacks context_window_fallbacks
         default_api_key_* disable_fallbacks enable_tag_filtering fallback_depth
         fallbacks fastest_response guardrails include_fallback_errors input_cost_per_*
-        keepalive_seconds litellm_* max_budget max_fallbacks max_file_size_mb
+        litellm_* max_budget max_fallbacks max_file_size_mb
         merge_reasoning_content_in_choices metadata mock_*
         model_group_retry_policy model_info output_cost_per_* priority
         retry_policy routing_strategy specific_deployment ssl_verify
@@ -225,7 +225,8 @@ pub(crate) const LITELLM: Keys = Keys {
     active: "aiohttp_trust_env allowed_fails allowed_fails_window allowed_model_region
         content_policy_fallbacks context_window_fallbacks cooldown_time default_fallbacks
         drop_params enable_preview fallbacks max_fallbacks num_retries num_retries_per_request
-        request_timeout stream_idle_timeout stream_timeout stream_total_timeout",
+        request_timeout sse_keepalive_ping_interval_seconds stream_idle_timeout stream_timeout
+        stream_total_timeout",
     not_active: "add_function_to_prompt blocked_user_list budget_duration cache
         cache_params callbacks custom_provider_map default_in_memory_ttl
         default_internal_user_params default_key_* default_redis_* default_team_* disable_*
@@ -235,7 +236,7 @@ pub(crate) const LITELLM: Keys = Keys {
         max_user_budget mcp_aliases model_alias_map modify_params priority_reservation
         prometheus_* public_model_groups redact_* require_auth_for_metrics_endpoint
         s3_callback_params service_callback service_callbacks set_verbose
-        sse_keepalive_ping_interval_seconds ssl_certificate ssl_verify store_audit_logs
+        ssl_certificate ssl_verify store_audit_logs
         success_callback tag_budget_config telemetry turn_off_message_logging upperbound_key_*
         use_chat_completions_url_for_anthropic_messages user_url_validation",
 };

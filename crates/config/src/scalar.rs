@@ -79,6 +79,16 @@ pub(crate) fn seconds(value: &Value) -> Read<Duration> {
     Ok(seconds_from_zero(value)?.filter(|duration| !duration.is_zero()))
 }
 
+/// The time between two signs of life in a stream: 1 to 300 s; 0 is not set.
+pub(crate) fn keepalive(value: &Value) -> Read<Duration> {
+    match seconds(value)? {
+        Some(every) if !(1.0..=300.0).contains(&every.as_secs_f64()) => {
+            Err("must be between 1 and 300 seconds".to_owned())
+        }
+        every => Ok(every),
+    }
+}
+
 /// True or false, also in the words of YAML 1.1.
 pub(crate) fn flag(value: &Value) -> Read<bool> {
     match value {

@@ -79,6 +79,9 @@ pub struct Settings {
     request_timeout_in_file: Option<Duration>,
     /// Whether parameters that a provider does not know are dropped silently.
     pub drop_params: bool,
+    /// `litellm_settings.sse_keepalive_ping_interval_seconds`: how long a stream may be silent before its
+    /// client gets a sign of life; none by default.
+    pub keepalive: Option<Duration>,
     /// Whether upstream connections go through the proxies that `HTTP_PROXY`, `HTTPS_PROXY` and
     /// `NO_PROXY` name (`litellm_settings.aiohttp_trust_env`, `AIOHTTP_TRUST_ENV` in the
     /// environment).
@@ -152,6 +155,7 @@ impl Settings {
                 .unwrap_or(REQUEST_TIMEOUT),
             request_timeout_in_file,
             drop_params: flag(litellm, "drop_params"),
+            keepalive: litellm.read("sse_keepalive_ping_interval_seconds", scalar::keepalive),
             use_proxy_env: trust_env
                 .or_else(|| variable(litellm, "AIOHTTP_TRUST_ENV", scalar::flag))
                 .unwrap_or(false),

@@ -238,7 +238,7 @@ fn slips_of_the_pen_are_pointed_out_and_sent_on() {
 #[test]
 fn inactive_parameters_are_named_and_not_sent() {
     let config = config(
-        "model_list: [{model_name: a, litellm_params: {model: o1, tag_regex: [x], keepalive_seconds: 9, \
+        "model_list: [{model_name: a, litellm_params: {model: o1, tag_regex: [x], priority: 9, \
          litellm_credential_name: x, use_in_pass_through: false}}]",
     );
     let paths = config.findings.iter().map(|finding| finding.path.as_str());
@@ -246,7 +246,7 @@ fn inactive_parameters_are_named_and_not_sent() {
         paths.collect::<Vec<_>>(),
         [
             "model_list[0].litellm_params.tag_regex",
-            "model_list[0].litellm_params.keepalive_seconds",
+            "model_list[0].litellm_params.priority",
             "model_list[0].litellm_params.litellm_credential_name",
         ]
     );
@@ -350,4 +350,35 @@ fn r6_a_default_of_the_provider_replaces_an_unset_key() {
     assert_eq!(config.deployments.len(), 1);
     assert!(config.left_out[0].reason().ends_with(message));
     assert_eq!(with_settings("").env("HOME"), None);
+}
+
+/// R190, and where the settings of both places and their faults are read.
+#[test]
+fn signs_of_life_and_mocks() {
+    let found = deployment("model: o1, keepalive_seconds: 2.5, mock_response: hi");
+    assert_eq!(found.keepalive, Some(Duration::from_millis(2500)));
+    assert_eq!(found.mock_response.as_deref(), Some("hi"));
+    for wrong in ["0.5", "301"] {
+        let reason = refusal(&format!("model: o1, keepalive_seconds: {wrong}"));
+        assert!(
+            reason.contains("must be between 1 and 300 seconds"),
+            "{reason}"
+        );
+    }
+    let all = with_settings(
+        "\nlitellm_settings: {sse_keepalive_ping_interval_seconds: 30}\ngeneral_settings: \
+         {log_metadata_keys: [a, b], dangerously_allow_mock_testing_request_params: true}\n",
+    );
+    assert_eq!(all.settings.keepalive, Some(Duration::from_secs(30)));
+    assert_eq!(all.general.log_metadata_keys, ["a", "b"]);
+    assert!(all.general.allow_mock_response);
+    let none = with_settings("");
+    assert_eq!(
+        (
+            none.settings.keepalive,
+            none.general.log_metadata_keys.len()
+        ),
+        (None, 0)
+    );
+    assert!(!none.general.allow_mock_response);
 }

@@ -8,6 +8,7 @@ mod failure;
 pub mod fallbacks;
 mod ids;
 pub mod json;
+mod keep_alive;
 mod metadata;
 mod meter;
 mod operation;
@@ -30,6 +31,7 @@ pub use self::{
     failure::{BoxError, Failure, FailureKind, FailureKinds, UpstreamError},
     ids::{DeploymentId, ModelGroup},
     json::JsonBody,
+    keep_alive::KeepAlive,
     metadata::Metadata,
     meter::Meter,
     operation::Operation,

@@ -323,6 +323,9 @@ impl ResponseFuture {
             .extensions_mut()
             .insert(served.deployment().clone());
         response.extensions_mut().insert(served.clone());
+        if let Some(keep_alive) = self.deployment.keep_alive {
+            response.extensions_mut().insert(keep_alive);
+        }
         response
     }
 

@@ -2,13 +2,14 @@ use std::{
     fmt,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::{HeaderName, Request, Response};
 use tower_service::Service;
 use tracing::Span;
 use ziggurat_core::{
-    Admit, Failure, FailureKind, JsonBody, Operation, Rejection, Served, overrides,
+    Admit, Failure, FailureKind, JsonBody, KeepAlive, Operation, Rejection, Served, overrides,
 };
 
 use crate::{Call, Dialect, HttpClient, ProviderBody, ResponseFuture, headers, mock, span};
@@ -34,6 +35,7 @@ pub(crate) struct Deployment {
     pub(crate) served: Served,
     pub(crate) max_answer: usize,
     mock: Option<Arc<str>>,
+    pub(crate) keep_alive: Option<KeepAlive>,
 }
 
 impl ProviderService {
@@ -48,6 +50,7 @@ impl ProviderService {
             served,
             max_answer: MAX_ANSWER,
             mock: None,
+            keep_alive: None,
         });
         Self { inner }
     }
@@ -72,6 +75,13 @@ impl ProviderService {
     #[must_use]
     pub fn max_answer_bytes(mut self, bytes: usize) -> Self {
         Arc::make_mut(&mut self.inner).max_answer = bytes;
+        self
+    }
+
+    /// Notes in each response how long a stream may be silent before its client gets a sign of life, for the edge.
+    #[must_use]
+    pub fn keep_alive(mut self, every: Duration) -> Self {
+        Arc::make_mut(&mut self.inner).keep_alive = Some(KeepAlive(every));
         self
     }
 

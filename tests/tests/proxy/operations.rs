@@ -275,3 +275,77 @@ router_settings: {enable_pre_call_checks: true}";
     }
     assert_eq!((a.count(), b.count()), (0, 8));
 }
+
+/// R191: who answered, and how long it took.
+#[tokio::test(start_paused = true)]
+async fn headers_tell_how_an_answer_came_to_be() {
+    let slow = Step::hello().delay(Duration::from_secs(2));
+    let (proxy, _a, _b) = start([slow]).await;
+    for body in [
+        ("/chat/completions", json!({"model": "m", "messages": []})),
+        ("/completions", json!({"model": "m", "prompt": "x"})),
+        ("/embeddings", json!({"model": "m", "input": "x"})),
+    ] {
+        let answer = post(&proxy, body.0, &body.1).await;
+        let number = |name| answer.header(name).parse::<f64>().unwrap();
+        let took = number("x-litellm-response-duration-ms");
+        assert!((2000.0..2500.0).contains(&took), "{took}");
+        assert!(number("x-litellm-overhead-duration-ms") < 500.0);
+        assert_eq!(
+            answer.header("x-litellm-version"),
+            env!("CARGO_PKG_VERSION")
+        );
+        for (name, value) in [
+            ("x-litellm-model-name", "openai/x"),
+            ("x-litellm-model-group", "m"),
+            ("x-litellm-attempted-retries", "0"),
+            ("x-litellm-attempted-fallbacks", "0"),
+        ] {
+            assert_eq!(answer.header(name), value, "{name}");
+        }
+        assert!(!answer.header("x-litellm-model-id").is_empty());
+        assert!(!answer.header("x-litellm-call-id").is_empty());
+        assert!(
+            answer
+                .header("x-litellm-model-api-base")
+                .starts_with("http://")
+        );
+    }
+    // An error does not tell.
+    let answer = post(
+        &proxy,
+        "/completions",
+        &json!({"model": "nobody", "prompt": "x"}),
+    )
+    .await;
+    assert_eq!(answer.header("x-litellm-response-duration-ms"), "");
+    assert!(!answer.header("x-litellm-call-id").is_empty());
+}
+
+/// R183: nobody but the operator chooses where calls go, and with which key, on any path.
+#[tokio::test]
+async fn a_body_does_not_redirect_a_call() {
+    let (proxy, a, _b) = start([Step::hello()]).await;
+    for (path, member) in [
+        ("/chat/completions", "messages"),
+        ("/completions", "prompt"),
+        ("/embeddings", "input"),
+    ] {
+        for name in ["api_base", "base_url", "user_config", "custom_llm_provider"] {
+            let body = json!({"model": "m", member: [], name: "http://evil.example"});
+            let answer = post(&proxy, path, &body).await;
+            assert_eq!(
+                (answer.status.as_u16(), &answer.json()["error"]["param"]),
+                (400, &json!(name))
+            );
+        }
+        let before = a.count();
+        let body = json!({"model": "m", member: [], "api_key": "sk-of-caller"});
+        let answer = post(&proxy, path, &body).await;
+        assert_eq!(answer.header("x-ziggurat-ignored"), "api_key");
+        let hit = a.hits().pop().unwrap();
+        assert_eq!(a.count(), before + 1);
+        assert!(hit.json().unwrap().get("api_key").is_none());
+        assert_eq!(hit.header("authorization"), None);
+    }
+}

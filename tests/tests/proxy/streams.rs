@@ -266,3 +266,41 @@ router_settings: {enable_pre_call_checks: true, num_retries: 0}";
     }
     assert_eq!(statuses, [200, 200, 429]);
 }
+
+/// R190: comments where a stream is silent, and only there.
+#[tokio::test(start_paused = true)]
+async fn a_silent_stream_gives_signs_of_life() {
+    let models = "
+model_list:
+- {model_name: m, litellm_params: {model: openai/x, api_base: os.environ/A KEEP}}
+";
+    let all = "litellm_settings: {sse_keepalive_ping_interval_seconds: 2}";
+    for (own, settings, pings) in [
+        ("", "", 0),
+        ("", all, 2),
+        (", keepalive_seconds: 1", all, 4),
+        (", keepalive_seconds: 300", all, 0),
+    ] {
+        let a = upstream("a", [words().interval(Duration::from_millis(2500))]).await;
+        let yaml = format!("{}{settings}", models.replace(" KEEP", own));
+        let proxy = Proxy::start(&yaml, &[("A", a.url())]).await;
+        let answer = proxy.chat("m", &json!({"stream": true})).await;
+        assert_eq!(answer.content(), "one two three");
+        let text = &answer.text;
+        let found = text.matches(": ping\n\n").count();
+        // The wait before the first content, and after the last, is no part of it.
+        assert!(
+            if pings == 0 {
+                found == 0
+            } else {
+                (pings..=pings + 4).contains(&found)
+            },
+            "{own} {settings}: {found} in {text}"
+        );
+        assert!(text.starts_with("data: "), "{text}");
+        assert!(!text.contains("data: : ping") && text.ends_with("data: [DONE]\n\n"));
+        // Not in plain answers.
+        let plain = proxy.chat("m", &json!({})).await;
+        assert!(plain.json()["id"].is_string());
+    }
+}

@@ -200,6 +200,7 @@ impl<'a> Entry<'a> {
                 .read("disable_background_health_check", scalar::flag)
                 .unwrap_or(false),
             blocked: info.read("blocked", scalar::flag).unwrap_or(false),
+            keepalive: params.read("keepalive_seconds", scalar::keepalive),
             mock_response: params.read("mock_response", scalar::text),
             extra_headers: headers(params),
             drop_params: params.read("drop_params", scalar::flag),

@@ -10,7 +10,7 @@ use memchr::memmem;
 use pin_project_lite::pin_project;
 use ziggurat_core::{BoxError, Failure};
 
-use super::form::ErrorForm;
+use super::{form::ErrorForm, ping::Pings};
 
 pin_project! {
     /// The body of a response: the inner one, or an error that was written here.
@@ -28,7 +28,7 @@ pin_project! {
     #[project = StateProj]
     #[project_replace = StateOwn]
     enum State<B> {
-        Inner { #[pin] body: B, events: Option<Told>, before: Option<Bytes> },
+        Inner { #[pin] body: B, events: Option<Told>, before: Option<Bytes>, pings: Option<Pings> },
         Written { text: Bytes },
         Done,
     }
@@ -65,17 +65,25 @@ impl<B> ResponseBody<B> {
                 body,
                 events: None,
                 before: None,
+                pings: None,
             },
         }
     }
 
-    /// The same for an event stream, which tells its client of failures, and begins with an event of ours if there is one.
-    pub(super) fn events(body: B, form: ErrorForm, before: Option<Bytes>) -> Self {
+    /// The same for an event stream, which tells its client of failures, begins with an event of ours if there is one, and
+    /// gives signs of life.
+    pub(super) fn events(
+        body: B,
+        form: ErrorForm,
+        before: Option<Bytes>,
+        pings: Option<Pings>,
+    ) -> Self {
         Self {
             state: State::Inner {
                 body,
                 events: Some(Told { form, last: None }),
                 before,
+                pings,
             },
         }
     }
@@ -118,15 +126,28 @@ where
                 before: before @ Some(_),
                 ..
             } => Poll::Ready(before.take().map(|text| Ok(Frame::data(text)))),
-            StateProj::Inner { body, events, .. } => match ready!(body.poll_frame(cx)) {
-                Some(Ok(frame)) => {
+            StateProj::Inner {
+                body,
+                events,
+                pings,
+                ..
+            } => match (body.poll_frame(cx), pings) {
+                (Poll::Pending, Some(pings)) => {
+                    let ping = ready!(pings.poll(cx));
+                    Poll::Ready(Some(Ok(Frame::data(ping))))
+                }
+                (Poll::Pending, None) => Poll::Pending,
+                (Poll::Ready(Some(Ok(frame))), pings) => {
                     let frame = frame.map_data(|mut data| data.copy_to_bytes(data.remaining()));
                     if let (Some(told), Some(data)) = (events, frame.data_ref()) {
                         told.hear(data);
                     }
+                    if let (Some(pings), Some(data)) = (pings, frame.data_ref()) {
+                        pings.sent(data);
+                    }
                     Poll::Ready(Some(Ok(frame)))
                 }
-                Some(Err(error)) => {
+                (Poll::Ready(Some(Err(error))), _) => {
                     let failure = Failure::wrap(error);
                     let events = events.take();
                     tracing::warn!(
@@ -142,7 +163,7 @@ where
                         None => Err(failure),
                     }))
                 }
-                None => {
+                (Poll::Ready(None), _) => {
                     state.set(State::Done);
                     Poll::Ready(None)
                 }

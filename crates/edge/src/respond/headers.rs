@@ -9,6 +9,7 @@ use http::{
         RETRY_AFTER, TRAILER, TRANSFER_ENCODING,
     },
 };
+use tokio::time::Instant;
 use ziggurat_core::{Attempt, Failure, ModelGroup, Served, Tried};
 
 use super::errors::{self, ErrorTypes};
@@ -22,6 +23,9 @@ const FALLBACKS: HeaderName = HeaderName::from_static("x-litellm-attempted-fallb
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-litellm-total-attempts");
 const REASON: HeaderName = HeaderName::from_static("x-litellm-fallback-reason");
 const FALLBACK_ERRORS: HeaderName = HeaderName::from_static("x-litellm-fallback-errors");
+const VERSION: HeaderName = HeaderName::from_static("x-litellm-version");
+const DURATION: HeaderName = HeaderName::from_static("x-litellm-response-duration-ms");
+const OVERHEAD: HeaderName = HeaderName::from_static("x-litellm-overhead-duration-ms");
 const TIMEOUT: HeaderName = HeaderName::from_static("x-litellm-timeout");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -63,6 +67,28 @@ pub(super) fn describe<B>(response: &mut Response<B>, tried: &Tried, failed: Opt
     if let Some(reason) = tried.reason() {
         headers.insert(REASON, HeaderValue::from_static(reason.as_str()));
     }
+}
+
+/// Adds who we are, how long it took until the head of the response, waits and failed attempts included, and how much of
+/// it was not spent on attempts.
+pub(super) fn time(headers: &mut HeaderMap, tried: &Tried, started: Instant) {
+    let total = started.elapsed();
+    let spent = tried.read(|attempts| {
+        let times = attempts.iter();
+        let times = times.map(|it| it.elapsed.unwrap_or_else(|| it.started.elapsed()));
+        times.sum::<Duration>()
+    });
+    headers.insert(VERSION, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
+    insert(headers, DURATION, &milliseconds(total));
+    insert(
+        headers,
+        OVERHEAD,
+        &milliseconds(total.saturating_sub(spent)),
+    );
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.3}", time.as_secs_f64() * 1000.0)
 }
 
 /// Removes what describes the bytes of a body that gives way to another.

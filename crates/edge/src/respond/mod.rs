@@ -5,6 +5,7 @@ mod body;
 mod errors;
 mod form;
 mod headers;
+mod ping;
 
 use std::{
     convert::Infallible,
@@ -12,17 +13,20 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use http::{Request, Response, header::CONTENT_TYPE};
 use http_body::Body;
 use pin_project_lite::pin_project;
+use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
-use ziggurat_core::{BoxError, Failure, Tried};
+use ziggurat_core::{BoxError, Failure, KeepAlive, Tried};
 
 use crate::{IncludeFallbackErrors, Ledger};
 
+use self::ping::Pings;
 pub use self::{body::ResponseBody, errors::ErrorTypes, form::ErrorForm};
 
 /// Writes failures as responses. See the [crate page](crate).
@@ -30,6 +34,7 @@ pub use self::{body::ResponseBody, errors::ErrorTypes, form::ErrorForm};
 pub struct RespondLayer {
     types: ErrorTypes,
     fallback_errors: bool,
+    keep_alive: Option<Duration>,
 }
 
 impl RespondLayer {
@@ -51,6 +56,16 @@ impl RespondLayer {
     #[must_use]
     pub fn expose_fallback_errors(mut self, expose: bool) -> Self {
         self.fallback_errors = expose;
+        self
+    }
+
+    /// Writes a comment, `: ping`, into an event stream whenever nothing was sent for so long, unless the deployment has an
+    /// interval of its own: a [`KeepAlive`] in the response's extensions. Off by default; zero is off.
+    ///
+    /// Pings begin with the stream: before its first content nothing is sent.
+    #[must_use]
+    pub fn keep_alive(mut self, every: Duration) -> Self {
+        self.keep_alive = (!every.is_zero()).then_some(every);
         self
     }
 
@@ -146,6 +161,7 @@ where
             tried,
             layer: self.layer,
             form,
+            started: Instant::now(),
         }
     }
 }
@@ -158,6 +174,7 @@ pin_project! {
         tried: Tried,
         layer: RespondLayer,
         form: ErrorForm,
+        started: Instant,
     }
 }
 
@@ -191,7 +208,12 @@ where
             StateProj::Called { future } => ready!(future.poll(cx)).map_err(Failure::wrap),
             StateProj::Lost { failure } => Err(failure.clone()),
         };
-        Poll::Ready(Ok(this.layer.answer(result, this.tried, this.form)))
+        Poll::Ready(Ok(this.layer.answer(
+            result,
+            this.tried,
+            this.form,
+            *this.started,
+        )))
     }
 }
 
@@ -201,6 +223,7 @@ impl RespondLayer {
         result: Result<Response<R>, Failure>,
         tried: &Tried,
         form: &ErrorForm,
+        started: Instant,
     ) -> Response<ResponseBody<R>> {
         let ledger = result.as_ref().ok();
         let ledger = ledger.and_then(|response| response.extensions().get::<Ledger>());
@@ -222,10 +245,16 @@ impl RespondLayer {
                 } else {
                     Vec::new()
                 };
+                let own = response.extensions().get::<KeepAlive>();
+                let every = own.map(|KeepAlive(every)| *every).or(self.keep_alive);
+                let pings = every.filter(|every| !every.is_zero()).map(Pings::new);
                 let mut response = response.map(|body| match events {
-                    true => {
-                        ResponseBody::events(body, form.clone(), form.metadata_event(&failures))
-                    }
+                    true => ResponseBody::events(
+                        body,
+                        form.clone(),
+                        form.metadata_event(&failures),
+                        pings,
+                    ),
                     false => ResponseBody::inner(body),
                 });
                 if !failures.is_empty() {
@@ -257,6 +286,9 @@ impl RespondLayer {
             );
         }
         headers::describe(&mut response, tried, failure.as_ref());
+        if failure.is_none() {
+            headers::time(response.headers_mut(), tried, started);
+        }
         response
     }
 }

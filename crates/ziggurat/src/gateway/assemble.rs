@@ -75,6 +75,7 @@ fn respond(config: &Config) -> RespondLayer {
     RespondLayer::new()
         .error_types(error_types(config))
         .expose_fallback_errors(config.general.expose_fallback_errors)
+        .keep_alive(config.settings.keepalive.unwrap_or_default())
 }
 
 fn envelope(config: &Config) -> EnvelopeLayer {

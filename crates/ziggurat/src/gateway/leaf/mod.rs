@@ -76,6 +76,10 @@ pub(super) fn build(
     #[cfg(feature = "anthropic")]
     let spoken = messages::add(config, deployment, spoken);
     let leaf = ProviderService::new(client.clone(), spoken.dialect, served);
+    let leaf = match deployment.keepalive {
+        Some(every) => leaf.keep_alive(every),
+        None => leaf,
+    };
     let leaf = match &deployment.mock_response {
         Some(text) => leaf.mock_response(text.as_str()),
         None => leaf,
