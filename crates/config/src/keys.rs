@@ -224,19 +224,19 @@ pub(crate) const INFO: Keys = Keys {
 pub(crate) const LITELLM: Keys = Keys {
     active: "aiohttp_trust_env allowed_fails allowed_fails_window allowed_model_region
         content_policy_fallbacks context_window_fallbacks cooldown_time default_fallbacks
-        drop_params enable_preview fallbacks max_fallbacks num_retries num_retries_per_request
-        request_timeout sse_keepalive_ping_interval_seconds stream_idle_timeout stream_timeout
+        drop_params enable_preview fallbacks json_logs max_fallbacks num_retries
+        num_retries_per_request request_timeout require_auth_for_metrics_endpoint
+        sse_keepalive_ping_interval_seconds stream_idle_timeout stream_timeout
         stream_total_timeout",
     not_active: "add_function_to_prompt blocked_user_list budget_duration cache
         cache_params callbacks custom_provider_map default_in_memory_ttl
         default_internal_user_params default_key_* default_redis_* default_team_* disable_*
         enable_* expose_router_debug_in_errors failure_callback force_ipv4 guardrails
-        include_cost_in_streaming_usage json_logs key_generation_settings langfuse_* max_budget
+        include_cost_in_streaming_usage key_generation_settings langfuse_* max_budget
         max_end_user_budget max_internal_user_budget max_ui_session_budget
         max_user_budget mcp_aliases model_alias_map modify_params priority_reservation
-        prometheus_* public_model_groups redact_* require_auth_for_metrics_endpoint
-        s3_callback_params service_callback service_callbacks set_verbose
-        ssl_certificate ssl_verify store_audit_logs
+        prometheus_* public_model_groups redact_* s3_callback_params service_callback
+        service_callbacks set_verbose ssl_certificate ssl_verify store_audit_logs
         success_callback tag_budget_config telemetry turn_off_message_logging upperbound_key_*
         use_chat_completions_url_for_anthropic_messages user_url_validation",
 };

@@ -103,6 +103,11 @@ pub struct Settings {
     /// A file that replaces or extends what is known about models, as written
     /// (`router_settings.model_facts`); [`Config::models`](crate::Config::models) has what is in it.
     pub model_facts: Option<String>,
+    /// `litellm_settings.json_logs`, or `JSON_LOGS` in the environment: whether a server logs JSON.
+    pub json_logs: bool,
+    /// `litellm_settings.require_auth_for_metrics_endpoint`: whether `/metrics` asks for the master key, as it does by
+    /// default.
+    pub require_auth_for_metrics_endpoint: bool,
     /// Groups that settings name.
     pub(crate) named: Vec<Named>,
 }
@@ -166,8 +171,21 @@ impl Settings {
             balance,
             health: HealthSettings::read(router, general),
             model_facts: router.read("model_facts", scalar::text),
+            json_logs: litellm
+                .read("json_logs", scalar::flag)
+                .or_else(|| variable(litellm, "JSON_LOGS", scalar::flag))
+                .unwrap_or(false),
+            require_auth_for_metrics_endpoint: litellm
+                .read("require_auth_for_metrics_endpoint", scalar::flag)
+                .unwrap_or(true),
             named,
         }
+    }
+
+    /// Puts another limit in the place of `litellm_settings.request_timeout`, as a command line may ask for.
+    pub fn set_request_timeout(&mut self, limit: Duration) {
+        self.request_timeout = limit;
+        self.request_timeout_in_file = Some(limit);
     }
 
     /// `litellm_settings.request_timeout`, if it is set.

@@ -361,3 +361,19 @@ litellm_settings: {routing_strategy: least-busy}
         ]
     );
 }
+
+#[test]
+fn what_a_server_takes_from_the_litellm_section() {
+    let config = common::config("model_list: [{model_name: a, litellm_params: {model: o1}}]");
+    assert!(!config.settings.json_logs);
+    assert!(config.settings.require_auth_for_metrics_endpoint);
+    let mut settings = with_settings(
+        "litellm_settings: {json_logs: true, require_auth_for_metrics_endpoint: false, request_timeout: 9}",
+    );
+    assert!(settings.settings.json_logs);
+    assert!(!settings.settings.require_auth_for_metrics_endpoint);
+    let limit = std::time::Duration::from_secs(2);
+    settings.settings.set_request_timeout(limit);
+    let deployment = &settings.deployments[0];
+    assert_eq!(settings.settings.timeout_for(deployment), limit);
+}

@@ -20,7 +20,7 @@ use ziggurat::{
 ///
 /// No environment variable needs to be set. Exit status: 0; 1 if there are warnings and `--strict` is given; 2 if the
 /// file, or a deployment in it, cannot be used.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Check {
     /// The configuration.
     #[arg(value_name = "FILE")]
@@ -40,7 +40,7 @@ impl Check {
     pub(crate) fn run(&self) -> ExitCode {
         let checked = Checked {
             file: self.file.display().to_string(),
-            report: gateway::check(crate::load(), &self.file),
+            report: gateway::check(crate::source::loader(), &self.file),
         };
         let status = checked.status(self.strict);
         let text = match self.json {

@@ -1,62 +1,40 @@
 //! A drop-in for the LiteLLM proxy: reads its YAML, serves a gateway built from ziggurat's layers.
 
+mod args;
 mod check;
 mod demo;
+mod logs;
+mod refused;
 mod signals;
+mod source;
 
-use std::{error::Error, path::PathBuf, process::ExitCode, time::Duration};
+use std::{error::Error, num::NonZeroUsize, process::ExitCode, sync::Arc};
 
-use clap::{Parser, Subcommand};
-use tokio::runtime;
-use tracing_subscriber::{filter::Targets, prelude::*};
-use ziggurat::Gateway;
-use ziggurat_server::{DEFAULT_PORT, Options, Server};
+use clap::Parser;
+use tokio::{runtime, sync::Notify};
+use ziggurat::config::Config;
+use ziggurat_server::{Follow, Options, Server};
 
-use crate::signals::Signals;
+use crate::{
+    args::{Args, Command},
+    demo::Demo,
+    signals::{Hangups, Signals},
+    source::Source,
+};
 
-/// Balances, retries, falls back and times out over deployments of LLMs, as a LiteLLM YAML file says.
-#[derive(Debug, Parser)]
-#[command(
-    name = "ziggurat-proxy",
-    version,
-    args_conflicts_with_subcommands = true
-)]
-struct Args {
-    #[command(subcommand)]
-    command: Option<Command>,
-
-    /// The configuration; without one a demo runs, with scripted upstreams on this machine.
-    #[arg(short, long, value_name = "FILE")]
-    config: Option<PathBuf>,
-
-    /// The address to listen on [default: 127.0.0.1, or 0.0.0.0 with a master key].
-    #[arg(long)]
-    host: Option<String>,
-
-    /// The port to listen on.
-    #[arg(long, default_value_t = DEFAULT_PORT)]
-    port: u16,
-
-    /// Seconds that running requests may go on after Ctrl-C or SIGTERM.
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
-    drain_timeout: Duration,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    Check(check::Check),
-    /// Prints the JSON Schema of configurations, for editors.
-    Schema,
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text
-        .parse()
-        .map_err(|_| "not a number of seconds".to_owned())?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
-}
+/// The exit status of a command line that is not understood, clap's own.
+const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
+    let words = std::env::args_os();
+    let words = words.take_while(|word| word != "--");
+    if let Some(advice) = words
+        .filter_map(|word| refused::advice(word.to_str()?))
+        .next()
+    {
+        eprintln!("error: {advice}");
+        return ExitCode::from(USAGE);
+    }
     let args = Args::parse();
     match &args.command {
         Some(Command::Check(check)) => return check.run(),
@@ -66,9 +44,7 @@ fn main() -> ExitCode {
         }
         None => {}
     }
-    log();
-    let outcome = start().and_then(|runtime| runtime.block_on(run(args)));
-    match outcome {
+    match serve(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -82,48 +58,59 @@ fn main() -> ExitCode {
     }
 }
 
-/// Logs to standard error what `RUST_LOG` asks for (`debug`, `ziggurat=debug,warn`); by default `info`.
-fn log() {
-    let wanted = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
-    let targets: Targets = wanted.parse().unwrap_or_else(|error| {
-        eprintln!("warning: RUST_LOG is not understood ({error}); logging `info`");
-        Targets::new().with_default(tracing_subscriber::filter::LevelFilter::INFO)
-    });
-    let lines = tracing_subscriber::fmt::layer()
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .with_writer(std::io::stderr);
-    tracing_subscriber::registry()
-        .with(lines.with_filter(targets))
-        .init();
+fn serve(args: &Args) -> Result<(), Box<dyn Error>> {
+    let source = Source::of(&args.served);
+    let config = source.load(&args.served)?;
+    let json = config
+        .as_ref()
+        .is_some_and(|config| config.settings.json_logs);
+    let json = json || args.logs.json_logs;
+    logs::init(args.logs, json);
+    runtime(args.run.num_workers)?.block_on(run(args, source, config, json))
 }
 
-/// On a single core the simpler scheduler does less work per request.
-fn start() -> Result<runtime::Runtime, Box<dyn Error>> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut builder = if cores == 1 {
-        runtime::Builder::new_current_thread()
-    } else {
-        runtime::Builder::new_multi_thread()
+/// On a single thread the simpler scheduler does less work per request.
+fn runtime(workers: Option<NonZeroUsize>) -> std::io::Result<runtime::Runtime> {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let mut builder = match workers.map_or_else(cores, usize::from) {
+        1 => runtime::Builder::new_current_thread(),
+        threads => {
+            let mut builder = runtime::Builder::new_multi_thread();
+            builder.worker_threads(threads);
+            builder
+        }
     };
-    Ok(builder.enable_all().build()?)
+    builder.enable_all().build()
 }
 
-async fn run(args: Args) -> Result<(), Box<dyn Error>> {
+async fn run(
+    args: &Args,
+    source: Source,
+    config: Option<Config>,
+    json: bool,
+) -> Result<(), Box<dyn Error>> {
     let (mut first, mut second) = (Signals::new()?, Signals::new()?);
-    let (config, demo) = match &args.config {
-        Some(file) => (load().from_path(file)?, None),
+    let (config, demo) = match config {
+        Some(config) => (config, None),
         None => {
-            let demo = demo::Demo::start().await?;
+            let demo = Demo::start().await?;
             (demo.config()?, Some(demo))
         }
     };
     let mut options = Options::default();
-    (options.host, options.port, options.drain) = (args.host, args.port, args.drain_timeout);
+    options.host.clone_from(&args.listen.host);
+    options.port = args.listen.port;
+    options.drain = args.run.drain_timeout;
+    options.tls = args.listen.tls();
     let server = Server::bind(&config, &options).await?;
-    eprint!("{server}");
+    match json {
+        true => tracing::info!(address = %server.address(), "listening"),
+        false => eprint!("{server}"),
+    }
     if demo.is_some() {
         eprint!("{}", demo::hint(server.address()));
     }
+    follow(args, source, &config, &options, &server)?;
     let twice = async {
         second.next().await;
         second.next().await;
@@ -135,6 +122,37 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn load() -> ziggurat::config::Loader {
-    Gateway::loader(|name| std::env::var(name).ok())
+/// Reloads when the files change, and on SIGHUP; without files a SIGHUP does nothing.
+fn follow(
+    args: &Args,
+    source: Source,
+    config: &Config,
+    options: &Options,
+    server: &Server,
+) -> std::io::Result<()> {
+    let mut hangups = Hangups::new()?;
+    let asked = Arc::new(Notify::new());
+    let ask = Arc::clone(&asked);
+    let has_file = matches!(source, Source::File(_));
+    tokio::spawn(async move {
+        loop {
+            hangups.next().await;
+            match has_file {
+                true => ask.notify_one(),
+                false => tracing::warn!("SIGHUP: there is no configuration file to read again"),
+            }
+        }
+    });
+    if has_file {
+        let served = args.served.clone();
+        let load = move || {
+            let config = source.load(&served)?;
+            Ok(config.expect("a file is there to be read"))
+        };
+        let tls = options.tls.clone().into_iter();
+        let tls = tls.flat_map(|files| [files.certificate, files.key]);
+        let follow = Follow::new(server.handle(), load, config).beside(tls);
+        tokio::spawn(follow.on(asked).run());
+    }
+    Ok(())
 }

@@ -5,14 +5,30 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    path::PathBuf,
     process::{Child, Command, Output, Stdio},
+    sync::mpsc::{Receiver, channel},
+    time::Duration,
 };
+
+/// Longest wait for a line; nothing waits as long unless it fails.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn proxy(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ziggurat-proxy"));
+    let ours = [
+        "RUST_LOG",
+        "HOST",
+        "PORT",
+        "CONFIG_FILE_PATH",
+        "JSON_LOGS",
+        "NO_COLOR",
+    ];
+    for name in ours {
+        command.env_remove(name);
+    }
     command
         .args(args)
-        .env_remove("RUST_LOG")
         .stderr(Stdio::piped())
         .stdout(Stdio::piped());
     command
@@ -27,28 +43,48 @@ fn ended(args: &[&str]) -> (Option<i32>, String) {
 struct Running {
     child: Child,
     address: String,
+    said: Receiver<String>,
 }
 
 impl Running {
-    /// Starts the demo on a free port and reads where it listens.
+    /// Starts the demo on a free port.
     fn demo() -> Self {
-        let mut child = proxy(&["--port", "0"]).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let line = lines
-            .find_map(|line| {
-                Some(
-                    line.unwrap()
-                        .strip_prefix("listening on http://")?
-                        .to_owned(),
-                )
-            })
-            .unwrap();
+        Self::start(&mut proxy(&["--port", "0"]))
+    }
+
+    /// Starts a proxy and reads where it listens.
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap())
+            .lines()
+            .map(Result::unwrap);
+        let before = "listening on http://";
+        let address = lines.find_map(|line| Some(line.strip_prefix(before)?.to_owned()));
+        let address = address.unwrap();
         // What else it says must not fill the pipe.
-        std::thread::spawn(move || lines.for_each(drop));
+        let (sender, said) = channel();
+        std::thread::spawn(move || lines.for_each(|line| sender.send(line).unwrap_or_default()));
         Self {
             child,
-            address: line,
+            address,
+            said,
         }
+    }
+
+    /// Waits for a line that holds a text.
+    fn says(&self, text: &str) -> String {
+        loop {
+            let line = self.said.recv_timeout(PATIENCE).unwrap();
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill").args([name, &pid]).status();
+        assert!(status.unwrap().success());
     }
 
     fn send(&self, request: &str) -> String {
@@ -112,14 +148,7 @@ fn a_signal_ends_it_in_peace() {
     let answer =
         proxy.send("GET /health/liveliness HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     assert!(answer.ends_with("\"I'm alive!\""), "{answer}");
-    let pid = proxy.child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
+    proxy.signal("-TERM");
     assert_eq!(proxy.child.wait().unwrap().code(), Some(0));
 }
 
@@ -138,4 +167,193 @@ fn what_cannot_start_says_why() {
     let (code, text) = ended(&["--port", &taken.local_addr().unwrap().port().to_string()]);
     assert_eq!(code, Some(1));
     assert!(text.contains("cannot listen on 127.0.0.1:"), "{text}");
+}
+
+#[test]
+fn flags_of_the_reference_that_mean_nothing_here_are_refused_in_one_line() {
+    for flag in ["--run_gunicorn", "--drop_params", "--max-budget=3"] {
+        let (code, text) = ended(&[flag]);
+        assert_eq!(code, Some(2), "{text}");
+        let flag = flag.split('=').next().unwrap();
+        let begin = format!("error: {flag} is not available here: ");
+        assert!(
+            text.starts_with(&begin) && text.lines().count() == 1,
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn flags_that_do_not_go_together_are_refused() {
+    let cases: [&[&str]; 5] = [
+        &["--config", "a.yaml", "--model", "openai/x"],
+        &["--alias", "a"],
+        &["--ssl_certfile_path", "a.pem"],
+        &["--num_workers", "0"],
+        &["--model", "openai/x", "--request_timeout", "0"],
+    ];
+    for case in cases {
+        let (code, text) = ended(case);
+        assert_eq!(code, Some(2), "{case:?}: {text}");
+    }
+}
+
+#[test]
+fn help_is_grouped_and_names_every_flag() {
+    let output = proxy(&["--help"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut rest = text.as_str();
+    let headings = [
+        "What to serve:",
+        "Where to listen:",
+        "How to run:",
+        "What to log:",
+        "Logs:",
+        "Reload:",
+    ];
+    for heading in headings {
+        let at = rest
+            .find(heading)
+            .unwrap_or_else(|| panic!("{heading}: {text}"));
+        rest = &rest[at..];
+    }
+    let flags = "-c --config --host --port --model --api_base --alias --debug --detailed_debug --num_workers \
+                 --request_timeout --ssl_certfile_path --ssl_keyfile_path --drain-timeout --version --json_logs";
+    for flag in flags.split_whitespace() {
+        assert!(text.contains(flag), "{flag}: {text}");
+    }
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 120),
+        "{text}"
+    );
+    let version = proxy(&["-v"]).output().unwrap();
+    assert!(
+        String::from_utf8(version.stdout)
+            .unwrap()
+            .contains(env!("CARGO_PKG_VERSION"))
+    );
+}
+
+/// An upstream that says which model it was asked for, once.
+fn upstream() -> (String, std::thread::JoinHandle<String>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let asked = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut seen = Vec::new();
+        let mut buffer = [0; 4096];
+        while !String::from_utf8_lossy(&seen).contains("messages") {
+            let read = stream.read(&mut buffer).unwrap();
+            seen.extend_from_slice(&buffer[..read]);
+        }
+        let body = r#"{"id": "1", "object": "chat.completion", "model": "x", "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "hi"}}], "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}}"#;
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n";
+        write!(stream, "{head}content-length: {}\r\n\r\n{body}", body.len()).unwrap();
+        String::from_utf8(seen).unwrap()
+    });
+    (url, asked)
+}
+
+#[test]
+fn one_model_takes_every_name() {
+    let (url, asked) = upstream();
+    let flags = [
+        "--port",
+        "0",
+        "--num_workers",
+        "2",
+        "--model",
+        "openai/x",
+        "--api_base",
+        &url,
+        "--alias",
+        "mine",
+    ];
+    let mut command = proxy(&flags);
+    let proxy = Running::start(command.env("CONFIG_FILE_PATH", "not-this.yaml"));
+    let list = proxy.send("GET /models HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    assert!(list.contains(r#""id":"mine""#), "{list}");
+    let answer = proxy.chat("whatever");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let seen = asked.join().unwrap();
+    assert!(
+        seen.contains(r#""model": "x""#) || seen.contains(r#""model":"x""#),
+        "{seen}"
+    );
+}
+
+/// A configuration in a file of its own.
+struct File(PathBuf);
+
+impl File {
+    fn new(name: &str, text: &str) -> Self {
+        let name = format!("ziggurat-binary-{}-{name}.yaml", std::process::id());
+        let file = Self(std::env::temp_dir().join(name));
+        file.write(text);
+        file
+    }
+
+    fn write(&self, text: &str) {
+        std::fs::write(&self.0, text).unwrap();
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        // Gone with the directory of temporary files at the latest.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+const YAML: &str = "model_list: [{model_name: first, litellm_params: {model: openai/x, api_base: 'http://127.0.0.1:9'}}]\n";
+
+#[cfg(unix)]
+#[test]
+fn a_hangup_reads_the_file_again() {
+    let file = File::new("hangup", YAML);
+    let mut command = proxy(&[]);
+    let proxy = Running::start(command.env("CONFIG_FILE_PATH", &file.0).env("PORT", "0"));
+    let models = || proxy.send("GET /models HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    assert!(models().contains(r#""id":"first""#));
+    file.write(&YAML.replace("first", "second"));
+    proxy.signal("-HUP");
+    proxy.says("the configuration was reloaded");
+    assert!(models().contains(r#""id":"second""#));
+    file.write("model_list:\n- 7");
+    proxy.signal("-HUP");
+    proxy.says("the configuration was not reloaded");
+    // The place of the mistake follows.
+    proxy.says(".yaml:2:3: ");
+    assert!(models().contains(r#""id":"second""#));
+}
+
+#[test]
+fn logs_are_json_where_flag_or_file_say_so() {
+    let file = File::new(
+        "json",
+        &format!("{YAML}litellm_settings: {{json_logs: true, nonsense: 1}}\n"),
+    );
+    let plain = File::new("plain", YAML);
+    let path = |file: &File| file.0.to_str().unwrap().to_owned();
+    for flags in [
+        vec![path(&file)],
+        vec![path(&plain), "--json_logs".to_owned()],
+    ] {
+        let mut command = proxy(&["--port", "0", "--config"]);
+        let mut child = command.args(&flags).spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        for line in lines {
+            let line: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+            if line["message"] == "listening" {
+                assert!(line["address"].as_str().unwrap().starts_with("127.0.0.1:"));
+                break;
+            }
+            assert!(
+                line["message"].as_str().unwrap().contains("litellm_"),
+                "{line}"
+            );
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
 }
