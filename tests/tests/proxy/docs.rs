@@ -165,6 +165,77 @@ fn code_that_is_quoted_stands_in_its_file() {
     assert!(quoted >= 3, "{quoted}");
 }
 
+/// The page of a layer or dialect says the same things in the same words, and which extensions of `core` it knows.
+#[test]
+fn pages_of_layers_are_whole() {
+    let table = read(&root().join("crates/core/README.md"));
+    let (_, table) = table.split_once("\n## Extensions\n").unwrap();
+    let extensions: Vec<_> = table
+        .lines()
+        .filter_map(|row| row.strip_prefix("| `"))
+        .flat_map(|row| row.split(" | ").next().unwrap().split(['`', ',']))
+        .map(|name| name.trim().trim_start_matches("overrides::"))
+        .filter(|name| name.starts_with(char::is_uppercase))
+        // Every layer knows what a failure is, and the name of a wish is that of many layers.
+        .filter(|name| !["Failure", "Timeout"].contains(name))
+        .collect();
+    assert!(extensions.len() > 20, "{extensions:?}");
+    for name in LAYERS {
+        let folder = root().join("crates").join(name);
+        let page = read(&folder.join("README.md"));
+        for heading in [
+            "Alone / in a stack",
+            "Order",
+            "Cancellation",
+            "Extensions",
+            "Errors",
+        ] {
+            let found = page.contains(&format!("\n## {heading}\n"));
+            assert!(found, "{name} has no {heading}");
+        }
+        let source = sources(&folder.join("src"));
+        let imported = source.split("use ziggurat_core::").skip(1);
+        let imported: String = imported
+            .map(|rest| rest.split(';').next().unwrap())
+            .collect();
+        for word in imported.split(|c: char| !c.is_ascii_alphanumeric()) {
+            let is_missing = extensions.contains(&word) && !page.contains(word);
+            // The retry layer reads the ids of deployments in its ledger.
+            let in_ledger = (name, word) == ("retry", "DeploymentId");
+            assert!(!is_missing || in_ledger, "{name} does not tell of {word}");
+        }
+    }
+}
+
+const LAYERS: [&str; 16] = [
+    "anthropic",
+    "balance",
+    "bedrock",
+    "context-window",
+    "cooldown",
+    "edge",
+    "fallback",
+    "openai",
+    "provider",
+    "region",
+    "retry",
+    "router",
+    "stream-timeout",
+    "timeout",
+    "vertex",
+    "watsonx",
+];
+
+/// All sources below a folder.
+fn sources(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let texts = entries.map(|entry| match entry.unwrap().path() {
+        path if path.is_dir() => sources(&path),
+        path => read(&path),
+    });
+    texts.collect()
+}
+
 #[test]
 fn recipes_show_what_their_files_say() {
     let folder = root().join("examples/proxy");
