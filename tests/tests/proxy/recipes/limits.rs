@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderValue, Method, StatusCode};
 use serde_json::json;
 use tokio::time::Instant;
 use ziggurat::config::Config;
@@ -109,6 +109,32 @@ async fn a_request_sets_its_own_limit() {
         // One retry, as the file says.
         assert_eq!(answer.header("x-litellm-total-attempts"), "2");
     }
+}
+
+/// `timeout=1` of OpenAI's SDK: it tells how long it waits, and is answered before.
+#[tokio::test(start_paused = true)]
+async fn the_sdk_is_answered_before_it_leaves() {
+    let recipe = Recipe::start(PER_REQUEST, ["gpt"]).await;
+    let bias = json!({"logit_bias": {"12481": 100}});
+    let body = sdk::openai("gpt-3.5-turbo", "what color is red", &bias);
+    let ask = || {
+        let path = "/chat/completions";
+        let mut request = recipe.proxy.request(Method::POST, path, body.to_string());
+        let waits = HeaderValue::from_static("1");
+        request
+            .headers_mut()
+            .insert("x-stainless-read-timeout", waits);
+        recipe.proxy.call(request)
+    };
+    assert_eq!(ask().await.content(), "hello from gpt");
+    assert_eq!(
+        members(&recipe.upstreams[0]),
+        ["logit_bias", "messages", "model"]
+    );
+    recipe.script(0, Step::hang());
+    let start = Instant::now();
+    assert_eq!(ask().await.status, StatusCode::REQUEST_TIMEOUT);
+    assert!(start.elapsed() < Duration::from_secs(1));
 }
 
 #[tokio::test(start_paused = true)]
