@@ -10,7 +10,7 @@ fn read(answer: &Value) -> Result<Value, Failure> {
     Ok(serde_json::from_slice(&text).unwrap())
 }
 
-fn choice(message: Value, reason: &str) -> Value {
+fn choice(message: &Value, reason: &str) -> Value {
     json!({"id": "c", "model": "m", "choices": [{"index": 0, "message": message, "finish_reason": reason}],
         "usage": {"prompt_tokens": 10, "completion_tokens": 4, "prompt_tokens_details": {"cached_tokens": 3}}})
 }
@@ -18,7 +18,7 @@ fn choice(message: Value, reason: &str) -> Value {
 #[test]
 fn a_text() {
     let mut message = read(&choice(
-        json!({"role": "assistant", "content": "h\u{e9}\n"}),
+        &json!({"role": "assistant", "content": "h\u{e9}\n"}),
         "stop",
     ))
     .unwrap();
@@ -38,7 +38,7 @@ fn thoughts_and_calls() {
     let call = |id, arguments| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": arguments}});
     let said = json!({"content": "", "reasoning_content": "hm",
         "tool_calls": [call("t1", "{\"a\": 1}"), call("t2", "")]});
-    let message = read(&choice(said, "tool_calls")).unwrap();
+    let message = read(&choice(&said, "tool_calls")).unwrap();
     let expected = json!([
         {"type": "thinking", "thinking": "hm", "signature": ""},
         {"type": "tool_use", "id": "t1", "name": "f", "input": {"a": 1}},
@@ -50,7 +50,7 @@ fn thoughts_and_calls() {
     );
     let block = json!({"type": "thinking", "thinking": "hm", "signature": "s"});
     let said = json!({"content": "a", "reasoning_content": "hm", "thinking_blocks": [block]});
-    let message = read(&choice(said, "stop")).unwrap();
+    let message = read(&choice(&said, "stop")).unwrap();
     assert_eq!(
         message["content"],
         json!([block, {"type": "text", "text": "a"}])
@@ -60,11 +60,11 @@ fn thoughts_and_calls() {
 #[test]
 fn ends_have_anthropics_names() {
     let said =
-        |reason| read(&choice(json!({"content": "a"}), reason)).unwrap()["stop_reason"].clone();
+        |reason| read(&choice(&json!({"content": "a"}), reason)).unwrap()["stop_reason"].clone();
     assert_eq!(said("length"), "max_tokens");
     assert_eq!(said("content_filter"), "refusal");
     assert_eq!(said("something"), "end_turn");
-    let refused = read(&choice(json!({"content": null, "refusal": "no"}), "stop")).unwrap();
+    let refused = read(&choice(&json!({"content": null, "refusal": "no"}), "stop")).unwrap();
     assert_eq!(refused["content"], json!([{"type": "text", "text": "no"}]));
     assert_eq!(refused["stop_reason"], "refusal");
 }
@@ -75,7 +75,7 @@ fn what_is_no_answer_is_a_failure() {
     for answer in [
         json!({"choices": []}),
         json!({"hello": "you"}),
-        choice(json!({"tool_calls": [call]}), "tool_calls"),
+        choice(&json!({"tool_calls": [call]}), "tool_calls"),
     ] {
         assert_eq!(
             read(&answer).unwrap_err().kind(),
