@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use ziggurat_testing::mock::{Answer as Reply, Cut, Event, Running, Step};
@@ -347,5 +347,55 @@ async fn a_body_does_not_redirect_a_call() {
         assert_eq!(a.count(), before + 1);
         assert!(hit.json().unwrap().get("api_key").is_none());
         assert_eq!(hit.header("authorization"), None);
+    }
+}
+
+/// R192-R202: `type` and `code` by status, in both words, the same on every path.
+#[tokio::test(start_paused = true)]
+async fn errors_have_the_words_that_were_chosen() {
+    for (status, litellm, openai) in [
+        (400, "invalid_request_error", "invalid_request_error"),
+        (401, "authentication_error", "authentication_error"),
+        (403, "permission_error", "permission_error"),
+        (404, "invalid_request_error", "invalid_request_error"),
+        (408, "invalid_request_error", "timeout_error"),
+        (422, "invalid_request_error", "invalid_request_error"),
+        (429, "throttling_error", "rate_limit_error"),
+        (500, "internal_server_error", "server_error"),
+        (502, "internal_server_error", "server_error"),
+        (503, "internal_server_error", "server_error"),
+        (504, "internal_server_error", "timeout_error"),
+    ] {
+        for (settings, kind) in [("litellm", litellm), ("openai", openai)] {
+            let body = Response::builder().status(status).body("{}").unwrap();
+            let a = upstream("a", [Step::respond(body)]).await;
+            let yaml = format!(
+                "
+model_list: [{{model_name: m, litellm_params: {{model: openai/x, api_base: os.environ/A}}}}]
+general_settings: {{compat_error_types: {settings}}}
+router_settings: {{num_retries: 0, disable_cooldowns: true}}"
+            );
+            let proxy = Proxy::start(&yaml, &[("A", a.url())]).await;
+            for (path, member) in [
+                ("/v1/chat/completions", "messages"),
+                ("/v1/completions", "prompt"),
+                ("/v1/embeddings", "input"),
+            ] {
+                let answer = post(&proxy, path, &json!({"model": "m", member: []})).await;
+                assert_eq!(answer.status, status, "{settings} {path}");
+                let error = &answer.json()["error"];
+                assert_eq!(error["type"], kind, "{settings} {path} {status}");
+                let message = error["message"].as_str().unwrap();
+                match settings {
+                    "litellm" => assert_eq!(error["code"], status.to_string()),
+                    _ => assert_ne!(error["code"], status.to_string()),
+                }
+                assert_eq!(
+                    message.starts_with("litellm."),
+                    settings == "litellm",
+                    "{message}"
+                );
+            }
+        }
     }
 }

@@ -21,6 +21,7 @@ use super::{
     Settings,
     log::Line,
     read::Read,
+    values,
     wishes::{self, Reading},
 };
 
@@ -160,7 +161,7 @@ fn address(
     raw: Bytes,
     settings: &Settings,
 ) -> Result<(Request<JsonBody>, Notes), Failure> {
-    let document = Document::parse(raw).map_err(wishes::unreadable)?;
+    let document = Document::parse(raw).map_err(values::unreadable)?;
     let caps = settings.overrides.then_some(settings.caps);
     let endpoint = Endpoint::of(head.uri.path());
     let operation = head.extensions.get::<Operation>().copied();

@@ -6,7 +6,7 @@ use ziggurat_core::{
     json::{Document, Value},
 };
 
-use super::wishes::{invalid, wrong_type};
+use super::values::{invalid, wrong_type};
 
 const REGION: HeaderName = HeaderName::from_static("x-litellm-allowed-model-region");
 const REGION_MEMBER: &str = "allowed_model_region";

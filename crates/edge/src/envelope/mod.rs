@@ -6,6 +6,7 @@ mod lists;
 mod log;
 mod read;
 mod targets;
+mod values;
 mod wishes;
 
 use std::{

@@ -11,7 +11,8 @@ use ziggurat_core::{
 
 use super::{
     fields::{Fate, fate},
-    wishes::{Caps, count, invalid, refusal, seconds, wrong_type},
+    values::{count, invalid, refusal, seconds, wrong_type},
+    wishes::Caps,
 };
 
 /// A list of fallbacks: one chain for all failures, or a table.
