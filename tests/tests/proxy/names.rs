@@ -247,7 +247,7 @@ async fn several_models_answer_in_a_list() {
 #[tokio::test(start_paused = true)]
 async fn the_fastest_of_several_models_answers() {
     let slow = Step::hello().delay(Duration::from_secs(60));
-    let (proxy, a, _b) = start(TWO, [slow]).await;
+    let (proxy, a, b) = start(TWO, [slow]).await;
     for stream in [false, true] {
         let started = Instant::now();
         let members = json!({"fastest_response": true, "stream": stream});
@@ -260,6 +260,7 @@ async fn the_fastest_of_several_models_answers() {
     assert_eq!(a.count(), 2);
     // A failure is none, however fast.
     a.set_script([Step::error(StatusCode::BAD_REQUEST)]);
+    b.set_script([Step::hello().delay(Duration::from_secs(1))]);
     let answer = proxy.chat("a,b", &json!({"fastest_response": true})).await;
     assert_eq!(answer.content(), "hello from b");
     // With one model there is nothing to choose.

@@ -254,6 +254,29 @@ async fn who_has_no_such_endpoint_is_passed_over() {
     );
 }
 
+/// Who cannot serve a request at all does not hide that all who can are resting.
+#[tokio::test(start_paused = true)]
+async fn who_has_no_such_endpoint_is_no_reason() {
+    let (a, b) = (
+        upstream("a", [Step::hello()]).await,
+        upstream("b", [Step::error(StatusCode::UNAUTHORIZED)]).await,
+    );
+    let proxy = Proxy::start(YAML, &[("A", a.url()), ("B", b.url())]).await;
+    let body = json!({"model": "both", "input": "hi"});
+    assert_eq!(post(&proxy, "/embeddings", &body).await.status, 401);
+    let answer = post(&proxy, "/embeddings", &body).await;
+    let error = &answer.json()["error"];
+    assert_eq!(
+        (answer.status.as_u16(), &error["type"]),
+        (429, &json!("all_deployments_in_cooldown"))
+    );
+    assert_eq!((a.count(), b.count()), (0, 1));
+    assert_eq!(
+        proxy.chat("both", &json!({})).await.content(),
+        "hello from a"
+    );
+}
+
 #[tokio::test]
 async fn a_prompt_that_is_too_long_goes_to_the_larger_window() {
     let (a, b) = (

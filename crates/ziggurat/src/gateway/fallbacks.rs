@@ -78,13 +78,18 @@ pub(super) fn aliases(config: &Config) -> HashMap<ModelGroup, ModelGroup> {
 pub(super) fn chained(config: &Config, groups: &[Members<'_>]) -> HashSet<ModelGroup> {
     let (table, synonyms) = (table(&config.fallbacks.general), synonyms(config));
     let served = groups::served(config, groups);
+    let patterns: Vec<_> = groups::wildcards(groups).collect();
+    let is_served = |name: &ModelGroup| {
+        let mut patterns = patterns.iter();
+        served.contains(name) || patterns.any(|it| it.matches(name.as_str()).is_some())
+    };
     let has_chain = |name: &ModelGroup| {
         let others = synonyms.get(name).into_iter().flatten();
         let mut names = [name].into_iter().chain(others);
         let chain = names.find_map(|name| table.named(name.as_str()));
         let targets = chain.or_else(|| table.any()).into_iter();
         let mut targets = targets.flat_map(|chain| chain.iter());
-        targets.any(|target| target.group != *name && served.contains(&target.group))
+        targets.any(|target| target.group != *name && is_served(&target.group))
     };
     let names = groups.iter().map(|group| &group.name);
     names.filter(|name| has_chain(name)).cloned().collect()
