@@ -240,12 +240,8 @@ async fn a_server_without_the_endpoint_does_not_rest_for_it() {
         assert_eq!(answer.status, 200, "{}", answer.text);
     }
     assert!(a.count() > 0, "it was never asked");
-    let cooldowns = proxy.get("/cooldowns").await;
-    assert!(
-        !cooldowns.text.contains("\"openai/x\"") && cooldowns.status == 200,
-        "{}",
-        cooldowns.text
-    );
+    let cooldowns = proxy.get("/cooldowns").await.text;
+    assert!(!cooldowns.contains("pair"), "{cooldowns}");
 }
 
 #[tokio::test]
