@@ -80,6 +80,37 @@ fn calls_of_tools_count() {
 }
 
 #[test]
+fn anthropics_form_counts_too() {
+    let conversation = |members: Value| {
+        let mut body = json!({"messages": []});
+        for (name, value) in members.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        count(&body)
+    };
+    // A message of its own, with its role.
+    assert_eq!(conversation(json!({"system": "a b"})), Some(3 + 3 + 1 + 2));
+    let system = json!([{"type": "text", "text": "a b"}, {"type": "text", "text": "c"}]);
+    assert_eq!(conversation(json!({"system": system})), Some(3 + 3 + 1 + 3));
+    let input = json!({"q": "a b c"});
+    let call = json!([{"type": "tool_use", "id": "t", "name": "f", "input": input}]);
+    // The input is JSON: three words between spaces.
+    assert_eq!(user(&call), Some(7 + 1 + 3));
+    let shown = json!([{"type": "text", "text": "a b"}, {"type": "image", "source": {"type": "base64", "data": "AAAA"}}]);
+    for (content, tokens) in [(json!("a b c"), 3), (shown, 2 + 85)] {
+        let result = json!([{"type": "tool_result", "tool_use_id": "t", "content": content}]);
+        assert_eq!(user(&result), Some(7 + tokens));
+    }
+    let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}});
+    let own = json!([{"name": "f", "description": "d", "input_schema": schema}]);
+    let openai = json!([{"type": "function", "function": {"name": "f", "description": "d", "parameters": schema}}]);
+    assert_eq!(
+        conversation(json!({"tools": own})),
+        conversation(json!({"tools": openai}))
+    );
+}
+
+#[test]
 fn tools_count_as_their_declaration() {
     let bare = json!({"name": "f"});
     let tools =

@@ -4,6 +4,7 @@
 
 mod broken;
 mod failures;
+mod form;
 
 use std::time::Duration;
 

@@ -5,6 +5,7 @@
 mod announced;
 mod answers;
 mod failures;
+mod local;
 mod proxies;
 mod streams;
 

@@ -102,6 +102,9 @@ fn lifecycle_events_are_no_content() {
         "event: message\ndata: {\"type\":\"response.in_progress\"}",
         "event: response.output_item.added\ndata: {\"item\":{\"type\":\"message\",\"content\":[]}}",
         "event: response.output_item.added\ndata: {\"item\":{\"type\":\"reasoning\",\"summary\":[]}}",
+        "event: content_block_delta\ndata: {\"delta\":{\"type\":\"text_delta\",\"text\":\"\"}}",
+        "event: content_block_delta\ndata: {\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"\"}}",
+        "event: response.output_text.delta\ndata: {\"delta\":\"\"}",
         "event: response.content_part.added\ndata: {\"part\":{\"type\":\"output_text\",\"text\":\"\"}}",
     ] {
         assert_eq!(found(&format!("{it}\n\n")), Found::Nothing, "{it}");
@@ -117,6 +120,19 @@ fn lifecycle_events_are_no_content() {
     ] {
         assert_eq!(found(&format!("{it}\n\n")), Found::Content, "{it}");
     }
+}
+
+#[test]
+fn what_was_kept_back_is_told_apart() {
+    for it in [
+        "event: message_delta\ndata: {\"delta\":{\"stop_reason\":\"refusal\"}}",
+        "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"refusal\"}}",
+        "event: response.incomplete\ndata: {\"response\":{\"incomplete_details\":{\"reason\":\"content_filter\"}}}",
+    ] {
+        assert_eq!(found(&format!("{it}\n\n")), Found::Filtered, "{it}");
+    }
+    let cut = "event: response.incomplete\ndata: {\"response\":{\"incomplete_details\":{\"reason\":\"max_output_tokens\"}}}";
+    assert_eq!(found(&format!("{cut}\n\n")), Found::Content);
 }
 
 #[test]

@@ -323,6 +323,33 @@ async fn a_stream_that_is_complete_is_not_cut() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn streams_whose_events_have_names_end_with_one() {
+    for end in [
+        "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+        "event:message_stop\r\ndata: {}\r\n\r\n",
+        "data: {}\n\nevent: response.completed\ndata: {}\n\n",
+        "event: response.incomplete\ndata: {}\n\n",
+        "event: response.failed\ndata: {}\n\n",
+    ] {
+        let complete = body().data(TEXT).data(end).hang();
+        let all = TEXT.len() + end.len();
+        assert_eq!(runs(limit(5), complete).await, (5, all, None), "{end:?}");
+    }
+    for more in [
+        "event: message_stop\ndata: {}\n",
+        "event: message_stop\n\n",
+        "event: message_stopped\ndata: {}\n\n",
+        "data: event: message_stop\ndata: {}\n\n",
+        "event: message_stop\ndata: {}\n\ndata: {}\n\n",
+    ] {
+        let goes_on = body().data(TEXT).data(more).hang();
+        let all = TEXT.len() + more.len();
+        let cut = Some((Limit::Idle, 5));
+        assert_eq!(runs(limit(5), goes_on).await, (5, all, cut), "{more:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn any_byte_of_another_body_ends_a_silence() {
     let scripted = (0..9).fold(body(), |body, _| body.data(": x\n").wait(seconds(4)));
     let service = crate::support::Service::new().ok(http::Response::new(scripted));
