@@ -71,8 +71,8 @@ pub type ResponseFuture<B> = Answering<<Envelope<Fanout<Inside>> as Service<Requ
 
 /// The whole stack of a configuration, as one service.
 ///
-/// Takes a request of OpenAI's API for chat, legacy completions or embeddings with any body; a path that is none of
-/// theirs is taken for chat. Never fails, for every failure is a response.
+/// Takes a request of OpenAI's API for chat, legacy completions, embeddings or responses, or of Anthropic's for messages,
+/// with any body; a path that is none of theirs is taken for chat. Messages need the feature `anthropic`. Never fails, for every failure is a response.
 /// Cloning counts references; clones share connections and state.
 #[derive(Clone)]
 pub struct Gateway {
