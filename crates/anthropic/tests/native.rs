@@ -100,6 +100,47 @@ fn a_count_has_no_parameters_of_an_answer() {
 }
 
 #[test]
+fn thoughts_that_nobody_signed_are_cut() {
+    let sent_of = |messages: &str| {
+        let body = format!(r#"{{"model":"group","messages":{messages}}}"#);
+        let request = Request::new(JsonBody::new(Document::parse(body.into()).unwrap()));
+        let (parts, body) = request.into_parts();
+        let mut request = Request::from_parts(parts, body);
+        request.extensions_mut().insert(Operation::Messages);
+        let outgoing = builder()
+            .build()
+            .unwrap()
+            .prepare(Call::new(&request, &[]))
+            .unwrap();
+        let body = outgoing.request.into_body().into_bytes();
+        String::from_utf8(body.to_vec()).unwrap()
+    };
+    let text = r#"{"type":"text",  "text":"\u00e9"}"#;
+    let empty = r#"{"type":"thinking","thinking":"hm","signature" : ""}"#;
+    let signed = r#"{"type": "thinking","thinking":"hm","signature":"s"}"#;
+    let turns = |content: &str| {
+        format!(
+            r#"[ {{"role":"user","content":"go"}}, {{"content":[{content}], "role":"assistant"}}]"#
+        )
+    };
+    let with = |content: &str| {
+        let turns = turns(content);
+        format!(r#"{{"model":"claude-3-opus-20240229","messages":{turns}}}"#)
+    };
+    for (content, kept) in [
+        (format!("{empty}, {text}"), text.to_owned()),
+        (
+            format!("{signed}, {empty}, {text}"),
+            format!("{signed},{text}"),
+        ),
+        (format!("{signed} , {text}"), format!("{signed} , {text}")),
+        (empty.to_owned(), empty.to_owned()),
+    ] {
+        assert_eq!(sent_of(&turns(&content)), with(&kept));
+    }
+}
+
+#[test]
 fn a_stream_passes_but_for_the_name() {
     let (text, end, meter) = play(&[STREAM.as_bytes()]);
     end.unwrap();

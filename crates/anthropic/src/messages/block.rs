@@ -16,8 +16,9 @@ pub(super) struct Block<'a> {
     pub(super) kind: Cow<'a, str>,
     #[serde(borrow)]
     pub(super) text: Option<&'a RawValue>,
+    // Another thing in blocks of other kinds.
     #[serde(borrow)]
-    pub(super) source: Option<Source<'a>>,
+    source: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) title: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -38,7 +39,7 @@ pub(super) struct Block<'a> {
 
 /// Where the bytes of an image or a document are.
 #[derive(Deserialize)]
-pub(super) struct Source<'a> {
+struct Source<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
     #[serde(borrow)]
@@ -100,11 +101,22 @@ pub(super) fn fault(place: &str, problem: &str) -> Failure {
     refusal(param, format!("`{place}` {problem}"))
 }
 
-/// Puts the insides of two JSON strings together.
-pub(super) fn data_url(media_type: &str, data: &RawValue) -> Box<RawValue> {
-    let media_type = serde_json::Value::from(media_type).to_string();
-    let (before, inside) = (media_type.trim_matches('"'), data.get().trim_matches('"'));
-    raw(format!(r#""data:{before};base64,{inside}""#))
+// === impl Source ===
+
+impl<'a> Source<'a> {
+    fn of(json: &'a RawValue) -> Option<Self> {
+        serde_json::from_str(json.get()).ok()
+    }
+
+    /// The data as a URL; `None` if there are none. They are not decoded.
+    fn data_url(&self, otherwise: &str) -> Option<Box<RawValue>> {
+        let data = self.data.map(RawValue::get)?;
+        let data = data.strip_prefix('"')?;
+        let media_type = self.media_type.as_deref().unwrap_or(otherwise);
+        let media_type = serde_json::Value::from(media_type).to_string();
+        let before = media_type.trim_matches('"');
+        Some(raw(format!(r#""data:{before};base64,{data}"#)))
+    }
 }
 
 // === impl Block ===
@@ -114,33 +126,29 @@ impl<'a> Block<'a> {
     pub(super) fn part(self, place: &str, own_words: bool) -> Result<Part<'a>, Failure> {
         let no_words = || Err(fault(place, "can only be served by Anthropic"));
         let is_text = |data: &&RawValue| data.get().starts_with('"');
-        let source = self.source.as_ref();
-        let kind = match (&*self.kind, source.map(|source| &*source.kind)) {
+        let source = self.source.and_then(Source::of);
+        let kind = match (&*self.kind, source.as_ref().map(|source| &*source.kind)) {
             ("text", _) => match self.text.filter(is_text) {
                 Some(text) => Kind::Text { text },
                 None => return Err(fault(place, "has no text")),
             },
             ("image" | "document", Some("base64")) => {
-                let source = self.source.unwrap_or_else(|| unreachable!("it was there"));
-                let Some(data) = source.data.filter(is_text) else {
-                    return Err(fault(place, "has no data"));
+                let is_image = self.kind == "image";
+                let otherwise = if is_image {
+                    "image/png"
+                } else {
+                    "application/pdf"
                 };
-                match &*self.kind {
-                    "image" => {
-                        let media_type = source.media_type.as_deref().unwrap_or("image/png");
-                        Kind::ImageUrl {
-                            image_url: Url {
-                                url: data_url(media_type, data),
-                            },
-                        }
-                    }
-                    _ => Kind::File {
+                let url = source.and_then(|source| source.data_url(otherwise));
+                let url = url.ok_or_else(|| fault(place, "has no data"))?;
+                match is_image {
+                    true => Kind::ImageUrl {
+                        image_url: Url { url },
+                    },
+                    false => Kind::File {
                         file: File {
                             filename: self.title.unwrap_or(Cow::Borrowed("document.pdf")),
-                            file_data: data_url(
-                                source.media_type.as_deref().unwrap_or("application/pdf"),
-                                data,
-                            ),
+                            file_data: url,
                         },
                     },
                 }

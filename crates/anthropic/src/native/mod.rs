@@ -2,6 +2,7 @@
 
 mod exchange;
 mod stream;
+mod unsigned;
 
 use std::sync::Arc;
 
@@ -84,6 +85,7 @@ pub(crate) fn prepare(template: &Arc<Template>, call: Call<'_>) -> Result<Outgoi
         Operation::CountTokens => (&template.own.count, counted(call)),
         _ => (&template.uri, params::body(call, &template.own.defaults)),
     };
+    unsigned::cut(&mut body);
     body.set("model", json::string(&template.model.name));
     let mut request = Request::new(body.print());
     *request.method_mut() = Method::POST;

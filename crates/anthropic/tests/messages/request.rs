@@ -215,7 +215,7 @@ fn what_only_anthropic_has_is_refused_by_name() {
         ("tool_choice", json!({"type": "some"}), "`tool_choice`"),
         (
             "messages",
-            user(json!({"type": "search_result"})),
+            user(json!({"type": "search_result", "source": "https://h"})),
             "`messages.0.content.0`",
         ),
         (

@@ -199,6 +199,39 @@ async fn errors_are_anthropics() {
     );
 }
 
+#[tokio::test]
+async fn an_answer_that_ran_out_of_tokens_is_an_answer() {
+    let message =
+        "Could not finish the message because max_tokens or model output limit was reached.";
+    let body = json!({"error": {"message": message, "type": "invalid_request_error"}});
+    for stream in [false, true] {
+        let response = Response::builder()
+            .status(400)
+            .header("content-type", "application/json");
+        let step = Step::respond(response.body(Bytes::from(body.to_string())).unwrap());
+        let two = start(Step::hello(), step).await;
+        let answer = ask(&two.proxy, "gpt", &json!({"stream": stream})).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        if stream {
+            let (names, text) = read(&answer);
+            assert_eq!(
+                (names.last().unwrap().as_str(), text.as_str()),
+                ("message_stop", "")
+            );
+            assert!(
+                answer.text.contains(r#""stop_reason":"max_tokens""#),
+                "{}",
+                answer.text
+            );
+        } else {
+            assert_eq!(
+                (&answer.json()["type"], &answer.json()["stop_reason"]),
+                (&json!("message"), &json!("max_tokens"))
+            );
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_overloaded_upstream_is_told_as_one() {
     let two = start(refusal(529, "overloaded_error"), Step::hello()).await;
