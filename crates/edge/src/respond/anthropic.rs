@@ -88,6 +88,8 @@ fn error_type(failure: &Failure) -> &'static str {
         FailureKind::NoCandidate | FailureKind::CoolingDown => return "rate_limit_error",
         FailureKind::Region | FailureKind::Tags => return "permission_error",
         FailureKind::PayloadTooLarge => return "request_too_large",
+        // Its 503 is ours, and says nothing of how busy anyone is.
+        FailureKind::Connect => return "api_error",
         _ => {}
     }
     let by_status = match status(failure).as_u16() {

@@ -1,7 +1,7 @@
 //! In whose form a caller reads errors.
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use serde_json::json;
 use ziggurat_core::{Failure, Operation};
 
@@ -14,6 +14,7 @@ use super::{
 
 /// The id of a call, which Anthropic's errors name.
 const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// How errors are written to one caller: in the form of the API that was called.
 #[derive(Clone, Debug, Default)]
@@ -104,6 +105,13 @@ impl ErrorForm {
         match self.api {
             Api::OpenAi => errors::metadata_event(failures, self.types),
             Api::Responses | Api::Anthropic => None,
+        }
+    }
+
+    /// Names the request in a header, as clients of Anthropic's look for it, unless an upstream has named it.
+    pub(super) fn identify(&self, headers: &mut HeaderMap) {
+        if let Some(id) = &self.request_id {
+            headers.entry(REQUEST_ID).or_insert_with(|| id.clone());
         }
     }
 

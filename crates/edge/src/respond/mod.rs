@@ -289,6 +289,7 @@ impl RespondLayer {
         if failure.is_none() {
             headers::time(response.headers_mut(), tried, started);
         }
+        form.identify(response.headers_mut());
         response
     }
 }

@@ -46,6 +46,7 @@ fn anthropics_have_types_of_their_own() {
         (of(FailureKind::PayloadTooLarge), 413, "request_too_large"),
         (of(FailureKind::RateLimited), 429, "rate_limit_error"),
         (of(FailureKind::CoolingDown), 429, "rate_limit_error"),
+        (of(FailureKind::Connect), 503, "api_error"),
         (status(500), 500, "api_error"),
         (status(503), 503, "overloaded_error"),
         (status(504), 504, "timeout_error"),
@@ -82,6 +83,27 @@ fn what_anthropic_said_is_said_again() {
         said("overloaded_error", 429),
         (429, "rate_limit_error".to_owned())
     );
+}
+
+#[tokio::test]
+async fn anthropics_answers_have_the_id_of_their_request() {
+    let id = async |path: &str, upstream: Option<&'static str>| {
+        let service = RespondLayer::new().layer(service_fn(move |_: Request<()>| async move {
+            let mut response = Response::new(String::new());
+            if let Some(id) = upstream {
+                let id = http::HeaderValue::from_static(id);
+                response.headers_mut().insert("request-id", id);
+            }
+            Ok::<_, Infallible>(response)
+        }));
+        let response = service.oneshot(request(path)).await.unwrap();
+        let id = response.headers().get("request-id");
+        id.map(|id| id.to_str().unwrap().to_owned())
+    };
+    assert_eq!(id("/v1/messages", None).await.as_deref(), Some("call-1"));
+    let of_upstream = id("/v1/messages", Some("req_1")).await;
+    assert_eq!(of_upstream.as_deref(), Some("req_1"));
+    assert_eq!(id("/v1/chat/completions", None).await, None);
 }
 
 #[test]
