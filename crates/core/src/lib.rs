@@ -11,6 +11,7 @@ pub mod json;
 mod keep_alive;
 mod metadata;
 mod meter;
+pub mod observe;
 mod operation;
 pub mod overrides;
 mod request;
@@ -34,6 +35,7 @@ pub use self::{
     keep_alive::KeepAlive,
     metadata::Metadata,
     meter::Meter,
+    observe::Observer,
     operation::Operation,
     request::LlmRequest,
     route::{AllowedRegions, ContentFiltered, LastResort, Tags},

@@ -23,7 +23,7 @@ use ziggurat::{
 };
 
 use crate::{
-    MasterKey,
+    MasterKey, Metrics,
     pages::{Answer, Later, Page, Pages},
 };
 
@@ -40,6 +40,8 @@ pub struct Facts {
     pub board: Board,
     /// Asks each deployment whether it answers.
     pub checks: Arc<[HealthCheck]>,
+    /// What `/metrics` shows; without it there is no such page.
+    pub metrics: Option<Arc<Metrics>>,
 }
 
 impl Facts {
@@ -53,6 +55,7 @@ impl Facts {
             error_types: error_types(&config),
             board: gateway.board().clone(),
             checks: gateway.probes().into(),
+            metrics: None,
             config,
         }
     }

@@ -4,9 +4,11 @@ mod app;
 mod follow;
 mod key;
 mod latest;
+mod metrics;
 mod outer;
 mod pages;
 mod reload;
+mod request_log;
 mod route;
 mod serve;
 mod server;
@@ -16,8 +18,10 @@ pub use self::{
     app::{App, AppFuture, Facts},
     follow::Follow,
     key::MasterKey,
+    metrics::Metrics,
     outer::{CALL_ID, outer},
     reload::{Handle, ReloadError, Reloaded},
+    request_log::RequestLog,
     serve::serve,
     server::{DEFAULT_DRAIN, DEFAULT_PORT, Options, Server, StartError},
     tls::{TlsError, TlsFiles},

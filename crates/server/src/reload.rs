@@ -1,6 +1,6 @@
 //! Another configuration for a server that runs.
 
-use std::{collections::HashSet, fmt, future::pending};
+use std::{collections::HashSet, fmt, future::pending, sync::Arc};
 
 use tokio::{
     sync::{mpsc, oneshot},
@@ -12,9 +12,9 @@ use ziggurat::{
 };
 
 use crate::{
-    TlsError,
+    Metrics, TlsError,
     latest::Latest,
-    server::{Bound, default_host, has_key, log},
+    server::{Bound, default_host, has_key, log, observed},
     tls::Tls,
 };
 
@@ -60,6 +60,7 @@ pub(crate) struct Command {
 /// What a server serves at the moment.
 pub(crate) struct Live<S, F> {
     gateway: Gateway,
+    metrics: Arc<Metrics>,
     service: Latest<S>,
     stack: F,
     /// They end when this is dropped.
@@ -107,13 +108,20 @@ impl fmt::Debug for Command {
 impl<S, F> Live<S, F>
 where
     S: Clone,
-    F: Fn(Gateway) -> S,
+    F: Fn(Gateway, Arc<Metrics>) -> S,
 {
-    pub(crate) fn new(gateway: Gateway, stack: F, tls: Option<Tls>, bound: Bound) -> Self {
+    pub(crate) fn new(
+        gateway: Gateway,
+        metrics: Arc<Metrics>,
+        stack: F,
+        tls: Option<Tls>,
+        bound: Bound,
+    ) -> Self {
         Self {
-            service: Latest::new(stack(gateway.clone())),
+            service: Latest::new(stack(gateway.clone(), Arc::clone(&metrics))),
             checks: checks(&gateway),
             gateway,
+            metrics,
             stack,
             tls,
             bound,
@@ -134,8 +142,11 @@ where
     }
 
     fn reload(&mut self, config: &Config) -> Result<Reloaded, ReloadError> {
-        let gateway = Gateway::builder(config).after(&self.gateway);
-        let gateway = gateway.build().map_err(ReloadError::Config)?;
+        let metrics = Arc::new(self.metrics.after(config));
+        let gateway = observed(config, &metrics)
+            .after(&self.gateway)
+            .build()
+            .map_err(ReloadError::Config)?;
         let needs_restart = self.bound.differences(&gateway)?;
         let tls = self.tls.as_ref().map(Tls::read_again).transpose();
         let tls = tls.map_err(ReloadError::Tls)?;
@@ -144,7 +155,9 @@ where
             needs_restart,
             ..Reloaded::between(&self.gateway, &gateway)
         };
-        self.service.replace((self.stack)(gateway.clone()));
+        let service = (self.stack)(gateway.clone(), Arc::clone(&metrics));
+        self.service.replace(service);
+        self.metrics = metrics;
         if let (Some(live), Some(read)) = (&self.tls, tls) {
             live.put(read);
         }

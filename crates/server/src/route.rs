@@ -17,12 +17,13 @@ pub(crate) enum Route<'a> {
     Routes,
     Cooldowns,
     Health,
+    Metrics,
     Liveness,
     Readiness,
 }
 
 /// The paths, for people.
-pub(crate) const PATHS: [(&str, &str); 36] = [
+pub(crate) const PATHS: [(&str, &str); 37] = [
     ("POST", "/chat/completions"),
     ("POST", "/v1/chat/completions"),
     ("POST", "/engines/{model}/chat/completions"),
@@ -57,6 +58,7 @@ pub(crate) const PATHS: [(&str, &str); 36] = [
     ("GET", "/routes"),
     ("GET", "/cooldowns"),
     ("GET", "/health"),
+    ("GET", "/metrics"),
     ("GET", "/health/liveliness"),
     ("GET", "/health/readiness"),
 ];
@@ -72,6 +74,7 @@ impl<'a> Route<'a> {
             "/routes" => Self::Routes,
             "/cooldowns" => Self::Cooldowns,
             "/health" => Self::Health,
+            "/metrics" | "/metrics/" => Self::Metrics,
             "/health/liveliness" | "/health/liveness" => Self::Liveness,
             "/health/readiness" => Self::Readiness,
             _ if Endpoint::of(path).is_some() => Self::Call,

@@ -1,7 +1,8 @@
 //! A gateway on a listener: what the proxy binary starts.
 
 use std::{
-    convert::Infallible, fmt, future::Future, io, net::SocketAddr, pin::pin, time::Duration,
+    convert::Infallible, fmt, future::Future, io, net::SocketAddr, pin::pin, sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -13,11 +14,11 @@ use tower::{BoxError, Service};
 use ziggurat::{
     Gateway,
     config::{Config, ConfigErrors, Severity},
-    gateway::Summary,
+    gateway::{Builder, Summary},
 };
 
 use crate::{
-    App, Facts, Handle, TlsError, TlsFiles, outer,
+    App, Facts, Handle, Metrics, RequestLog, TlsError, TlsFiles, outer,
     reload::{Command, Live},
     serve::serve_with,
     tls::Tls,
@@ -64,6 +65,7 @@ pub struct Server {
     listener: TcpListener,
     bound: Bound,
     gateway: Gateway,
+    metrics: Arc<Metrics>,
     tls: Option<Tls>,
     drain: Duration,
     handle: Handle,
@@ -102,7 +104,9 @@ impl Server {
     ///
     /// No deployment can be used, the certificate cannot, or the address cannot be listened on.
     pub async fn bind(config: &Config, options: &Options) -> Result<Self, StartError> {
-        let gateway = Gateway::new(config).map_err(StartError::Config)?;
+        let metrics = Arc::new(Metrics::new(config));
+        let gateway = observed(config, &metrics);
+        let gateway = gateway.build().map_err(StartError::Config)?;
         log(gateway.summary());
         let tls = options.tls.clone().map(Tls::read).transpose();
         let tls = tls.map_err(StartError::Tls)?;
@@ -123,6 +127,7 @@ impl Server {
             listener,
             bound,
             gateway,
+            metrics,
             tls,
             drain: options.drain,
             handle: Handle::new(sender),
@@ -155,7 +160,13 @@ impl Server {
     ///
     /// As [`serve`](crate::serve).
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let live = Live::new(self.gateway, stack, self.tls.clone(), self.bound);
+        let live = Live::new(
+            self.gateway,
+            self.metrics,
+            stack,
+            self.tls.clone(),
+            self.bound,
+        );
         let service = live.service();
         let shutdown = async move {
             let reloads = pin!(live.obey(self.commands));
@@ -168,9 +179,18 @@ impl Server {
     }
 }
 
+/// The gateway of a configuration, which counts and logs.
+pub(crate) fn observed<'a>(config: &'a Config, metrics: &Arc<Metrics>) -> Builder<'a> {
+    let log = RequestLog::default().metadata(&config.general.log_metadata_keys);
+    Gateway::builder(config)
+        .observer(Arc::clone(metrics))
+        .observer(log)
+}
+
 /// All that a request goes through.
 fn stack(
     gateway: Gateway,
+    metrics: Arc<Metrics>,
 ) -> impl Service<
     Request<Incoming>,
     Response = Response<impl Body<Data = Bytes, Error = BoxError> + Send + 'static>,
@@ -180,7 +200,8 @@ fn stack(
 + Send
 + Sync
 + 'static {
-    let facts = Facts::of(&gateway);
+    let mut facts = Facts::of(&gateway);
+    facts.metrics = Some(metrics);
     let limit = gateway.config().general.max_request_bytes;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     outer(App::new(gateway, &facts), limit, facts.error_types)

@@ -23,6 +23,8 @@ pub use ziggurat_edge as edge;
 pub use ziggurat_fallback as fallback;
 #[cfg(feature = "config")]
 pub use ziggurat_models as models;
+#[cfg(feature = "observe")]
+pub use ziggurat_observe as observe;
 #[cfg(feature = "openai")]
 pub use ziggurat_openai as openai;
 #[cfg(feature = "provider")]

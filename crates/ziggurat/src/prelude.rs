@@ -11,8 +11,8 @@ pub use tower_service::Service;
 
 pub use ziggurat_core::{
     Admit, BoxBody, BoxError, BoxLayer, BoxService, ByStatus, Classify, DeploymentId, Failure,
-    FailureKind, GrpcStatus, JsonBody, ModelGroup, Open, Rejection, Tried, Vitals, fallbacks,
-    overrides,
+    FailureKind, GrpcStatus, JsonBody, ModelGroup, Observer, Open, Rejection, Tried, Vitals,
+    fallbacks, overrides,
 };
 
 #[cfg(feature = "balance")]
@@ -27,6 +27,8 @@ pub use ziggurat_cooldown::{Breaker, Cooldown, CooldownLayer, Rules};
 pub use ziggurat_edge::{Envelope, EnvelopeLayer, Respond, RespondLayer};
 #[cfg(feature = "fallback")]
 pub use ziggurat_fallback::{Fallback, FallbackLayer};
+#[cfg(feature = "observe")]
+pub use ziggurat_observe::{Observe, ObserveLayer};
 #[cfg(feature = "provider")]
 pub use ziggurat_provider::{Dialect, HttpClient, ProviderService};
 #[cfg(feature = "region")]

@@ -16,6 +16,7 @@ mod health;
 mod lifetime;
 mod messages;
 mod metadata;
+mod metrics;
 mod mocks;
 mod names;
 mod notes;

@@ -78,7 +78,7 @@ async fn only_listed_metadata_is_logged_and_none_goes_upstream() {
         let line = log.lines.lock().unwrap().pop().unwrap();
         for part in [
             &format!("metadata={logged}"),
-            "gen_ai.request.model=\"m\"",
+            "model=\"m\"",
             "deployment=\"one\"",
             "attempts=1",
         ] {

@@ -78,6 +78,12 @@ impl FailureKind {
         Self::Other,
     ];
 
+    /// Returns all kinds, in an order that may change between versions.
+    #[must_use]
+    pub fn all() -> impl ExactSizeIterator<Item = Self> {
+        Self::ALL.into_iter()
+    }
+
     /// Returns the kind of an HTTP status, or `None` if the status is not a failure (below 400).
     #[must_use]
     pub fn from_status(status: StatusCode) -> Option<Self> {

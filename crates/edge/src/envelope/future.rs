@@ -11,7 +11,9 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 use ziggurat_core::{
-    AllowedRegions, BoxError, Failure, JsonBody, LlmRequest, ModelGroup, Operation, json::Document,
+    AllowedRegions, BoxError, Failure, JsonBody, LlmRequest, ModelGroup, Operation,
+    json::Document,
+    observe::{Asked, Note},
     overrides,
 };
 
@@ -19,7 +21,6 @@ use crate::{IncludeFallbackErrors, Models, path::Endpoint};
 
 use super::{
     Settings,
-    log::Line,
     read::Read,
     values,
     wishes::{self, Reading},
@@ -54,7 +55,6 @@ pin_project! {
             #[pin]
             future: F,
             notes: Notes,
-            line: Option<Line>,
         },
     }
 }
@@ -101,17 +101,10 @@ where
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
-                StateProj::Calling {
-                    future,
-                    notes,
-                    line,
-                } => {
+                StateProj::Calling { future, notes } => {
                     let mut result = ready!(future.poll(cx)).map_err(Failure::wrap);
                     if let Ok(response) = &mut result {
                         notes.write(response);
-                    }
-                    if let Some(line) = line.take() {
-                        line.write(&result);
                     }
                     return Poll::Ready(result);
                 }
@@ -125,11 +118,9 @@ where
                     let raw = ready!(read.poll(body, settings.limit, cx))?;
                     let head = head.take().expect("polled after completion");
                     let (request, notes) = address(head, raw, settings)?;
-                    let line = Line::of(request.extensions(), &settings.log_metadata);
                     State::Calling {
                         future: service.call(request),
                         notes,
-                        line,
                     }
                 }
             };
@@ -198,7 +189,15 @@ fn address(
     let mock = mock.map(|text| overrides::MockResponse(text.into()));
     put(&mut head.extensions, mock);
     let group = ModelGroup::new(model);
+    let metadata = wishes.metadata();
     let extensions = &mut head.extensions;
+    if let Some(note) = extensions.get::<Note>() {
+        let mut asked = Asked::new(group.clone());
+        (asked.operation, asked.stream) = (operation, stream);
+        asked.metadata.clone_from(&metadata);
+        note.write(asked);
+    }
+    put(extensions, metadata);
     extensions.insert(LlmRequest::new(group.clone(), stream, document));
     extensions.insert(group);
     extensions.insert(operation);
@@ -222,7 +221,6 @@ fn address(
     let waits = wishes.client_timeout.map(overrides::ClientTimeout);
     put(extensions, waits);
     put(extensions, wishes.tags());
-    put(extensions, wishes.metadata());
     put(extensions, wishes.fallbacks);
 
     // Whoever stands outside may have allowed less already.
@@ -250,7 +248,7 @@ fn keep_user_id(document: &Document, body: &mut JsonBody) -> Result<(), Failure>
     };
     let raw = document.raw().slice_ref(metadata.as_bytes());
     let metadata =
-        Document::parse(raw).map_err(|_| wishes::wrong_type("metadata", "an object", metadata))?;
+        Document::parse(raw).map_err(|_| values::wrong_type("metadata", "an object", metadata))?;
     if metadata.get("user_id").is_none() {
         return Ok(());
     }

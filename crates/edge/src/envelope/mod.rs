@@ -3,7 +3,6 @@
 mod fields;
 mod future;
 mod lists;
-mod log;
 mod read;
 mod targets;
 mod values;
@@ -56,7 +55,6 @@ pub(crate) struct Settings {
     prompt_required: bool,
     headers: Vec<HeaderName>,
     custom_headers: bool,
-    log_metadata: Vec<String>,
     mocks: bool,
 }
 
@@ -75,7 +73,6 @@ impl EnvelopeLayer {
                 prompt_required: false,
                 headers: FORWARDED_HEADERS.into(),
                 custom_headers: false,
-                log_metadata: Vec::new(),
                 mocks: false,
             }),
         }
@@ -138,14 +135,6 @@ impl EnvelopeLayer {
     #[must_use]
     pub fn accept_mock_response(mut self, accept: bool) -> Self {
         self.edit().mocks = accept;
-        self
-    }
-
-    /// Writes these members of a request's `metadata` into its log line, as far as they are no longer than 128 bytes. By default
-    /// none: metadata may tell of people.
-    #[must_use]
-    pub fn log_metadata(mut self, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.edit().log_metadata = keys.into_iter().map(Into::into).collect();
         self
     }
 

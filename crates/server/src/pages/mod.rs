@@ -25,8 +25,9 @@ use ziggurat::{
 
 use self::models::Models;
 use crate::{
-    MasterKey,
+    MasterKey, Metrics,
     app::Facts,
+    metrics::METRICS_TYPE,
     route::{PATHS, Route},
 };
 
@@ -54,6 +55,7 @@ pub(crate) struct Pages {
     board: Board,
     groups: Vec<(DeploymentId, String)>,
     checks: Arc<[HealthCheck]>,
+    metrics: Option<Arc<Metrics>>,
 }
 
 impl Pages {
@@ -70,6 +72,7 @@ impl Pages {
             board: facts.board.clone(),
             groups: groups.collect(),
             checks: Arc::clone(&facts.checks),
+            metrics: facts.metrics.clone(),
             config,
         }
     }
@@ -88,7 +91,7 @@ impl Pages {
             let page = refusal.unwrap_or_else(|| error(&failure, &self.form(req)));
             return Some(Answer::Now(page));
         };
-        if !route.is_open()
+        if !self.is_open(route)
             && let Some(refusal) = self.refusal(req)
         {
             return Some(Answer::Now(refusal));
@@ -99,6 +102,7 @@ impl Pages {
         match route {
             Route::Call => None,
             Route::Health => Some(self.health(req)),
+            Route::Metrics => Some(Answer::Now(self.metrics())),
             _ => {
                 let page = self.page(route, req.uri());
                 Some(Answer::Now(match page {
@@ -125,7 +129,7 @@ impl Pages {
             Route::Cooldowns => cooldowns::print(&self.board, &self.groups),
             Route::Readiness => self.readiness.clone(),
             Route::Liveness => Bytes::from_static(br#""I'm alive!""#),
-            Route::Call | Route::Health => unreachable!("answered elsewhere"),
+            Route::Call | Route::Health | Route::Metrics => unreachable!("answered elsewhere"),
         })
     }
 
@@ -159,6 +163,25 @@ impl Pages {
             health::check(checks).await;
             json(asked.print())
         }))
+    }
+
+    /// Says whether a page is for everyone, key or not.
+    fn is_open(&self, route: Route<'_>) -> bool {
+        let settings = &self.config.settings;
+        let is_open = route == Route::Metrics && !settings.require_auth_for_metrics_endpoint;
+        is_open || route.is_open()
+    }
+
+    fn metrics(&self) -> Page {
+        let Some(metrics) = &self.metrics else {
+            let failure = Failure::new(FailureKind::NotFound);
+            return self.error(&failure.with_message("metrics are not counted"));
+        };
+        let page = metrics.print(&self.config, &self.board);
+        let mut response = Response::new(Full::new(page.into()));
+        let kind = HeaderValue::from_static(METRICS_TYPE);
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+        response
     }
 
     fn wrong_method(route: Route<'_>, form: &ErrorForm) -> Page {

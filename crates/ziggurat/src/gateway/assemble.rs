@@ -1,14 +1,15 @@
 //! The layers, as a configuration sets them.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
-use http::Extensions;
+use http::{Extensions, HeaderName};
 use tower_layer::Layer;
 use ziggurat_config::{Config, ForwardClientHeaders};
 use ziggurat_context_window::{PrecountLayer, Window, exceeds};
-use ziggurat_core::ModelGroup;
+use ziggurat_core::{ModelGroup, Observer};
 use ziggurat_edge::{EnvelopeLayer, FanoutLayer, RespondLayer};
 use ziggurat_fallback::FallbackLayer;
+use ziggurat_observe::ObserveLayer;
 use ziggurat_router::Router;
 use ziggurat_timeout::TotalTimeoutLayer;
 
@@ -19,7 +20,11 @@ use super::{
     groups::{self, Members, Reached},
 };
 
-pub(super) fn stack(config: &Config, parts: &HashMap<String, Parts>) -> Stack {
+pub(super) fn stack(
+    config: &Config,
+    parts: &HashMap<String, Parts>,
+    observer: Option<&Arc<dyn Observer>>,
+) -> Stack {
     let groups = groups::of(config);
     let served = groups::served(config, &groups);
     let closed = groups::closed(config, &groups);
@@ -40,7 +45,17 @@ pub(super) fn stack(config: &Config, parts: &HashMap<String, Parts>) -> Stack {
         .fold(router(config, parts, groups), Router::with_closed);
     let total = TotalTimeoutLayer::new(config.settings.total_timeout.unwrap_or_default());
     let inside = total.layer(precount.layer(fallback.layer(router)));
-    respond(config).layer(envelope(config).layer(fanout.layer(inside)))
+    let door = envelope(config).layer(fanout.layer(inside));
+    respond(config).layer(observe(observer).layer(door))
+}
+
+/// The header that a caller knows its request by.
+const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
+
+fn observe(observer: Option<&Arc<dyn Observer>>) -> ObserveLayer {
+    observer.map_or_else(ObserveLayer::none, |observer| {
+        ObserveLayer::requests(Arc::clone(observer)).id_header(CALL_ID)
+    })
 }
 
 /// The windows of each name's deployments, where all are known.
@@ -84,7 +99,6 @@ fn envelope(config: &Config) -> EnvelopeLayer {
         .accept_overrides(true)
         .require_prompt(true)
         .accept_mock_response(config.general.allow_mock_response)
-        .log_metadata(config.general.log_metadata_keys.iter())
         .limit(limit);
     match &config.general.forward_client_headers {
         ForwardClientHeaders::Custom => layer.forward_custom_headers(true),

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use ziggurat_config::{Config, ConfigErrors};
-use ziggurat_core::{Board, DeploymentId};
+use ziggurat_core::{Board, DeploymentId, Observer};
 use ziggurat_provider::HttpClient;
 
 use super::{Gateway, Places, Summary, assemble, endpoint::Parts, health, leaf, meaning};
@@ -30,6 +30,7 @@ pub struct Builder<'a> {
     client: Option<HttpClient>,
     board: Board,
     places: Arc<Places>,
+    observers: Vec<Arc<dyn Observer>>,
 }
 
 // === impl Builder ===
@@ -41,6 +42,7 @@ impl<'a> Builder<'a> {
             client: None,
             board: Board::new(),
             places: Arc::default(),
+            observers: Vec::new(),
         }
     }
 
@@ -71,6 +73,13 @@ impl<'a> Builder<'a> {
         self
     }
 
+    /// Tells `observer` of all attempts and requests, beside those that were given before. Those of another gateway are
+    /// not taken over.
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
+        self.observers.push(Arc::new(observer));
+        self
+    }
+
     /// Builds the stack.
     ///
     /// # Errors
@@ -79,6 +88,11 @@ impl<'a> Builder<'a> {
     pub fn build(self) -> Result<Gateway, ConfigErrors> {
         let config = self.config;
         let client = self.client.unwrap_or_else(|| client(config));
+        let observer: Option<Arc<dyn Observer>> = match &*self.observers {
+            [] => None,
+            [one] => Some(Arc::clone(one)),
+            _ => Some(Arc::new(self.observers)),
+        };
         let mut parts = HashMap::new();
         let mut keyless = Vec::new();
         let mut usable = config.clone();
@@ -91,7 +105,7 @@ impl<'a> Builder<'a> {
             let place = self.places.get(id);
             parts.insert(
                 id.clone(),
-                Parts::new(config, deployment, leaf, vitals, place),
+                Parts::new(config, deployment, leaf, vitals, place, observer.as_ref()),
             );
             Ok(())
         })?;
@@ -103,7 +117,7 @@ impl<'a> Builder<'a> {
             .iter()
             .map(|(id, parts)| (id.clone(), parts.region().clone()));
         Ok(Gateway {
-            stack: assemble::stack(&usable, &parts),
+            stack: assemble::stack(&usable, &parts, observer.as_ref()),
             summary: Arc::new(Summary::of(&usable)),
             checks: background.cloned().collect(),
             places: Arc::new(places.collect()),

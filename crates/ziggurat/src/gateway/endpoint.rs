@@ -1,4 +1,4 @@
-//! The stack of one deployment: `Region · ContextWindow · Cooldown · StreamTimeout · Timeout · ProviderService`.
+//! The stack of one deployment: `Region · ContextWindow · Observe · Cooldown · StreamTimeout · Timeout · ProviderService`.
 
 use std::sync::Arc;
 
@@ -7,8 +7,9 @@ use ziggurat_balance::Endpoint;
 use ziggurat_config::{AllowedFailsPolicy, Config, Deployment};
 use ziggurat_context_window::{ContextWindowFilterLayer, Family, Window};
 use ziggurat_cooldown::{Breaker, CooldownLayer, FailureClass, Group, Rules};
-use ziggurat_core::{AllowedRegions, Vitals};
+use ziggurat_core::{AllowedRegions, Observer, Vitals};
 use ziggurat_models::Provider;
+use ziggurat_observe::ObserveLayer;
 use ziggurat_provider::ProviderService;
 use ziggurat_region::{RegionFilterLayer, infer};
 use ziggurat_stream_timeout::StreamTimeoutLayer;
@@ -25,6 +26,7 @@ pub(super) struct Parts {
     breaker: Breaker,
     region: RegionFilterLayer,
     window: Window,
+    observe: ObserveLayer,
     cost: Option<(f64, f64)>,
 }
 
@@ -47,6 +49,7 @@ impl Parts {
         built: Built,
         vitals: Arc<Vitals>,
         place: Option<&RegionFilterLayer>,
+        observer: Option<&Arc<dyn Observer>>,
     ) -> Self {
         let settings = &config.settings;
         let first = settings.stream_timeout_for(deployment);
@@ -62,6 +65,7 @@ impl Parts {
             breaker: Breaker::new(vitals, rules(config, deployment)),
             region: region(config, deployment, place),
             window: window(config, deployment),
+            observe: observe(observer),
             cost: cost(config, deployment),
         }
     }
@@ -106,6 +110,7 @@ impl Parts {
             false => Window::new(self.window.model(), None),
         };
         let sent = cooldown.layer(self.stream_timeout.layer(timed));
+        let sent = self.observe.layer(sent);
         let service = self
             .region
             .layer(ContextWindowFilterLayer::new(window).layer(sent));
@@ -140,6 +145,12 @@ impl Parts {
             None => endpoint,
         }
     }
+}
+
+fn observe(observer: Option<&Arc<dyn Observer>>) -> ObserveLayer {
+    observer.map_or_else(ObserveLayer::none, |observer| {
+        ObserveLayer::attempts(Arc::clone(observer))
+    })
 }
 
 /// What a deployment costs per token of prompt and answer: as its configuration says, else as its model does.

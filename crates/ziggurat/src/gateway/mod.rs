@@ -12,6 +12,7 @@ mod leaf;
 mod meaning;
 mod notes;
 mod summary;
+mod table;
 
 use std::{
     collections::HashMap,
@@ -35,6 +36,7 @@ use ziggurat_edge::{
     respond::{ResponseBody as Answered, ResponseFuture as Answering},
 };
 use ziggurat_fallback::Fallback;
+use ziggurat_observe::{Observe, ResponseBody as Observed};
 use ziggurat_provider::{HttpClient, ProviderBody, ProviderService};
 use ziggurat_region::{RegionFilter, RegionFilterLayer};
 use ziggurat_retry::Retry;
@@ -51,23 +53,27 @@ pub use self::{
 
 /// What a deployment is sent: `Cooldown · StreamTimeout · Timeout · ProviderService`.
 type Sent = Cooldown<StreamTimeout<Timeout<ProviderService>>>;
-/// One deployment: `Region · ContextWindow · Cooldown · …`.
-type Leaf = RegionFilter<ContextWindowFilter<Sent>>;
+/// One deployment: `Region · ContextWindow · Observe · Cooldown · …`.
+type Leaf = RegionFilter<ContextWindowFilter<Observe<Sent>>>;
 /// One group: `Retry · Balance · [deployment]`.
 type Group = Retry<Balance<Leaf, Strategy>>;
 /// What is behind the door: `TotalTimeout · Precount · Fallback · Router · [group]`.
 type Inside = TotalTimeout<Precount<Fallback<Router<Group>>>>;
-/// The whole: `Respond · Envelope · Fanout · TotalTimeout · Precount · Fallback · Router · [group]`.
-type Stack = Respond<Envelope<Fanout<Inside>>>;
+/// The whole: `Respond · Observe · Envelope · Fanout · TotalTimeout · Precount · Fallback · Router · [group]`.
+type Stack = Respond<Door>;
+/// The part whose failures are answered by `Respond`.
+type Door = Observe<Envelope<Fanout<Inside>>>;
 
 /// The region filters of deployments, by their ids: those that learn from answers know more than the configuration.
 type Places = HashMap<String, RegionFilterLayer>;
 
 /// The body of a gateway's responses.
-pub type Body = Answered<Either<Timed<Counted<Judged<Watched<Timed<ProviderBody>>>>>, Full<Bytes>>>;
+pub type Body = Answered<Observed<Either<Timed<Counted<Attempted>>, Full<Bytes>>>>;
+
+type Attempted = Observed<Judged<Watched<Timed<ProviderBody>>>>;
 
 /// The future of a [`Gateway`] that is called with a body of type `B`.
-pub type ResponseFuture<B> = Answering<<Envelope<Fanout<Inside>> as Service<Request<B>>>::Future>;
+pub type ResponseFuture<B> = Answering<<Door as Service<Request<B>>>::Future>;
 
 /// The whole stack of a configuration, as one service.
 ///

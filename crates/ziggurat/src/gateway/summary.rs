@@ -4,7 +4,7 @@ use std::fmt;
 
 use ziggurat_config::{Config, Finding, LeftOut};
 
-use super::notes;
+use super::{notes, table::Table};
 
 /// What a gateway serves.
 #[derive(Clone, Debug)]
@@ -22,6 +22,7 @@ pub struct Summary {
     pub findings: Vec<Finding>,
     /// What settings mean here, and which deployments they concern.
     pub notes: Vec<String>,
+    table: Table,
 }
 
 /// A group and its deployments.
@@ -72,6 +73,7 @@ impl Summary {
             left_out: config.left_out.clone(),
             findings: config.findings.clone(),
             notes: notes::of(config),
+            table: Table::of(config),
         }
     }
 
@@ -99,19 +101,10 @@ impl Summary {
     }
 }
 
-/// One line per group and deployment, then what was left out, then notes.
+/// The deployments of each group in a table, then other names, then what was left out, then notes.
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for group in &self.groups {
-            writeln!(f, "  {}", group.name)?;
-            for (id, model, api_base) in &group.deployments {
-                write!(f, "    {model}")?;
-                if let Some(api_base) = api_base {
-                    write!(f, "  {api_base}")?;
-                }
-                writeln!(f, "  ({})", id.get(..12).unwrap_or(id))?;
-            }
-        }
+        write!(f, "{}", self.table)?;
         for (alias, group, _) in &self.aliases {
             writeln!(f, "  {alias} = {group}")?;
         }
