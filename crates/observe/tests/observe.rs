@@ -13,9 +13,10 @@ use http_body_util::{BodyExt, Full};
 use tokio::time::advance;
 use tower::{Layer, ServiceExt, service_fn};
 use ziggurat_core::{
-    BoxError, DeploymentId, Failure, FailureKind, LlmRequest, Meter, ModelGroup, Observer,
+    BoxError, DeploymentId, Failure, FailureKind, LlmRequest, Metadata, Meter, ModelGroup,
+    Observer,
     json::Document,
-    observe::{Asked, AttemptEnd, CallEnd, Ended, Metadata, Note, RequestEnd},
+    observe::{Asked, AttemptEnd, CallEnd, Ended, Note, RequestEnd},
 };
 use ziggurat_observe::{Observe, ObserveLayer};
 use ziggurat_testing::{ScriptedBody, contract};
@@ -195,7 +196,8 @@ async fn extensions_tell_who_was_asked_for_what() {
     let edge = attempt.map_request(|mut request: Request<Full<Bytes>>| {
         let note: &Note = request.extensions().get().unwrap();
         let mut asked = Asked::new(ModelGroup::from("alias"));
-        asked.metadata = Some(Metadata::new(br#"{"user": "someone"}"#));
+        let noted = Document::parse(r#"{"user": "someone"}"#.into()).unwrap();
+        asked.metadata = Some(Metadata::new([noted]));
         assert!(!format!("{asked:?}").contains("someone"));
         note.write(asked);
         request.extensions_mut().insert(DeploymentId::from("d"));

@@ -107,7 +107,7 @@ async fn run(
         true => tracing::info!(address = %server.address(), "listening"),
         false => eprint!("{server}"),
     }
-    if demo.is_some() {
+    if demo.is_some() && !json {
         eprint!("{}", demo::hint(server.address()));
     }
     follow(args, source, &config, &options, &server)?;

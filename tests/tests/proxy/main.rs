@@ -28,6 +28,7 @@ mod reload;
 mod responses;
 mod routing;
 mod sdk;
+mod start;
 mod streams;
 mod support;
 mod vertex;

@@ -89,8 +89,8 @@ fn target(deployment: &Deployment) -> String {
 
 /// What the choice among a group's deployments goes by.
 enum Weights {
-    /// Weights that were given, or limits in their place, and their sum.
-    By(fn(&Deployment) -> Option<f64>, f64),
+    /// Weights that were given, or limits in their place, with their sum where there is a choice.
+    By(fn(&Deployment) -> Option<f64>, Option<f64>),
     /// All have the same chance.
     Even(usize),
     Strategy(&'static str),
@@ -110,7 +110,7 @@ impl Weights {
         });
         let used = sums.into_iter().find(|(_, sum)| *sum > 0.0);
         used.map_or(Self::Even(deployments.len()), |(measure, sum)| {
-            Self::By(measure, sum)
+            Self::By(measure, (deployments.len() > 1).then_some(sum))
         })
     }
 
@@ -118,7 +118,8 @@ impl Weights {
         match self {
             Self::By(measure, sum) => {
                 let value = measure(deployment).unwrap_or_default();
-                format!("{value} ({:.0} %)", value / sum * 100.0)
+                let share = sum.map(|sum| format!(" ({:.0} %)", value / sum * 100.0));
+                format!("{value}{}", share.unwrap_or_default())
             }
             Self::Even(1) => "1".to_owned(),
             Self::Even(count) => format!("1 ({:.0} %)", 100.0 / *count as f64),

@@ -1,6 +1,12 @@
 //! All layers together, in their usual order, over the leaf.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -9,9 +15,14 @@ use tower_layer::Layer;
 use tower_service::Service;
 use ziggurat_balance::{Balance, Endpoint, Shuffle};
 use ziggurat_cooldown::{Breaker, CooldownLayer, Group, Rules};
-use ziggurat_core::{ModelGroup, Open, Vitals, fallbacks::Table};
+use ziggurat_core::{
+    ModelGroup, Observer, Open, Vitals,
+    fallbacks::Table,
+    observe::{AttemptEnd, RequestEnd},
+};
 use ziggurat_edge::{EnvelopeLayer, RespondLayer};
 use ziggurat_fallback::FallbackLayer;
+use ziggurat_observe::ObserveLayer;
 use ziggurat_region::RegionFilterLayer;
 use ziggurat_retry::RetryLayer;
 use ziggurat_router::Router;
@@ -45,6 +56,9 @@ pub(super) fn rows() -> Vec<Row> {
             frames(stack(1, &Leaf::new().streaming()), request())
         })
         .over("leaf, one frame"),
+        Row::new("stack, 1 deployment, observed", || {
+            calls(observed(), request)
+        }),
         Row::new("stack of 1, clone and drop", || {
             clones(stack(1, &Leaf::new()))
         })
@@ -56,10 +70,56 @@ pub(super) fn rows() -> Vec<Row> {
     ]
 }
 
-/// One group of deployments, which has a fallback chain to another.
+/// Counts what a metric would.
+#[derive(Default)]
+struct Counted {
+    attempts: AtomicU64,
+    requests: AtomicU64,
+    tokens: AtomicU64,
+    micros: AtomicU64,
+}
+
+impl Observer for Counted {
+    fn attempt_ended(&self, end: &AttemptEnd<'_>) {
+        self.attempts.fetch_add(1, Relaxed);
+        let tokens = end.call.output_tokens.unwrap_or_default();
+        self.tokens.fetch_add(tokens, Relaxed);
+    }
+
+    fn request_ended(&self, end: &RequestEnd<'_>) {
+        self.requests
+            .fetch_add(end.tried.attempts() as u64, Relaxed);
+        let micros = end.call.elapsed.subsec_micros();
+        self.micros.fetch_add(u64::from(micros), Relaxed);
+    }
+}
+
+fn observed()
+-> impl Service<Request<Full<Bytes>>, Response = Response<impl http_body::Body + 'static>>
++ Clone
++ 'static {
+    let counted = Arc::new(Counted::default());
+    let attempts = ObserveLayer::attempts(Arc::clone(&counted));
+    built(1, &Leaf::new(), &attempts, &ObserveLayer::requests(counted))
+}
+
+/// Where nobody observes.
 fn stack(
     deployments: usize,
     leaf: &Leaf,
+) -> impl Service<Request<Full<Bytes>>, Response = Response<impl http_body::Body + 'static>>
++ Clone
++ 'static {
+    let none = ObserveLayer::none();
+    built(deployments, leaf, &none, &none)
+}
+
+/// One group of deployments, which has a fallback chain to another.
+fn built(
+    deployments: usize,
+    leaf: &Leaf,
+    attempts: &ObserveLayer,
+    requests: &ObserveLayer,
 ) -> impl Service<Request<Full<Bytes>>, Response = Response<impl http_body::Body + 'static>>
 + Clone
 + 'static {
@@ -72,7 +132,7 @@ fn stack(
         let watched = CooldownLayer::new(breaker)
             .group(group.clone())
             .layer(timed);
-        let service = RegionFilterLayer::new(["eu-west-1"]).layer(watched);
+        let service = RegionFilterLayer::new(["eu-west-1"]).layer(attempts.layer(watched));
         Endpoint::new(format!("deployment-{i}"), service)
             .vitals(vitals)
             .origin(format!("https://upstream-{i}"))
@@ -88,5 +148,5 @@ fn stack(
         .accept_overrides(true)
         .require_prompt(true)
         .layer(fallback);
-    RespondLayer::new().layer(envelope)
+    RespondLayer::new().layer(requests.layer(envelope))
 }
