@@ -21,12 +21,20 @@ pub(crate) struct Curl {
     pub(crate) body: String,
 }
 
-/// The commands in the comments of a configuration, which stand there three places in.
-pub(crate) fn told_by(yaml: &str, text: &str) -> Vec<Curl> {
+/// The commands in the comments of a configuration, which stand there three places in; `$TEXT` has as many lines as they say.
+pub(crate) fn told_by(yaml: &str) -> Vec<Curl> {
+    let lines = yaml
+        .split_once("head -n ")
+        .and_then(|(_, rest)| rest.split_once(' '));
+    told_with(yaml, lines.map_or(0, |(lines, _)| lines.parse().unwrap()))
+}
+
+/// The same with a text of so many lines.
+pub(crate) fn told_with(yaml: &str, lines: usize) -> Vec<Curl> {
     let comments = yaml.lines().filter_map(|line| line.strip_prefix('#'));
     let comments = comments.map(|line| line.strip_prefix("   ").unwrap_or(line));
     let page: String = comments.flat_map(|line| [line, "\n"]).collect();
-    commands(&page, text)
+    commands(&page, &long_text(lines))
 }
 
 /// The commands of a text, in order. `$TEXT` stands for `text`.
@@ -98,7 +106,11 @@ impl Curl {
                     curl.headers
                         .push((name.to_owned(), value.trim().to_owned()));
                 }
-                "-d" | "--data" | "--data-raw" => curl.body = words.next().unwrap(),
+                "-d" | "--data" | "--data-raw" => {
+                    curl.body = words.next().unwrap();
+                    // Linux takes no longer argument.
+                    assert!(curl.body.len() < 128 * 1024, "{} bytes", curl.body.len());
+                }
                 url => {
                     let (_, path) = url.split_once("//").expect("an address");
                     let (host, path) = path.split_once('/').unwrap();

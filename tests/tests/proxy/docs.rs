@@ -296,7 +296,7 @@ fn recipes_show_what_their_files_say() {
                 assert!(found, "{file} has no\n{block:#?}");
             }
         }
-        let told = curl::told_by(&text, &curl::long_text(2));
+        let told = curl::told_with(&text, 2);
         let in_page: String = blocks(section).into_iter().map(|(_, text)| text).collect();
         let in_page = commands(&in_page, &curl::long_text(2));
         assert!(!in_page.is_empty(), "{title}");

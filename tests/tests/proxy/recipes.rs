@@ -93,7 +93,7 @@ impl Recipe {
         Self {
             proxy: Proxy::start_with(&config, Duration::from_secs(30)).await,
             upstreams,
-            calls: curl::told_by(&read(file), &curl::long_text(5000)),
+            calls: curl::told_by(&read(file)),
             _tokens: tokens,
         }
     }
@@ -154,6 +154,6 @@ fn every_file_has_a_test() {
     for name in names {
         let quoted = format!("\"{name}\"");
         assert!(tests.iter().any(|test| test.contains(&quoted)), "{name}");
-        assert!(!curl::told_by(&read(&name), "").is_empty(), "{name}");
+        assert!(!curl::told_by(&read(&name)).is_empty(), "{name}");
     }
 }

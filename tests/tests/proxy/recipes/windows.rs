@@ -4,7 +4,7 @@ use http::StatusCode;
 use ziggurat_testing::mock::{ApiError, Step};
 
 use super::{Recipe, sdk};
-use crate::curl::{self, long_text};
+use crate::curl;
 
 #[tokio::test(start_paused = true)]
 async fn within_a_group_a_long_prompt_goes_where_it_fits() {
@@ -41,8 +41,8 @@ async fn across_groups_it_goes_to_the_first_that_holds_it() {
         assert_eq!(answer.content(), "hello from small");
         assert_eq!(answer.header("x-litellm-fallback-reason"), "");
     }
-    for (lines, name, counts) in [(1500, "large", [2, 2, 0]), (5000, "claude", [2, 2, 2])] {
-        let calls = curl::told_by(&super::read(GROUPS), &long_text(lines));
+    for (lines, name, counts) in [(1500, "large", [2, 2, 0]), (3000, "claude", [2, 2, 2])] {
+        let calls = curl::told_with(&super::read(GROUPS), lines);
         for call in [calls[1].clone(), calls[1].streamed()] {
             let answer = call.call(&recipe.proxy).await;
             assert_eq!(answer.content(), format!("hello from {name}"));
