@@ -234,13 +234,72 @@ fn a_stream_is_complete_once_each_choice_has_ended() {
     let (chunks, end) = play(&[event(&two).as_bytes(), event(&other).trim_end().as_bytes()]);
     end.unwrap();
     let finish = |at: usize| chunks[at]["choices"][0]["finish_reason"].clone();
-    assert_eq!((finish(1), finish(3)), (json!("stop"), json!("length")));
+    assert_eq!((finish(2), finish(3)), (json!("stop"), json!("length")));
     // The connection broke, but all had come.
     let mut exchange = exchange(true, &Meter::new());
     let done = json!({"candidates": [{"finishReason": "STOP"}]});
     exchange.chunk(event(&done).into());
     let streamed = exchange.end(Some(FailureKind::Disconnected.into()));
     streamed.end.unwrap().unwrap();
+}
+
+#[test]
+fn a_reason_to_end_ends_nothing_while_more_is_said() {
+    let piece = |text: &str, reason: Option<&str>| {
+        json!({"candidates": [{
+            "content": {"parts": [{"text": text}]}, "finishReason": reason,
+        }]})
+    };
+    // As older models have it: with every piece.
+    let text = ["a", "b", "c"].map(|text| event(&piece(text, Some("STOP"))));
+    let (chunks, end) = play(&[text.concat().as_bytes()]);
+    end.unwrap();
+    let said: Vec<_> = chunks
+        .iter()
+        .map(|chunk| &chunk["choices"][0])
+        .map(|choice| {
+            (
+                choice["delta"]["content"].clone(),
+                choice["finish_reason"].clone(),
+            )
+        })
+        .collect();
+    let wanted = [
+        (json!("a"), json!(null)),
+        (json!("b"), json!(null)),
+        (json!("c"), json!(null)),
+        (json!(null), json!("stop")),
+        (json!(null), json!(null)),
+    ];
+    assert_eq!(said, wanted);
+    assert_eq!(chunks[4], "[DONE]");
+    // Before a tool of Google's, and then the words that it leads to: half of them are no answer.
+    let text = [
+        event(&json!({"candidates": [{"finishReason": "STOP"}]})),
+        event(&piece("a", None)),
+    ];
+    let mut exchange = exchange(true, &Meter::new());
+    exchange.chunk(text[0].clone().into());
+    exchange.chunk(text[1].clone().into());
+    assert!(!exchange.is_complete());
+    let failure = exchange.end(None).end.unwrap().unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::Disconnected);
+}
+
+#[test]
+fn sources_that_come_with_the_end_are_told() {
+    let last = json!({"candidates": [{
+        "content": {"parts": [{"text": ""}]}, "finishReason": "STOP", "groundingMetadata": {"webSearchQueries": ["q"]},
+    }]});
+    let text = [event(&part(&json!({"text": "a"}))), event(&last)].concat();
+    let (chunks, end) = play(&[text.as_bytes()]);
+    end.unwrap();
+    let told: Vec<_> = chunks
+        .iter()
+        .filter_map(|it| it.get("vertex_ai_grounding_metadata"))
+        .collect();
+    assert_eq!(told, [&json!([{"webSearchQueries": ["q"]}])]);
+    assert_eq!(chunks[2]["choices"][0]["finish_reason"], "stop");
 }
 
 #[test]

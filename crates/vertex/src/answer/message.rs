@@ -260,6 +260,12 @@ impl<'a> Notes<'a> {
         all.into_iter().all(Vec::is_empty)
     }
 
+    /// Whether there is anything of the sources, which may come after the last word.
+    pub(super) fn tells(&self) -> bool {
+        let sources = [&self.grounding, &self.urls, &self.citations];
+        !sources.into_iter().all(Vec::is_empty)
+    }
+
     pub(super) fn add(&mut self, candidate: &Candidate<'a>) {
         self.grounding.extend(candidate.grounding_metadata);
         self.urls.extend(candidate.url_context_metadata);

@@ -24,6 +24,9 @@ use crate::{failure::Wire, request::Asked, template::Template};
 /// Most choices of one stream; Google makes eight.
 const MOST_CHOICES: usize = 128;
 
+/// Stands for the many reasons to block a prompt.
+const BLOCKED: &str = "SAFETY";
+
 /// The events of a stream.
 pub(super) struct Events {
     splitter: Splitter,
@@ -51,7 +54,15 @@ struct Head(String);
 #[derive(Default)]
 struct State {
     progress: Progress,
-    is_finished: bool,
+    /// Whether the client knows whose words these are.
+    has_role: bool,
+    /// Google's reason to end, if nothing was said after it: some models send one with every piece, or before they use
+    /// a tool of Google's.
+    ending: Option<String>,
+    /// Whether more was said after a reason to end.
+    went_on: bool,
+    /// Whether the reason came alone, as the last event has it.
+    is_final: bool,
 }
 
 #[derive(Serialize)]
@@ -188,12 +199,8 @@ impl Reader {
         let candidates = generated.candidates.unwrap_or_default();
         let blocked = generated.prompt_feedback.and_then(|it| it.block_reason);
         if candidates.is_empty() && blocked.is_some() && self.choices.is_empty() {
-            self.choices.entry(0).or_default().is_finished = true;
-            let delta = Message {
-                role: Some("assistant"),
-                ..Message::default()
-            };
-            self.write(finished(0, delta, "content_filter"), &Notes::default(), out);
+            let state = self.choices.entry(0).or_default();
+            (state.ending, state.is_final) = (Some(BLOCKED.to_owned()), true);
         }
         for (at, candidate) in (0..).zip(candidates) {
             self.candidate(at, candidate, out)?;
@@ -201,7 +208,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Writes what a candidate says, and then that it has ended.
+    /// Writes what a candidate says. That it has ended is written at the end: more may come.
     fn candidate(
         &mut self,
         at: u32,
@@ -214,20 +221,16 @@ impl Reader {
             return Err(invalid("the upstream's stream has too many choices"));
         }
         let state = self.choices.entry(index).or_default();
-        if state.is_finished {
-            return Ok(());
-        }
         let mut notes = Notes::default();
         notes.add(&candidate);
         let parts = candidate.content.take().and_then(|content| content.parts);
         let parts = parts.unwrap_or_default();
         let mut delta = Message::of(parts, &mut state.progress, &self.asked.names);
-        let calls_tools = state.progress.calls > 0;
-        let native = candidate.finish_reason;
-        state.is_finished = native.is_some();
-        let mut role = is_new.then_some("assistant");
-        if !delta.is_empty() || (is_new && native.is_none()) {
-            delta.role = role.take();
+        let is_silent = delta.is_empty();
+        state.end(candidate.finish_reason.take(), is_silent);
+        if !is_silent || notes.tells() || (is_new && state.ending.is_none()) {
+            let is_first = !std::mem::replace(&mut state.has_role, true);
+            delta.role = is_first.then_some("assistant");
             let choice = Choice {
                 index,
                 delta,
@@ -235,14 +238,6 @@ impl Reader {
                 finish_reason: None,
             };
             self.write(choice, &notes, out);
-        }
-        if let Some(native) = native {
-            let delta = Message {
-                role,
-                ..Message::default()
-            };
-            let reason = message::finish(&native, calls_tools);
-            self.write(finished(index, delta, reason), &Notes::default(), out);
         }
         Ok(())
     }
@@ -285,18 +280,33 @@ impl Reader {
         out.extend_from_slice(b"\n\n");
     }
 
-    /// Whether every choice that began has ended.
+    /// Whether every choice that began has ended, and surely so: nothing is waited for that will not come.
     fn is_complete(&self) -> bool {
-        !self.choices.is_empty() && self.choices.values().all(|state| state.is_finished)
+        let is_final = |state: &State| state.ending.is_some() && state.is_final && !state.went_on;
+        !self.choices.is_empty() && self.choices.values().all(is_final)
+    }
+
+    /// Whether every choice that began has ended, if no more comes.
+    fn has_ended(&self) -> bool {
+        !self.choices.is_empty() && self.choices.values().all(|state| state.ending.is_some())
     }
 
     /// Ends a stream: Google's just stop, so that only finish reasons tell whether one is complete.
     fn end(&mut self, broken: Option<Failure>, out: &mut Vec<u8>) -> Result<(), Failure> {
-        if !self.is_complete() {
+        if !self.has_ended() {
             return Err(broken.unwrap_or_else(|| {
                 Failure::new(FailureKind::Disconnected)
                     .with_message("the upstream's stream ended before its answer did")
             }));
+        }
+        for (index, state) in &self.choices {
+            let native = state.ending.as_deref().unwrap_or_default();
+            let reason = message::finish(native, state.progress.calls > 0);
+            let delta = Message {
+                role: (!state.has_role).then_some("assistant"),
+                ..Message::default()
+            };
+            self.write(finished(*index, delta, reason), &Notes::default(), out);
         }
         if self.asked.usage
             && let Some(counts) = &self.counts
@@ -305,6 +315,20 @@ impl Reader {
         }
         out.extend_from_slice(DONE_EVENT);
         Ok(())
+    }
+}
+
+// === impl State ===
+
+impl State {
+    /// Notes a reason to end, or that the choice goes on after one.
+    fn end(&mut self, native: Option<String>, is_silent: bool) {
+        if !is_silent && self.ending.take().is_some() {
+            self.went_on = true;
+        }
+        if native.is_some() {
+            (self.ending, self.is_final) = (native, is_silent);
+        }
     }
 }
 
