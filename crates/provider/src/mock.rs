@@ -1,5 +1,7 @@
 //! Answers that need no upstream.
 
+mod forms;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -31,6 +33,15 @@ pub(crate) fn answer(text: &str, call: Call<'_>, model: &str) -> Result<Excused,
             "data": [{"object": "embedding", "index": 0, "embedding": [0.0, 0.1, 0.2]}],
             "usage": {"prompt_tokens": PROMPT_TOKENS, "total_tokens": PROMPT_TOKENS},
         })),
+        Operation::Messages if call.stream() => {
+            Ok(Excused::Stream(forms::message_stream(text, model)))
+        }
+        Operation::Messages => plain(forms::message(text, model)),
+        Operation::CountTokens => plain(json!({ "input_tokens": PROMPT_TOKENS })),
+        Operation::Responses if call.stream() => {
+            Ok(Excused::Stream(forms::response_stream(text, model, now())))
+        }
+        Operation::Responses => plain(forms::response(text, model, now())),
         operation if call.stream() => Ok(Excused::Stream(stream(text, operation, model))),
         operation => plain(document(operation, model, |chat| match chat {
             true => json!({"message": {"role": "assistant", "content": text}}),
@@ -84,14 +95,13 @@ fn document(operation: Operation, model: &str, content: impl Fn(bool) -> Value) 
         true => ("chatcmpl", "chat.completion"),
         false => ("cmpl", "text_completion"),
     };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let mut choice = content(chat);
     choice["index"] = 0.into();
     choice["finish_reason"] = "stop".into();
     json!({
         "id": format!("{prefix}-mock"),
         "object": object,
-        "created": now.map_or(0, |now| now.as_secs()),
+        "created": now(),
         "model": model,
         "choices": [choice],
         "usage": {
@@ -100,4 +110,10 @@ fn document(operation: Operation, model: &str, content: impl Fn(bool) -> Value) 
             "total_tokens": PROMPT_TOKENS + COMPLETION_TOKENS,
         },
     })
+}
+
+/// The time, in seconds since 1970.
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| now.as_secs())
 }

@@ -56,6 +56,49 @@ async fn a_deployment_answers_by_itself() {
 }
 
 #[tokio::test]
+async fn it_answers_in_the_form_of_the_api_that_was_called() {
+    let (proxy, up) = start("").await;
+    let messages = json!([{"role": "user", "content": "x"}]);
+    for model in ["mocked", "claude"] {
+        let text = if model == "mocked" {
+            "two words"
+        } else {
+            "of Claude"
+        };
+        let body = json!({"model": model, "max_tokens": 5, "messages": messages});
+        let message = post(&proxy, "/v1/messages", &body).await.json();
+        assert_eq!(message["content"][0]["text"], text, "{message}");
+        assert_eq!(
+            (&message["type"], &message["model"]),
+            (&json!("message"), &json!(model))
+        );
+        let counted = post(&proxy, "/v1/messages/count_tokens", &body)
+            .await
+            .json();
+        assert_eq!(counted, json!({"input_tokens": 10}));
+        let body = json!({"model": model, "max_tokens": 5, "messages": messages, "stream": true});
+        let events = post(&proxy, "/v1/messages", &body).await.events();
+        let words = events
+            .iter()
+            .filter_map(|event| event["delta"]["text"].as_str());
+        assert_eq!(words.collect::<String>(), text);
+        assert_eq!(events.last().unwrap()["type"], "message_stop");
+    }
+    let body = json!({"model": "mocked", "input": "x"});
+    let response = post(&proxy, "/v1/responses", &body).await.json();
+    assert_eq!(
+        response["output"][0]["content"][0]["text"], "two words",
+        "{response}"
+    );
+    let body = json!({"model": "mocked", "input": "x", "stream": true});
+    let events = post(&proxy, "/v1/responses", &body).await.events();
+    let words = events.iter().filter_map(|event| event["delta"].as_str());
+    assert_eq!(words.collect::<String>(), "two words");
+    assert_eq!(events.last().unwrap()["response"]["status"], "completed");
+    assert_eq!(up.count(), 0);
+}
+
+#[tokio::test]
 async fn a_failure_is_one_for_the_layers_too() {
     let (proxy, up) = start("").await;
     let answer = proxy.chat("limited", &json!({})).await;
