@@ -40,31 +40,31 @@ const LIMIT: Duration = Duration::from_secs(600);
 pub(super) fn rows() -> Vec<Row> {
     vec![
         Row::new("stack, 1 deployment", || {
-            calls(stack(1, Leaf::new()), request)
+            calls(stack(1, &Leaf::new()), request)
         }),
         Row::new("stack, 1 deployment, pending once", || {
-            calls(stack(1, Leaf::new().pending()), request)
+            calls(stack(1, &Leaf::new().pending()), request)
         })
         .over("leaf, pending once"),
         Row::new("stack, 100 deployments", || {
-            calls(stack(100, Leaf::new()), request)
+            calls(stack(100, &Leaf::new()), request)
         }),
         Row::new("stack, 2 deployments, one retry", || {
-            calls(stack(2, Leaf::new().failing_first()), request)
+            calls(stack(2, &Leaf::new().failing_first()), request)
         }),
         Row::new("stack, one frame", || {
-            frames(stack(1, Leaf::new().streaming()), request())
+            frames(stack(1, &Leaf::new().streaming()), request())
         })
         .over("leaf, one frame"),
         Row::new("stack, 1 deployment, observed", || {
             calls(observed(), request)
         }),
         Row::new("stack of 1, clone and drop", || {
-            clones(stack(1, Leaf::new()))
+            clones(stack(1, &Leaf::new()))
         })
         .over(""),
         Row::new("stack of 100, clone and drop", || {
-            clones(stack(100, Leaf::new()))
+            clones(stack(100, &Leaf::new()))
         })
         .over(""),
     ]
@@ -95,33 +95,36 @@ impl Observer for Counted {
 }
 
 fn observed()
--> impl Service<Request<Full<Bytes>>, Response = Response<impl http_body::Body + 'static>>
+-> impl Service<Request<Full<Bytes>>, Response = Response<impl http_body::Body + use<> + 'static>>
 + Clone
++ use<>
 + 'static {
     let counted = Arc::new(Counted::default());
     let attempts = ObserveLayer::attempts(Arc::clone(&counted));
-    built(1, Leaf::new(), attempts, ObserveLayer::requests(counted))
+    built(1, &Leaf::new(), &attempts, &ObserveLayer::requests(counted))
 }
 
 /// Where nobody observes.
 fn stack(
     deployments: usize,
-    leaf: Leaf,
-) -> impl Service<Request<Full<Bytes>>, Response = Response<impl http_body::Body + 'static>>
+    leaf: &Leaf,
+) -> impl Service<Request<Full<Bytes>>, Response = Response<impl http_body::Body + use<> + 'static>>
 + Clone
++ use<>
 + 'static {
     let none = ObserveLayer::none();
-    built(deployments, leaf, none.clone(), none)
+    built(deployments, leaf, &none, &none)
 }
 
 /// One group of deployments, which has a fallback chain to another.
 fn built(
     deployments: usize,
-    leaf: Leaf,
-    attempts: ObserveLayer,
-    requests: ObserveLayer,
-) -> impl Service<Request<Full<Bytes>>, Response = Response<impl http_body::Body + 'static>>
+    leaf: &Leaf,
+    attempts: &ObserveLayer,
+    requests: &ObserveLayer,
+) -> impl Service<Request<Full<Bytes>>, Response = Response<impl http_body::Body + use<> + 'static>>
 + Clone
++ use<>
 + 'static {
     let vitals: Vec<_> = (0..deployments).map(|_| Arc::new(Vitals::new())).collect();
     let group = Group::new(vitals.iter().cloned(), 1.0);
