@@ -219,7 +219,7 @@ fn pages_of_layers_are_whole() {
     assert_eq!(missing_of, [""; 0]);
 }
 
-const LAYERS: [&str; 16] = [
+const LAYERS: [&str; 17] = [
     "anthropic",
     "balance",
     "bedrock",
@@ -227,6 +227,7 @@ const LAYERS: [&str; 16] = [
     "cooldown",
     "edge",
     "fallback",
+    "observe",
     "openai",
     "provider",
     "region",
