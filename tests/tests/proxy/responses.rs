@@ -235,11 +235,14 @@ async fn a_server_without_the_endpoint_does_not_rest_for_it() {
         &[("A", a.url()), ("B", b.url())],
     )
     .await;
-    for _ in 0..6 {
+    // Who is asked first is left to chance: before long it is the one without.
+    let mut asked = 0;
+    while a.count() == 0 {
+        asked += 1;
+        assert!(asked < 100, "it was never asked");
         let answer = ask(&proxy, "/v1/responses", "pair", false).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
     }
-    assert!(a.count() > 0, "it was never asked");
     let cooldowns = proxy.get("/cooldowns").await.text;
     assert!(!cooldowns.contains("pair"), "{cooldowns}");
 }
