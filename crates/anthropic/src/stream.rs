@@ -5,6 +5,7 @@ mod blocks;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use memchr::memchr2;
 use serde_json::{Value, value::RawValue};
 use ziggurat_core::{Failure, FailureKind};
 use ziggurat_provider::{
@@ -217,6 +218,7 @@ impl Reader {
             self.head = self.context.head(None);
         }
         out.extend_from_slice(&self.head);
+        let mut at = out.len();
         out.extend_from_slice(br#""choices":[{"index":0,"delta":{"#);
         if !std::mem::replace(&mut self.began, true) {
             out.extend_from_slice(br#""role":"assistant""#);
@@ -227,6 +229,11 @@ impl Reader {
         out.extend_from_slice(delta.as_bytes());
         out.extend_from_slice(br#"},"finish_reason":"#);
         out.extend_from_slice(reason.as_bytes());
+        // Of several lines if the event was: but spaces between the tokens of JSON.
+        while let Some(next) = memchr2(b'\n', b'\r', &out[at..]) {
+            at += next;
+            out[at] = b' ';
+        }
         out.extend_from_slice(b"}]}\n\n");
     }
 

@@ -84,6 +84,26 @@ fn streaming() -> Value {
 }
 
 #[test]
+fn an_event_of_several_lines_becomes_a_chunk_of_one() {
+    let text = concat!(
+        "data: {\"type\":\"message_start\",\"message\":{\"model\":\"claude\"}}\n\n",
+        "data: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\n",
+        "data: \"type\":\"redacted_thinking\",\n",
+        "data: \"data\":\"x\"}}\n\n",
+        "data: {\"type\":\"content_block_delta\",\"index\":1,\"delta\":{\"type\":\"citations_delta\",\"citation\":{\r\n",
+        "data: \"cited_text\":\"y\"}}}\n\n",
+        "data: {\"type\":\"message_stop\"}\n\n",
+    );
+    let seen = whole(&streaming(), text);
+    seen.end.unwrap();
+    let chunks = chunks(&seen.text);
+    let delta = |at: usize| &chunks[at]["choices"][0]["delta"];
+    assert_eq!(delta(0)["thinking_blocks"][0]["data"], "x");
+    let fields = &delta(1)["provider_specific_fields"];
+    assert_eq!(fields["citation"]["cited_text"], "y");
+}
+
+#[test]
 fn every_event_becomes_its_chunk() {
     let seen = whole(&streaming(), RICH);
     seen.end.unwrap();
