@@ -17,6 +17,7 @@ fn contents(messages: &Value) -> Value {
 fn media_go_as_google_takes_them() {
     let content = json!([
         {"type": "image_url", "image_url": "data:image/webp;base64,AAAA"},
+        {"type": "image_url", "image_url": "data:image/jpg;base64,AAAA"},
         {"type": "image_url", "image_url": {"url": "https://x.example/a.PNG?q=1"}},
         {"type": "image_url", "image_url": {"url": "gs://b/no-ending", "format": "image/png"}},
         {"type": "input_audio", "input_audio": {"data": "BBBB", "format": "mp3"}},
@@ -30,6 +31,7 @@ fn media_go_as_google_takes_them() {
         sent["contents"][0]["parts"],
         json!([
             {"inline_data": {"mime_type": "image/webp", "data": "AAAA"}},
+            {"inline_data": {"mime_type": "image/jpeg", "data": "AAAA"}},
             {"file_data": {"mime_type": "image/png", "file_uri": "https://x.example/a.PNG?q=1"}},
             {"file_data": {"mime_type": "image/png", "file_uri": "gs://b/no-ending"}},
             {"inline_data": {"mime_type": "audio/mpeg", "data": "BBBB"}},

@@ -60,7 +60,8 @@ pub(super) fn of_url<'a>(
     if !is_remote {
         return Err("only data, https and gs URLs are possible");
     }
-    let mime_type = kind.or_else(|| of_name(&url).map(Cow::Borrowed));
+    let mime_type = kind.map(registered);
+    let mime_type = mime_type.or_else(|| of_name(&url).map(Cow::Borrowed));
     if mime_type.is_none() && !is_studio {
         return Err("the URL does not tell the type; say it with `format`");
     }
@@ -84,16 +85,24 @@ fn of_data<'a>(
     let head = &url[scheme..comma];
     let said = head.strip_suffix(";base64").ok_or(WRONG)?;
     let said = said.split(';').next().unwrap_or_default().to_owned();
-    let mime_type = match kind {
+    let mime_type = registered(match kind {
         Some(kind) => kind,
         None if said.is_empty() => return Err("the data URL does not tell the type"),
         None => said.into(),
-    };
+    });
     let data = match url {
         Cow::Borrowed(url) => Cow::Borrowed(&url[comma + 1..]),
         Cow::Owned(url) => Cow::Owned(url[comma + 1..].to_owned()),
     };
     Ok(Data::Inline { mime_type, data })
+}
+
+/// Google refuses a frequent name of JPEG's type that is not the registered one.
+fn registered(mime_type: Cow<'_, str>) -> Cow<'_, str> {
+    match mime_type.eq_ignore_ascii_case("image/jpg") {
+        true => "image/jpeg".into(),
+        false => mime_type,
+    }
 }
 
 /// Makes a part of a sound in base64; `format` is the name that OpenAI has for its type.
