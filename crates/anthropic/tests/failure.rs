@@ -43,6 +43,13 @@ fn statuses_and_words_tell_the_kind() {
         (
             400,
             invalid,
+            "messages: too many total text bytes: 9 > 8",
+            FailureKind::ContextWindow,
+            400,
+        ),
+        (
+            400,
+            invalid,
             "Output blocked by content filtering policy",
             FailureKind::ContentPolicy,
             400,

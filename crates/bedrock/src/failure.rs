@@ -18,6 +18,7 @@ const CONTEXT: &[&str] = &[
     "too many input tokens",
     "expected maxlength:",
     "input is too long",
+    "input tokens exceeded",
     "prompt is too long",
     "prompt: length: 1..",
 ];

@@ -69,6 +69,13 @@ fn names_come_before_texts_and_statuses() {
         (
             400,
             "ValidationException",
+            "The model returned the following errors: Input Tokens Exceeded: Number of input tokens exceeds maximum length.",
+            ContextWindow,
+            400,
+        ),
+        (
+            400,
+            "ValidationException",
             "The model returned the following errors: Input is too long for requested model.",
             ContextWindow,
             400,

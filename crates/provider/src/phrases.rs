@@ -18,6 +18,7 @@ const CONTEXT: &[&str] = &[
     "exceeds the maximum number of tokens allowed",
     "string too long. expected a string with maximum length",
     "length limit exceeded",
+    "too many total text bytes",
 ];
 
 /// The same, in two parts.
