@@ -5,6 +5,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 /// Where calls go if nothing says it: LiteLLM's default.
 const DEFAULT_REGION: &str = "us-west-2";
 
+/// How the regions of the European Sovereign Cloud begin.
+const SOVEREIGN: &str = "eusc";
+
 /// What stays as it is in a segment of a path.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -133,9 +136,10 @@ pub(crate) fn endpoint(region: &str) -> String {
 
 /// The domain of a region's endpoints.
 pub(crate) fn domain(region: &str) -> &'static str {
-    match region.starts_with("cn-") {
-        true => "amazonaws.com.cn",
-        false => "amazonaws.com",
+    match region.split('-').next() {
+        Some("cn") => "amazonaws.com.cn",
+        Some(SOVEREIGN) => "amazonaws.eu",
+        _ => "amazonaws.com",
     }
 }
 
@@ -146,7 +150,7 @@ pub(crate) fn is_region(text: &str) -> bool {
     match &parts[..] {
         [words @ .., number] if words.len() >= 2 => {
             words.iter().all(is_word)
-                && words[0].len() == 2
+                && (words[0].len() == 2 || words[0] == SOVEREIGN)
                 && !number.is_empty()
                 && number.bytes().all(|b| b.is_ascii_digit())
         }
@@ -192,6 +196,24 @@ mod tests {
         );
         assert!(Model::parse("invoke/meta.llama3-8b-instruct-v1:0").is_err());
         assert!(Model::parse("converse/").is_err());
+    }
+
+    #[test]
+    fn partitions_have_domains_of_their_own() {
+        let cases = [
+            ("eu-west-1", "amazonaws.com"),
+            ("us-gov-east-1", "amazonaws.com"),
+            ("cn-north-1", "amazonaws.com.cn"),
+            ("eusc-de-east-1", "amazonaws.eu"),
+        ];
+        for (region, domain) in cases {
+            assert!(is_region(region), "{region}");
+            let endpoint = endpoint(region);
+            assert_eq!(
+                endpoint,
+                format!("https://bedrock-runtime.{region}.{domain}")
+            );
+        }
     }
 
     #[test]
