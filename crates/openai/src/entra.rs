@@ -119,12 +119,12 @@ fn granted(body: &[u8]) -> Result<Fresh<HeaderValue>, Failure> {
 
 /// Entra says 400 of an application that it does not know, 401 of a wrong secret.
 fn refused(status: StatusCode, headers: &HeaderMap, body: &[u8], secret: Box<str>) -> Failure {
+    // Not the caller's fault, nor the model's: that of the credentials, unless the server is in trouble itself.
+    let is_transient = matches!(status.as_u16(), 408 | 429 | 500..);
     let kind = match FailureKind::from_status(status) {
         None => FailureKind::InvalidResponse,
-        Some(FailureKind::BadRequest | FailureKind::PermissionDenied) => {
-            FailureKind::Authentication
-        }
-        Some(kind) => kind,
+        Some(kind) if is_transient => kind,
+        Some(_) => FailureKind::Authentication,
     };
     let said = described(body, secret);
     let message = match said.is_empty() {

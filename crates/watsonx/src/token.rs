@@ -90,12 +90,12 @@ fn refused(
     body: &[u8],
     secrets: &[Box<str>],
 ) -> Failure {
+    // Not the caller's fault, nor the model's: that of the credentials, unless the server is in trouble itself.
+    let is_transient = matches!(status.as_u16(), 408 | 429 | 500..);
     let kind = match FailureKind::from_status(status) {
         None => FailureKind::InvalidResponse,
-        Some(FailureKind::BadRequest | FailureKind::PermissionDenied) => {
-            FailureKind::Authentication
-        }
-        Some(kind) => kind,
+        Some(kind) if is_transient => kind,
+        Some(_) => FailureKind::Authentication,
     };
     let said = Wire::of(body, secrets).message();
     let message = match said.is_empty() {

@@ -119,6 +119,7 @@ async fn a_token_server_that_fails_is_a_failure() {
     let cases = [
         (answer(400, &unknown), FailureKind::Authentication),
         (answer(401, &json!({})), FailureKind::Authentication),
+        (answer(404, &json!({})), FailureKind::Authentication),
         (answer(429, &json!({})), FailureKind::RateLimited),
         (answer(500, &json!({})), FailureKind::Server),
         (answer(302, &json!({})), FailureKind::InvalidResponse),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ziggurat_core::Failure;
+use ziggurat_core::{Failure, FailureKind};
 use ziggurat_provider::credentials::{Cached, Fresh};
 
 use super::{
@@ -196,10 +196,16 @@ impl Plan {
                 role.assume(reach, &base).await
             }
             Self::Container => metadata::of_container(reach).await,
-            Self::Machine => metadata::of_machine(reach).await.map_err(|cause| {
-                // The last place to look: what is wrong is that there are none anywhere.
-                failed(NONE).with_source(cause)
-            }),
+            Self::Machine => {
+                metadata::of_machine(reach)
+                    .await
+                    .map_err(|cause| match cause.kind() {
+                        // It is there, and has no time now.
+                        FailureKind::Server | FailureKind::RateLimited => cause,
+                        // The last place to look: what is wrong is that there are none anywhere.
+                        _ => failed(NONE).with_source(cause),
+                    })
+            }
             Self::Nothing => Err(failed(NONE)),
         }
     }

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use ziggurat_core::{Failure, FailureKind};
 use ziggurat_provider::credentials::Fresh;
 
-use super::{Clock, Keys, Reach, failed, read_file};
+use super::{Clock, Keys, Reach, failed, read_file, refused};
 
 /// Where containers of ECS find their keys.
 const CONTAINERS: &str = "http://169.254.170.2";
@@ -118,10 +118,11 @@ async fn near(reach: &Reach, request: Request<Bytes>) -> Result<Bytes, Failure> 
     let response = response.map_err(|_| late())??;
     match response.status().is_success() {
         true => Ok(response.into_body()),
-        false => Err(failed(format!(
-            "the source of AWS credentials answered with status {}",
-            response.status()
-        ))),
+        false => {
+            let status = response.status();
+            let message = format!("the source of AWS credentials answered with status {status}");
+            Err(refused(&response, message))
+        }
     }
 }
 

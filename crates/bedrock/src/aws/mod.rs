@@ -8,6 +8,7 @@ mod sts;
 
 use std::{fmt, sync::Arc, time::SystemTime};
 
+use http::Response;
 use ziggurat_core::{Failure, FailureKind};
 use ziggurat_provider::{HttpClient, credentials::Cached};
 
@@ -62,6 +63,19 @@ impl fmt::Debug for Keys {
 /// No credentials: the message says what was wrong.
 fn failed(message: impl Into<Box<str>>) -> Failure {
     Failure::new(FailureKind::Authentication).with_message(message)
+}
+
+/// What a server of credentials means by an error: that they are no good, unless it is in trouble itself.
+fn refused<B>(response: &Response<B>, message: String) -> Failure {
+    let status = response.status();
+    let transient = matches!(status.as_u16(), 408 | 429 | 500..);
+    match FailureKind::from_status(status).filter(|_| transient) {
+        Some(kind) => {
+            let failure = Failure::from_head(kind, status, response.headers());
+            failure.with_message(message).with_status(kind.status())
+        }
+        None => failed(message),
+    }
 }
 
 /// Reads a small file, which no async reader would make faster.

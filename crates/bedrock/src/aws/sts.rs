@@ -9,7 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use ziggurat_core::{Failure, FailureKind};
 use ziggurat_provider::credentials::Fresh;
 
-use super::{Keys, Reach, failed, metadata::fresh, sign};
+use super::{Keys, Reach, failed, metadata::fresh, refused, sign};
 use crate::model::domain;
 
 /// A role, and how it is asked for.
@@ -82,17 +82,18 @@ async fn ask(reach: &Reach, form: String, keys: Option<&Keys>) -> Result<Fresh<K
     let response = reach.client.fetch(request).await?;
     let (status, body) = (response.status(), response.body());
     let text = String::from_utf8_lossy(body);
-    if status.is_server_error() {
-        return Err(Failure::new(FailureKind::Server)
-            .with_message(format!("the AWS token service failed with status {status}")));
-    }
     if !status.is_success() {
         let code = element(&text, "Code")
             .filter(|code| code.len() < 100)
             .unwrap_or("no reason");
-        return Err(failed(format!(
-            "the AWS token service refused: {code} ({status})"
-        )));
+        let message = format!("the AWS token service refused: {code} ({status})");
+        return Err(match code {
+            // It says 400 of requests that are too many.
+            "Throttling" | "ThrottlingException" | "RequestLimitExceeded" => {
+                Failure::new(FailureKind::RateLimited).with_message(message)
+            }
+            _ => refused(&response, message),
+        });
     }
     let part = |name| {
         let found = element(&text, name).map(str::to_owned);

@@ -195,18 +195,57 @@ async fn servers_that_refuse_or_fail_are_failures_of_the_call() {
     }
 }
 
-#[tokio::test]
-async fn keys_that_are_said_to_be_over_are_fetched_again() {
-    let sts = upstream([plain(200, xml("ASIAONE")), plain(200, xml("ASIATWO"))]).await;
+/// What Bedrock says of keys that are over.
+fn over() -> ziggurat_mock::Step {
     let over = plain(
         403,
         r#"{"message":"The security token included in the request is expired"}"#,
     );
-    let over = over.header(
+    over.header(
         http::HeaderName::from_static("x-amzn-errortype"),
         http::HeaderValue::from_static("ExpiredTokenException"),
-    );
-    let bedrock = upstream([answer(), over, answer()]).await;
+    )
+}
+
+#[tokio::test]
+async fn servers_in_trouble_say_nothing_about_the_credentials() {
+    let throttled = "<E><Error><Code>Throttling</Code><Message>Rate exceeded</Message></Error></E>";
+    for step in [plain(400, throttled), plain(429, "")] {
+        let sts = upstream([step]).await;
+        let role = builder(&[])
+            .aws_web_identity_token("token-of-mine")
+            .aws_role_name("arn")
+            .aws_sts_endpoint(sts.url());
+        let bedrock = upstream([answer()]).await;
+        let failure = call(&leaf(role, &bedrock)).await.unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::RateLimited);
+    }
+    let kinds = [
+        (429, FailureKind::RateLimited),
+        (503, FailureKind::Server),
+        (404, FailureKind::Authentication),
+    ];
+    for (status, kind) in kinds {
+        let agent = upstream([plain(status, "")]).await;
+        let container = (
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+            format!("{}/keys", agent.url()),
+        );
+        let machine = ("AWS_EC2_METADATA_SERVICE_ENDPOINT", agent.url());
+        let enabled = ("AWS_EC2_METADATA_DISABLED", "false".to_owned());
+        for environment in [vec![container], vec![machine, enabled]] {
+            let bedrock = upstream([answer()]).await;
+            let leaf = leaf(builder(&environment), &bedrock);
+            let failure = call(&leaf).await.unwrap_err();
+            assert_eq!(failure.kind(), kind, "{status} {environment:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn keys_that_are_said_to_be_over_are_fetched_again() {
+    let sts = upstream([plain(200, xml("ASIAONE")), plain(200, xml("ASIATWO"))]).await;
+    let bedrock = upstream([answer(), over(), answer()]).await;
     let builder = builder(&[])
         .aws_web_identity_token("token-of-mine")
         .aws_role_name("arn")

@@ -57,6 +57,7 @@ async fn a_token_server_that_fails_is_a_failure() {
     let cases = [
         (answer(400, &unknown), FailureKind::Authentication),
         (answer(401, &unknown), FailureKind::Authentication),
+        (answer(404, &unknown), FailureKind::Authentication),
         (answer(429, &json!({})), FailureKind::RateLimited),
         (answer(503, &json!({})), FailureKind::Server),
         (
