@@ -7,7 +7,7 @@ use ziggurat_provider::{Authorized, Call, Dialect, Outgoing};
 
 use crate::{
     Builder,
-    aws::{Clock, Keys, Source, sign},
+    aws::{Clock, Keys, Signer, Source, sign},
     exchange::Chat,
     model::Model,
     request,
@@ -101,8 +101,10 @@ impl Dialect for Bedrock {
         let built = request::build(template, call)?;
         let model = call.public_model().map(json::string);
         let meter = call.extensions().get::<Meter>().cloned();
-        let chat = Chat::new(template.clone(), model, meter, built.asked);
+        let signer = Signer::default();
+        let chat = Chat::new(template.clone(), model, meter, built.asked, signer.clone());
         let mut request = Request::new(Printed::from(built.body));
+        request.extensions_mut().insert(signer);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = template.uris[usize::from(stream)].clone();
         *request.headers_mut() = template.headers.clone();
@@ -122,7 +124,7 @@ impl Dialect for Bedrock {
                 None => {
                     let (keys, template) = (cached.get(), self.template.clone());
                     return Authorized::Later(Box::pin(async move {
-                        template.signed(request, &*keys.await?)
+                        template.signed(request, &keys.await?)
                     }));
                 }
             },
@@ -138,8 +140,11 @@ impl Template {
     fn signed(
         &self,
         mut request: Request<Printed>,
-        keys: &Keys,
+        keys: &Arc<Keys>,
     ) -> Result<Request<Printed>, Failure> {
+        if let Some(signer) = request.extensions().get::<Signer>() {
+            signer.note(keys);
+        }
         let body = request.body().clone().into_bytes();
         sign(
             &mut request,

@@ -10,7 +10,7 @@ use ziggurat_provider::{Answer, Exchange, Streamed, redact};
 
 use crate::{
     answer::Said,
-    aws::Source,
+    aws::{Signer, Source},
     dialect::{Auth, Template},
     failure,
     model::Route,
@@ -27,6 +27,8 @@ pub(crate) struct Chat {
     model: Bytes,
     meter: Option<Meter>,
     asked: Arc<Asked>,
+    /// The keys that the call was made with.
+    signer: Signer,
     events: Option<Box<Events>>,
     /// Set by a plain answer that was held back.
     filtered: bool,
@@ -38,6 +40,7 @@ impl Chat {
         model: Option<Bytes>,
         meter: Option<Meter>,
         asked: Asked,
+        signer: Signer,
     ) -> Self {
         let model = model.unwrap_or_else(|| template.name.clone());
         Self {
@@ -45,6 +48,7 @@ impl Chat {
             model,
             meter,
             asked: Arc::new(asked),
+            signer,
             events: None,
             filtered: false,
         }
@@ -109,7 +113,7 @@ impl Exchange for Chat {
         if let Auth::Signed(Source::Fetched(keys)) = &self.template.auth
             && failure::says_expired(&failure)
         {
-            keys.forget(|_| true);
+            keys.forget(|held| self.signer.is(held));
         }
         failure
     }

@@ -6,7 +6,11 @@ mod profile;
 mod sign;
 mod sts;
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::SystemTime,
+};
 
 use http::Response;
 use ziggurat_core::{Failure, FailureKind};
@@ -27,6 +31,10 @@ pub(crate) struct Keys {
     pub(crate) secret: String,
     pub(crate) token: Option<String>,
 }
+
+/// The keys that signed a call, noted when it is authorized. Clones share them.
+#[derive(Clone, Default)]
+pub(crate) struct Signer(Arc<OnceLock<Arc<Keys>>>);
 
 /// Where the keys of a deployment come from.
 #[derive(Clone, Debug)]
@@ -51,6 +59,18 @@ pub(crate) struct Reach {
 impl Reach {
     pub(crate) fn variable(&self, name: &str) -> Option<String> {
         (self.environment)(name).filter(|value| !value.trim().is_empty())
+    }
+}
+
+impl Signer {
+    /// Notes keys. A call is made once: the first count.
+    pub(crate) fn note(&self, keys: &Arc<Keys>) {
+        let _ = self.0.set(keys.clone());
+    }
+
+    /// Says whether it was these.
+    pub(crate) fn is(&self, keys: &Arc<Keys>) -> bool {
+        self.0.get().is_some_and(|signed| Arc::ptr_eq(signed, keys))
     }
 }
 

@@ -1,7 +1,11 @@
 //! Keys that are handed out by servers, and expire.
 
+use bytes::Bytes;
+use http::{Request, Response};
 use serde_json::json;
-use ziggurat_core::FailureKind;
+use ziggurat_bedrock::Bedrock;
+use ziggurat_core::{FailureKind, JsonBody, json::Document};
+use ziggurat_provider::{Authorized, Call, Dialect, Exchange};
 
 use crate::{Files, answer, builder, call, leaf, plain, signer, upstream};
 
@@ -240,6 +244,43 @@ async fn servers_in_trouble_say_nothing_about_the_credentials() {
             assert_eq!(failure.kind(), kind, "{status} {environment:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_late_word_on_old_keys_leaves_the_new_ones() {
+    let sts = upstream([plain(200, xml("ASIAONE")), plain(200, xml("ASIATWO"))]).await;
+    let dialect = builder(&[])
+        .aws_web_identity_token("token-of-mine")
+        .aws_role_name("arn")
+        .aws_sts_endpoint(sts.url())
+        .build()
+        .unwrap();
+    // Two calls with the same keys, which are told after each other that those are over.
+    let (mut first, one) = signed(&dialect).await;
+    let (mut second, two) = signed(&dialect).await;
+    assert!(one.contains("ASIAONE") && two.contains("ASIAONE"));
+    let response = Response::builder()
+        .status(403)
+        .header("x-amzn-errortype", "ExpiredTokenException");
+    let (head, ()) = response.body(()).unwrap().into_parts();
+    for exchange in [&mut first, &mut second] {
+        exchange.refused(&head, &mut Bytes::new());
+        assert!(signed(&dialect).await.1.contains("ASIATWO"));
+    }
+    assert_eq!(sts.count(), 2);
+}
+
+/// Prepares a call; gives what reads its answer, and its signature.
+async fn signed(dialect: &Bedrock) -> (Box<dyn Exchange>, String) {
+    let text = r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
+    let request = Request::new(JsonBody::new(Document::parse(text.into()).unwrap()));
+    let outgoing = dialect.prepare(Call::new(&request, &[])).unwrap();
+    let request = match dialect.authorize(outgoing.request) {
+        Authorized::Now(request) => request,
+        Authorized::Later(request) => request.await.unwrap(),
+    };
+    let signature = request.headers()["authorization"].to_str().unwrap();
+    (outgoing.exchange, signature.to_owned())
 }
 
 #[tokio::test]
