@@ -96,6 +96,9 @@ fn an_event_of_several_lines_becomes_a_chunk_of_one() {
     );
     let seen = whole(&streaming(), text);
     seen.end.unwrap();
+    for event in seen.text.trim_end().split("\n\n") {
+        assert!(!event.contains(['\n', '\r']), "{event:?}");
+    }
     let chunks = chunks(&seen.text);
     let delta = |at: usize| &chunks[at]["choices"][0]["delta"];
     assert_eq!(delta(0)["thinking_blocks"][0]["data"], "x");

@@ -42,9 +42,10 @@ fn play(pieces: &[&[u8]]) -> (Vec<Value>, Result<(), Failure>) {
         streamed.end.unwrap()
     });
     let text = String::from_utf8(text).unwrap();
-    let data = text
-        .split("\n\n")
-        .filter_map(|it| it.strip_prefix("data: "));
+    let data = text.split("\n\n").filter_map(|it| {
+        assert!(!it.contains(['\n', '\r']), "{it:?}");
+        it.strip_prefix("data: ")
+    });
     let chunks = data.map(|data| {
         let mut chunk: Value = serde_json::from_str(data).unwrap_or_else(|_| data.into());
         let Some(members) = chunk.as_object_mut() else {
