@@ -7,6 +7,7 @@ mod dialect;
 mod error;
 mod failure;
 mod guarded;
+mod inline;
 mod model;
 mod names;
 mod partner;

@@ -19,6 +19,7 @@ use crate::{
     builder::Place,
     dialect::authorize,
     guarded::Guarded,
+    inline,
     url::{Address, Endpoint},
 };
 
@@ -79,6 +80,7 @@ impl<D: Dialect> Dialect for Partner<D> {
     }
 
     fn prepare(&self, call: Call<'_>) -> Result<Outgoing, Failure> {
+        inline::check(call.body().get("messages").unwrap_or_default())?;
         let Outgoing {
             request: native,
             exchange,

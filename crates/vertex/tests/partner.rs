@@ -116,6 +116,49 @@ async fn claude_is_called_with_googles_tokens() {
     }
 }
 
+#[test]
+fn what_is_not_inline_is_refused_by_its_place() {
+    let partner = Partner::claude("claude-3-5-sonnet@20240620")
+        .project("p")
+        .credentials(account("http://127.0.0.1:9"))
+        .build(Messages)
+        .unwrap();
+    let prepare = |part: &Value| {
+        let messages = json!([
+            {"role": "user", "content": "Hi"},
+            {"role": "user", "content": [{"type": "text", "text": "https://x.example"}, part]},
+        ]);
+        let body = json!({ "messages": messages });
+        let body = Document::parse(body.to_string().into()).unwrap();
+        let request = Request::new(JsonBody::new(body));
+        partner.prepare(Call::new(&request, &[])).map(drop)
+    };
+    let url = "https://x.example/a.png";
+    let native = json!({"type": "image", "source": {"type": "url", "url": url}});
+    for part in [
+        json!({"type": "image_url", "image_url": {"url": url}}),
+        json!({"type": "image_url", "image_url": url}),
+        json!({"type": "file", "file": {"file_id": "file_1"}}),
+        native.clone(),
+        json!({"type": "document", "source": {"type": "file", "file_id": "file_1"}}),
+    ] {
+        let failure = prepare(&part).unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::BadRequest, "{part}");
+        assert_eq!(failure.param(), Some("messages[1].content[1]"));
+    }
+    let result = json!({"type": "tool_result", "tool_use_id": "t", "content": [native]});
+    let failure = prepare(&result).unwrap_err();
+    assert_eq!(failure.param(), Some("messages[1].content[1].content[0]"));
+    for part in [
+        json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}),
+        json!({"type": "file", "file": {"file_data": "data:application/pdf;base64,AAAA"}}),
+        json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}),
+        json!({"type": "tool_result", "tool_use_id": "t", "content": url}),
+    ] {
+        prepare(&part).unwrap();
+    }
+}
+
 #[tokio::test]
 async fn googles_token_is_cut_out_of_what_the_other_dialect_tells() {
     const TOKEN: &str = "ya29.fake-token";
