@@ -348,10 +348,12 @@ impl<'a> Call<'a> {
                 && !headers::is_of_transport(name)
         };
         for name in from.keys().filter(|name| goes(name)) {
-            if let Some(value) = from.get(name)
-                && !headers.contains_key(name)
-            {
-                headers.insert(name, value.clone());
+            if headers.contains_key(name) {
+                continue;
+            }
+            // Lists may come in several lines.
+            for value in from.get_all(name) {
+                headers.append(name, value.clone());
             }
         }
     }

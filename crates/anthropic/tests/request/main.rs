@@ -277,18 +277,19 @@ fn headers_of_all_sides_are_joined() {
     let forward = ["anthropic-beta", "anthropic-version"].map(HeaderName::from_static);
     for (name, value) in [
         ("anthropic-beta", "theirs-1, own-1"),
+        ("anthropic-beta", "theirs-2"),
         ("anthropic-version", "2024-01-01"),
         ("x-api-key", "no"),
     ] {
         request
             .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
+            .append(name, HeaderValue::from_static(value));
     }
     let outgoing = dialect.prepare(Call::new(&request, &forward)).unwrap();
     let headers = outgoing.request.headers();
     assert_eq!(
         headers["anthropic-beta"],
-        "theirs-1,own-1,structured-outputs-2025-11-13"
+        "theirs-1,own-1,theirs-2,structured-outputs-2025-11-13"
     );
     assert_eq!(headers["anthropic-version"], "2024-01-01");
     assert_eq!(headers["x-api-key"], support::KEY);
