@@ -86,6 +86,11 @@ impl Model {
         self.id.contains("gpt-oss")
     }
 
+    /// Whether it can be made to call a tool. Llama decides itself, and Converse refuses to ask more of it.
+    pub(crate) fn can_be_forced(&self) -> bool {
+        !self.id.contains("llama")
+    }
+
     /// Whether it can think: Claude from 3.7 on.
     pub(crate) fn thinks(&self) -> bool {
         self.claude_version()

@@ -70,6 +70,7 @@ impl<'a> Format<'a> {
         self,
         params: &mut Params<'a>,
         tools: Option<ToolConfig<'a>>,
+        model: &Model,
     ) -> Option<ToolConfig<'a>> {
         let json = match self {
             Self::Free => return tools,
@@ -86,10 +87,11 @@ impl<'a> Format<'a> {
         };
         let mut config = tools.unwrap_or_default();
         // A model that thinks must not be forced; one with tools of its own may call them first.
-        config.tool_choice = match (params.is_thinking(), config.tools.is_empty()) {
-            (true, _) => None,
-            (false, true) => Some(Choice::Tool(JSON_TOOL.to_owned())),
-            (false, false) => Some(Choice::Any),
+        let can_be_forced = model.can_be_forced() && !params.is_thinking();
+        config.tool_choice = match (can_be_forced, config.tools.is_empty()) {
+            (false, _) => None,
+            (true, true) => Some(Choice::Tool(JSON_TOOL.to_owned())),
+            (true, false) => Some(Choice::Any),
         };
         config.tools.push(Entry::ToolSpec(Spec {
             input_schema: Schema { json },

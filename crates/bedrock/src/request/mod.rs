@@ -80,7 +80,7 @@ pub(crate) fn build(template: &Template, call: Call<'_>) -> Result<Built, Failur
     // Models that find their budget themselves may begin at any turn, and before any call.
     let may_think = model.adapts() || !(is_forced || conversation.resumes_without_thoughts());
     fields.think(model, may_think)?;
-    let tools = format.add(&mut fields, tools);
+    let tools = format.add(&mut fields, tools, model);
     let asked = Asked {
         stream: call.stream(),
         usage: call.stream() && fields.include_usage,

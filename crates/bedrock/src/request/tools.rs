@@ -97,6 +97,9 @@ impl<'a> Declared<'a> {
                 // No tools are as good as a choice of none.
                 this.0.clear();
             }
+            Some(choice) if this.is_refused(choice, params, model) && !params.drop => {
+                return Err(unsupported(&["tool_choice".into()], model));
+            }
             Some(choice @ ToolChoice::Allowed { .. }) => {
                 this.0.retain(|(function, _)| choice.allows(&function.name));
                 let are_there = |wanted| this.names().any(|name| name == wanted);
@@ -110,6 +113,17 @@ impl<'a> Declared<'a> {
             _ => {}
         }
         Ok(this)
+    }
+
+    /// Whether a choice demands a call of a model that cannot be made to.
+    fn is_refused(&self, choice: &ToolChoice, params: &Params<'_>, model: &Model) -> bool {
+        let is_forced = matches!(
+            choice,
+            ToolChoice::Required
+                | ToolChoice::Function(_)
+                | ToolChoice::Allowed { required: true, .. }
+        );
+        is_forced && !self.is_empty() && !model.can_be_forced() && !params.allows("tool_choice")
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -130,9 +144,11 @@ impl<'a> Declared<'a> {
         if self.is_empty() {
             return Ok(None);
         }
+        let chosen = params.tool_choice.take();
+        let chosen = chosen.filter(|choice| !self.is_refused(choice, params, model));
         let mut config = ToolConfig {
             tools: Vec::with_capacity(self.0.len()),
-            tool_choice: params.tool_choice.take().and_then(|it| choice(it, names)),
+            tool_choice: chosen.and_then(|it| choice(it, names)),
         };
         for (function, is_cached) in self.0 {
             config.tools.push(Entry::ToolSpec(function.say(names)));

@@ -206,3 +206,28 @@ fn anthropics_words_go_to_anthropics_models_only() {
     let allowed = builder(NOVA).allowed_params(["parallel_tool_calls"]);
     assert_eq!(fields(try_send(allowed, &asked(false)).unwrap()), choice);
 }
+
+#[test]
+fn llama_is_not_made_to_call_a_tool() {
+    const LLAMA: &str = "us.meta.llama3-3-70b-instruct-v1:0";
+    let named = json!({"type": "function", "function": {"name": "f"}});
+    for choice in [json!("required"), named] {
+        let asked = ask(&json!({"tools": [tool("f")], "tool_choice": choice}));
+        assert_eq!(param(LLAMA, &asked), "tool_choice");
+        let sent = try_send(builder(LLAMA).drop_params(true), &asked).unwrap();
+        assert!(sent["toolConfig"].get("toolChoice").is_none(), "{sent}");
+        assert!(send(NOVA, &asked)["toolConfig"].get("toolChoice").is_some());
+    }
+    let auto = ask(&json!({"tools": [tool("f")], "tool_choice": "auto"}));
+    let config = &send(LLAMA, &auto)["toolConfig"];
+    assert_eq!(config["toolChoice"], json!({"auto": {}}));
+    // The tool that stands in for a schema is there, and it may call it.
+    let format = json!({"type": "json_schema", "json_schema": {"schema": {"type": "object"}}});
+    for tools in [json!([]), json!([tool("f")])] {
+        let asked = ask(&json!({"tools": tools, "response_format": format}));
+        let config = &send(LLAMA, &asked)["toolConfig"];
+        let count = tools.as_array().unwrap().len();
+        assert_eq!(config["tools"][count]["toolSpec"]["name"], "json_tool_call");
+        assert!(config.get("toolChoice").is_none(), "{config}");
+    }
+}
