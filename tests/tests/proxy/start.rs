@@ -15,7 +15,7 @@ fn the_routing_is_a_table_in_aligned_columns() {
     let lines = table(
         "
 model_list:
-- {model_name: zephyr, litellm_params: {model: openai/z, api_base: 'http://user:pw@h:1/v1?key=k', rpm: 60, api_key: k}, model_info: {id: one}}
+- {model_name: zephyr, litellm_params: {model: openai/z, api_base: 'http://h:1/v1', rpm: 60, api_key: k}, model_info: {id: one}}
 - {model_name: zephyr, litellm_params: {model: openai/z, api_base: 'http://other:2', rpm: 180, tpm: 9000, api_key: k}, model_info: {id: a-much-longer-name}}
 - {model_name: gpt, litellm_params: {model: gpt-4o, api_key: k, max_parallel_requests: 4, order: 1}, model_info: {id: two}}
 - {model_name: closed, litellm_params: {model: gpt-4o, api_key: k}, model_info: {id: three, blocked: true}}

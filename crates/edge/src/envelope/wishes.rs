@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use ziggurat_core::{
     AllowedRegions, Failure, JsonBody, Metadata, Operation, Tags,
@@ -110,7 +111,7 @@ pub(super) fn read(
                     (header, member) => header.or(member),
                 };
             }
-            Fate::Note => wishes.note(document, &name, value, caps.is_some())?,
+            Fate::Note => wishes.note(&name, value, caps.is_some())?,
             Fate::Refuse(_) if value.is_null() => {}
             Fate::Refuse(reason) => return Err(refusal(&name, &name, reason)),
             Fate::Read if let Some(caps) = caps => {
@@ -177,14 +178,10 @@ impl Wishes {
     }
 
     /// Keeps metadata, and takes the tags in it if wishes are taken. What is no object says nothing.
-    fn note(
-        &mut self,
-        document: &Document,
-        name: &str,
-        value: Value<'_>,
-        takes_wishes: bool,
-    ) -> Result<(), Failure> {
-        let Ok(metadata) = Document::parse(document.raw().slice_ref(value.as_bytes())) else {
+    fn note(&mut self, name: &str, value: Value<'_>, takes_wishes: bool) -> Result<(), Failure> {
+        // A copy: who observes a stream to its end must not keep the whole body for this.
+        let raw = Bytes::copy_from_slice(value.as_bytes());
+        let Ok(metadata) = Document::parse(raw) else {
             return Ok(());
         };
         if name != "metadata" {
