@@ -93,8 +93,21 @@ pub(crate) const SECRET: Wrongs = &[
     ("{a: x}", "expected text, found a mapping"),
 ];
 
+/// Of the times between signs of life.
+const KEEPALIVE: Wrongs = &[
+    ("often", "expected a number, found text"),
+    ("-1", "must not be negative"),
+    ("0.5", "must be between 1 and 300 seconds"),
+    ("301", "must be between 1 and 300 seconds"),
+];
+
 /// Settings that are of no kind, with values that are wrong as a whole.
 pub(crate) const OTHERS: &[(&str, Wrongs)] = &[
+    ("litellm_params.keepalive_seconds", KEEPALIVE),
+    (
+        "litellm_settings.sse_keepalive_ping_interval_seconds",
+        KEEPALIVE,
+    ),
     (
         "general_settings.compat_error_types",
         &[
