@@ -30,10 +30,15 @@ const TIMEOUT: HeaderName = HeaderName::from_static("x-litellm-timeout");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
+/// About as many as are added to a response.
+const ADDED: usize = 12;
+
 /// Adds who answered, after how many retries and fallbacks.
 pub(super) fn describe<B>(response: &mut Response<B>, tried: &Tried, failed: Option<&Failure>) {
     let served = response.extensions().get::<Served>().cloned();
     let headers = response.headers_mut();
+    // Grows once, not with every few of those that follow.
+    headers.reserve(ADDED);
     // A failed request answers with the failure of its first group, a served one with the group that served it.
     let hops = tried.hops();
     let hop = if failed.is_some() { 0 } else { hops };
@@ -79,16 +84,25 @@ pub(super) fn time(headers: &mut HeaderMap, tried: &Tried, started: Instant) {
         times.sum::<Duration>()
     });
     headers.insert(VERSION, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
-    insert(headers, DURATION, &milliseconds(total));
-    insert(
-        headers,
-        OVERHEAD,
-        &milliseconds(total.saturating_sub(spent)),
-    );
+    headers.insert(DURATION, milliseconds(total));
+    headers.insert(OVERHEAD, milliseconds(total.saturating_sub(spent)));
 }
 
-fn milliseconds(time: Duration) -> String {
-    format!("{:.3}", time.as_secs_f64() * 1000.0)
+/// Milliseconds with three decimals. Written by hand, as each response has two of them and floats take long to print.
+fn milliseconds(time: Duration) -> HeaderValue {
+    let mut text = [b'0'; 24];
+    let mut left = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    let mut at = text.len();
+    while at > text.len() - 5 || left > 0 {
+        at -= 1;
+        if at == text.len() - 4 {
+            text[at] = b'.';
+            continue;
+        }
+        text[at] = b'0' + (left % 10) as u8;
+        left /= 10;
+    }
+    HeaderValue::from_bytes(&text[at..]).expect("digits and a point are visible")
 }
 
 /// Removes what describes the bytes of a body that gives way to another.
@@ -166,4 +180,20 @@ fn whole_seconds(wait: Duration) -> HeaderValue {
         wait.as_secs()
             .saturating_add(u64::from(wait.subsec_nanos() > 0)),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_three_decimals() {
+        let print = |time| milliseconds(time).to_str().unwrap().to_owned();
+        let micros = Duration::from_micros;
+        assert_eq!(print(Duration::ZERO), "0.000");
+        assert_eq!(print(micros(7)), "0.007");
+        assert_eq!(print(micros(1_000)), "1.000");
+        assert_eq!(print(micros(12_345_678)), "12345.678");
+        assert_eq!(print(Duration::MAX), "18446744073709551.615");
+    }
 }
