@@ -146,15 +146,7 @@ impl<'a> Reader<'a, '_> {
         let Some(content) = message.content else {
             return Ok(());
         };
-        let mut blocks = blocks(content, place)?;
-        if let Some(at) = blocks.iter().position(|block| !is_text(block)) {
-            let place = format!("{place}[{at}]");
-            return Err(invalid(
-                &place,
-                "is no text, and instructions have nothing else",
-            ));
-        }
-        blocks.retain(|block| !is_blank(block));
+        let mut blocks = instructions(content, place)?;
         mark(&mut blocks, message.cache_control);
         let conversation = &mut self.conversation;
         if conversation.turns.is_empty() {
@@ -239,6 +231,20 @@ impl<'a> Reader<'a, '_> {
             .result(result.cached(message.cache_control));
         Ok(())
     }
+}
+
+/// What the system says, without blank texts. `at` is its place in the request.
+pub(super) fn instructions<'a>(content: &'a RawValue, at: &str) -> Result<Vec<Block<'a>>, Failure> {
+    let mut blocks = blocks(content, at)?;
+    if let Some(index) = blocks.iter().position(|block| !is_text(block)) {
+        let place = format!("{at}[{index}]");
+        return Err(invalid(
+            &place,
+            "is no text, and instructions have nothing else",
+        ));
+    }
+    blocks.retain(|block| !is_blank(block));
+    Ok(blocks)
 }
 
 /// The content of a message that is not the system's, and its refusal. Blank texts go, unless there is nothing else.

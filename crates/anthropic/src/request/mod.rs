@@ -84,6 +84,10 @@ pub(crate) fn translate(
     let mut written: Vec<(&'static str, Box<RawValue>)> = Vec::new();
     let mut json_tool = false;
     match &params.format {
+        Some(_) if !stands_in && params.has_own("output_format") => {
+            let what = "stands beside response_format, and an answer has one schema";
+            return Err(parts::invalid("output_format", what));
+        }
         Some(format) if !stands_in => {
             let schema = schema::fit(format.schema);
             let text = format!(r#"{{"type":"json_schema","schema":{schema}}}"#);
@@ -107,13 +111,14 @@ pub(crate) fn translate(
         json_tool,
         names,
     };
+    let system = params.system(conversation.system)?;
     let max_tokens = params.limit_sent(model);
     let mut made = params.made;
     made.extend(choice.map(|choice| ("tool_choice", choice)));
     let body = Body {
         model: &model.name,
         messages: conversation.turns,
-        system: conversation.system,
+        system,
         max_tokens,
         tools,
         stop: params.stop,

@@ -8,8 +8,10 @@ use ziggurat_core::{Failure, JsonBody};
 use ziggurat_provider::params::{Permits, asks_for_nothing, is_reserved, refusal};
 
 use super::{
+    messages::instructions,
     parts::invalid,
     thinking::{Effort, Thinking},
+    wire::Block,
 };
 use crate::template::Model;
 
@@ -95,10 +97,7 @@ impl<'a> Params<'a> {
                 .transpose()?
                 .unwrap_or_default(),
             max_tokens: limit.map(|(name, value)| number(name, value)).transpose()?,
-            stop: get("stop")
-                .map(|stop| self::stop(stop, permits.drop()))
-                .transpose()?
-                .filter(|sequences| !sequences.is_empty()),
+            stop: stop(get("stop"), get("stop_sequences"), permits.drop())?,
             user: user(body)?,
             made: Vec::new(),
             others: Vec::new(),
@@ -106,7 +105,7 @@ impl<'a> Params<'a> {
                 .map(Effort::read)
                 .transpose()?
                 .flatten(),
-            thinking: get("thinking").and_then(|it| serde_json::from_slice(it).ok()),
+            thinking: get("thinking").map(Thinking::read).transpose()?,
         };
         let mut refused = this.sort(body, permits)?;
         if !model.reasons && !permits.allow("reasoning_effort") && this.effort.take().is_some() {
@@ -116,6 +115,24 @@ impl<'a> Params<'a> {
             return Err(unsupported(&refused, model));
         }
         Ok(this)
+    }
+
+    /// Whether the request has a member in Anthropic's own words.
+    pub(super) fn has_own(&self, name: &str) -> bool {
+        self.others.iter().any(|(own, _)| own == name)
+    }
+
+    /// Puts the instructions in Anthropic's own words before those of the messages. Where these have none, the former
+    /// pass as they came.
+    pub(super) fn system(&mut self, messages: Vec<Block<'a>>) -> Result<Vec<Block<'a>>, Failure> {
+        let own = self.others.iter().position(|(name, _)| name == "system");
+        let Some(own) = own.filter(|_| !messages.is_empty()) else {
+            return Ok(messages);
+        };
+        let (name, own) = self.others.remove(own);
+        let mut system = instructions(own, &name)?;
+        system.extend(messages);
+        Ok(system)
     }
 
     /// The limit that is sent: the client's, else one above the thoughts, else the model's longest answer.
@@ -172,6 +189,7 @@ fn is_translated(name: &str) -> bool {
             | "response_format"
             | "safety_identifier"
             | "stop"
+            | "stop_sequences"
             | "stream"
             | "stream_options"
             | "tool_choice"
@@ -200,23 +218,36 @@ fn parallel(value: &[u8]) -> Result<bool, Failure> {
     serde_json::from_slice(value).map_err(fault)
 }
 
-/// Reads the sequences that end an answer; those that are only space are refused by Anthropic.
-fn stop(stop: &[u8], drop: bool) -> Result<Vec<String>, Failure> {
+/// Reads the sequences that end an answer, OpenAI's and Anthropic's own; those that are only space are refused by
+/// Anthropic. `None` if there are none.
+fn stop(
+    openai: Option<&[u8]>,
+    own: Option<&[u8]>,
+    drop: bool,
+) -> Result<Option<Vec<String>>, Failure> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Stop {
         One(String),
         Many(Vec<String>),
     }
-    let mut sequences = match serde_json::from_slice(stop) {
-        Ok(Stop::One(one)) => vec![one],
-        Ok(Stop::Many(many)) => many,
-        Err(_) => return Err(invalid("stop", "is neither a text nor a list of texts")),
+    let mut sequences = match openai.map(serde_json::from_slice) {
+        None => Vec::new(),
+        Some(Ok(Stop::One(one))) => vec![one],
+        Some(Ok(Stop::Many(many))) => many,
+        Some(Err(_)) => return Err(invalid("stop", "is neither a text nor a list of texts")),
     };
+    let own = own.map(serde_json::from_slice::<Vec<String>>).transpose();
+    let own = own.map_err(|_| invalid("stop_sequences", "is no list of texts"))?;
+    for sequence in own.into_iter().flatten() {
+        if !sequences.contains(&sequence) {
+            sequences.push(sequence);
+        }
+    }
     if drop {
         sequences.retain(|sequence| !sequence.trim().is_empty());
     }
-    Ok(sequences)
+    Ok(Some(sequences).filter(|sequences| !sequences.is_empty()))
 }
 
 /// Reads the schema of a `response_format`; `None` if it has none, for JSON alone needs no word.

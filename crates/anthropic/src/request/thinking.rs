@@ -38,6 +38,16 @@ impl Effort {
     }
 }
 
+impl Thinking {
+    /// Reads what is passed on as it came.
+    pub(super) fn read(json: &[u8]) -> Result<Self, Failure> {
+        let fault = || invalid("thinking", "is not what Anthropic takes");
+        let thinking = Some(json).filter(|json| json.starts_with(b"{"));
+        let thinking = thinking.and_then(|json| serde_json::from_slice(json).ok());
+        thinking.ok_or_else(fault)
+    }
+}
+
 impl Params<'_> {
     /// Makes a budget for thoughts, or for the newest models a wish, of OpenAI's effort. What is said in Anthropic's own
     /// words stands. An effort is a wish too: where there is no room for the least budget, or thoughts are not possible
@@ -55,7 +65,7 @@ impl Params<'_> {
         let Some(effort) = self.effort.take().filter(|_| self.thinking.is_none()) else {
             return Ok(());
         };
-        if model.adapts && !self.others.iter().any(|(name, _)| name == "output_config") {
+        if model.adapts && !self.has_own("output_config") {
             let word = thinking::word(&effort.word);
             self.made.push(("output_config", json!({"effort": word})));
         }
