@@ -1,12 +1,18 @@
 //! The parts of a chunk, and of the event that it comes in.
 
+use std::sync::LazyLock;
+
 use bytes::{BufMut, Bytes, BytesMut};
+use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use ziggurat_core::json::Document;
 use ziggurat_provider::sse::{DONE, Event};
 
 use crate::failure::is_error;
+
+/// What most deltas have not.
+static CALLS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""tool_calls""#));
 
 /// One of the answers that a chunk brings a piece of.
 #[derive(Deserialize)]
@@ -63,6 +69,21 @@ pub(crate) fn is_finished(choice: &Choice<'_>) -> bool {
     choice
         .finish_reason
         .is_some_and(|reason| reason.get() != "\"\"")
+}
+
+/// Whether a delta brings a piece of a call. Some servers send a list of none with each piece of the answer.
+pub(crate) fn calls_tools(delta: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Delta<'a> {
+        #[serde(borrow)]
+        tool_calls: Option<&'a RawValue>,
+    }
+    if CALLS.find(delta).is_none() {
+        return false;
+    }
+    let calls = serde_json::from_slice::<Delta<'_>>(delta).ok();
+    let calls = calls.and_then(|delta| delta.tool_calls);
+    calls.is_some_and(|calls| calls.get().contains('{'))
 }
 
 /// Where a part of a text starts.

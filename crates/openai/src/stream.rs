@@ -6,7 +6,6 @@
 use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use serde_json::value::RawValue;
 use ziggurat_core::{Failure, FailureKind, Meter, Operation, json::Document};
 use ziggurat_provider::{
     Streamed,
@@ -14,7 +13,7 @@ use ziggurat_provider::{
 };
 
 use crate::{
-    chunk::{Choice, index, is_finished, is_whole, offset, pass_comments, says_error},
+    chunk::{Choice, calls_tools, index, is_finished, is_whole, offset, pass_comments, says_error},
     dialect::generated_id,
     exchange::Asked,
     failure::Wire,
@@ -142,7 +141,7 @@ impl Reader {
         if let Some(memo) = &self.memo
             && let Some(delta) = memo.pass(event.raw(), out)
         {
-            self.calls_tools |= delta.starts_with(br#"{"tool_calls""#);
+            self.calls_tools = self.calls_tools || calls_tools(delta);
             self.pieces += 1;
             return None;
         }
@@ -204,8 +203,8 @@ impl Reader {
             return Some(Err(wire.in_band(template.face.label())));
         }
         let choices = match document.get("choices") {
-            Some(choices) => match choices.decode::<Vec<Choice<'_>>>() {
-                Ok(choices) => choices,
+            Some(choices) => match choices.decode::<Option<Vec<Choice<'_>>>>() {
+                Ok(choices) => choices.unwrap_or_default(),
                 Err(_) => return invalid(),
             },
             None => {
@@ -248,8 +247,8 @@ impl Reader {
         None
     }
 
-    /// What is changed in a chunk: the model's name, an id that is missing, finish reasons with names of their own, calls
-    /// of the JSON tool.
+    /// What is changed in a chunk: the model's name, an id that is missing, choices that are no list, finish reasons with
+    /// names of their own, calls of the JSON tool.
     fn edits(
         &mut self,
         document: &Document,
@@ -272,6 +271,9 @@ impl Reader {
         {
             let generate = || generated_id(self.operation);
             replace(id.as_bytes(), self.id.get_or_insert_with(generate).clone());
+        }
+        if let Some(none) = document.get("choices").filter(|choices| choices.is_null()) {
+            replace(none.as_bytes(), Bytes::from_static(b"[]"));
         }
         for choice in choices {
             let mut calls = self.json_tool.as_mut().map(|calls| calls.of(index(choice)));
@@ -304,10 +306,9 @@ impl Reader {
             }
             self.calls_tools |= match &mut self.json_tool {
                 Some(calls) => calls.of(index(choice)).has_others(),
-                None => {
-                    let delta = choice.delta.map_or("", RawValue::get);
-                    delta.contains("\"tool_calls\"")
-                }
+                None => choice
+                    .delta
+                    .is_some_and(|delta| calls_tools(delta.get().as_bytes())),
             };
         }
         if !self.head.is_empty() {

@@ -185,7 +185,8 @@ impl Reader {
                 record(meter, document);
             }
         }
-        let Some(text) = document.get("choices") else {
+        let choices = document.get("choices");
+        let Some(text) = choices.filter(|choices| !choices.is_null()) else {
             return Ok(None);
         };
         if let Some(noted) = Noted::going_on(text.text()) {

@@ -113,6 +113,36 @@ fn a_stream_that_calls_tools_ends_with_tool_calls() {
 }
 
 #[test]
+fn null_choices_are_an_empty_list() {
+    let none = event(&Value::Null, None);
+    let told = json!({"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5});
+    let text = [
+        none.clone(),
+        delta(&json!({"content": "a"}), None),
+        none,
+        delta(&json!({"content": ""}), Some("stop")),
+        event(&Value::Null, Some(told)),
+    ]
+    .concat();
+    let (got, end) = play(&text, &chat(true));
+    assert_eq!((got.len(), end), (4, Ok(())), "{got:?}");
+    assert_eq!(
+        (&got[2]["choices"], &got[2]["usage"]["total_tokens"]),
+        (&json!([]), &json!(5))
+    );
+}
+
+#[test]
+fn a_list_of_no_calls_calls_no_tools() {
+    for nothing in [json!([]), Value::Null] {
+        let begun = delta(&json!({"content": "a", "tool_calls": nothing}), None);
+        let (got, end) = play(&format!("{begun}data: [DONE]\n\n"), &chat(false));
+        assert_eq!(end, Ok(()));
+        assert_eq!(got[1]["choices"][0]["finish_reason"], "stop");
+    }
+}
+
+#[test]
 fn a_stream_without_its_end_is_broken() {
     let begun = delta(&json!({"content": "a"}), None);
     assert_eq!(play(&begun, &chat(false)).1, Err(FailureKind::Disconnected));

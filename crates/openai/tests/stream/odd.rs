@@ -1,8 +1,10 @@
 //! Events that are not what they look like: halves, malformed ones, and text that nobody expects.
 
+use serde_json::{Value, json};
 use ziggurat_core::FailureKind;
+use ziggurat_openai::Face;
 
-use crate::{DONE, chunk, events, padded, play};
+use crate::{DONE, chunk, events, exchange, padded, play, play_on};
 
 /// Chunks that look like the one before, but for a second choice or an error behind the content.
 #[test]
@@ -38,6 +40,55 @@ fn what_slips_in_behind_the_content_is_seen() {
         assert!(end.is_ok(), "{usual}");
         let (_, end) = play(&[(usual.clone() + &usual + &odd + &finish).as_bytes()]);
         assert!(end.is_err(), "{odd}");
+    }
+}
+
+/// Some servers write no choices so, before the answer, in the midst of it, or with the usage.
+#[test]
+fn null_choices_are_an_empty_list() {
+    let none = "data: {\"id\":\"c1\",\"model\":\"m\",\"choices\": null}\n\n";
+    let usage = "data: {\"id\":\"c1\",\"model\":\"m\",\"choices\": null,\"usage\":{\"completion_tokens\":2}}\n\n";
+    let text = chunk(0, "a", None);
+    let stop = chunk(0, "", Some("stop"));
+    let stream = [none, &text, none, &text, &stop, usage, DONE].concat();
+    for asks in [false, true] {
+        let (got, end) = play_on(exchange(Face::OpenAi, asks), &[stream.as_bytes()], None);
+        assert!(end.is_ok(), "{end:?}");
+        let wanted = stream.replace("choices\": null", "choices\": []");
+        let (wanted, _) = play_on(exchange(Face::OpenAi, asks), &[wanted.as_bytes()], None);
+        assert_eq!(got, wanted);
+        assert_eq!(events(&got).len(), 4 + usize::from(asks), "{got}");
+    }
+}
+
+#[test]
+fn the_finish_that_is_added_after_no_tool_calls_is_a_stop() {
+    let chunk = |delta: Value| {
+        let choice = json!({"index": 0, "delta": delta, "finish_reason": null});
+        format!(
+            "data: {}\n\n",
+            json!({"id": "c", "model": "m", "choices": [choice]})
+        )
+    };
+    for nothing in [json!([]), Value::Null] {
+        let first = chunk(json!({"content": "a", "tool_calls": nothing}));
+        let only = chunk(json!({"tool_calls": nothing}));
+        let quoted = chunk(json!({"content": "tool_calls"}));
+        // The second and third are passed on without being read.
+        let stream = first.clone() + &only + &first + &quoted + DONE;
+        let (text, end) = play(&[stream.as_bytes()]);
+        assert!(end.is_ok());
+        assert!(text.contains(r#""finish_reason":"stop""#), "{text}");
+        let call = json!([{"index": 0, "function": {"name": "f", "arguments": ""}}]);
+        let call = chunk(json!({"content": null, "tool_calls": call}));
+        for stream in [
+            first.clone() + &call + &only + DONE,
+            call.clone() + &only + DONE,
+        ] {
+            let (text, end) = play(&[stream.as_bytes()]);
+            assert!(end.is_ok());
+            assert!(text.contains(r#""finish_reason":"tool_calls""#), "{text}");
+        }
     }
 }
 
