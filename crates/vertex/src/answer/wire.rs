@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::text::JsonText;
@@ -125,8 +125,23 @@ pub(super) struct Tops {
 pub(super) struct Chosen {
     #[serde(default)]
     pub(super) token: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "log_probability")]
     pub(super) log_probability: f64,
+}
+
+/// OpenAI's word for the probability of a token that is very unlikely, where JSON has no number for it.
+const UNLIKELY: f64 = -9999.0;
+
+/// Reads a number as the JSON of protocol buffers has it: also as a text, and `"-Infinity"`. One that is not finite, or
+/// none at all, is no reason to lose the answer.
+fn log_probability<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let Some(json) = Option::<&'de RawValue>::deserialize(deserializer)? else {
+        return Ok(0.0);
+    };
+    let number = json.get().trim_matches('"').parse().ok();
+    Ok(number
+        .filter(|number: &f64| number.is_finite())
+        .unwrap_or(UNLIKELY))
 }
 
 /// Counts of tokens.
