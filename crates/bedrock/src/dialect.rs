@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Uri};
+use http::{HeaderMap, HeaderName, Method, Request, Uri};
 use ziggurat_core::{Failure, Meter, json, json::Printed};
 use ziggurat_provider::{Authorized, Call, Dialect, Outgoing};
 
@@ -90,6 +90,25 @@ impl Bedrock {
     }
 }
 
+impl Bedrock {
+    /// Copies the client's headers that may go to Bedrock. Those of AWS are for who signs: beside keys without a token, a
+    /// client's token would be taken for theirs.
+    fn forward(&self, call: Call<'_>, headers: &mut HeaderMap) {
+        call.forward(headers);
+        let own = &self.template.headers;
+        let is_theirs =
+            |name: &HeaderName| name.as_str().starts_with("x-amz-") && !own.contains_key(name);
+        let theirs: Vec<_> = headers
+            .keys()
+            .filter(|name| is_theirs(name))
+            .cloned()
+            .collect();
+        for name in theirs {
+            headers.remove(name);
+        }
+    }
+}
+
 impl Dialect for Bedrock {
     fn provider(&self) -> &'static str {
         "aws.bedrock"
@@ -108,7 +127,7 @@ impl Dialect for Bedrock {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = template.uris[usize::from(stream)].clone();
         *request.headers_mut() = template.headers.clone();
-        call.forward(request.headers_mut());
+        self.forward(call, request.headers_mut());
         Ok(Outgoing {
             request,
             exchange: Box::new(chat),

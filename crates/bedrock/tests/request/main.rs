@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 #![allow(clippy::needless_pass_by_value, reason = "`json!` makes values")]
 
+mod headers;
 mod invoke;
 mod messages;
 mod params;
