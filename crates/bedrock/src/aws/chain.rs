@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
 use ziggurat_core::{Failure, FailureKind};
 use ziggurat_provider::credentials::{Cached, Fresh};
 
@@ -34,8 +35,20 @@ pub(crate) struct Chosen {
     pub(crate) is_missing: bool,
 }
 
+/// What is looked up in the environment when keys are fetched, not before.
+const LOOKED_UP: [&str; 8] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+];
+
 /// How keys are got.
-#[derive(Clone)]
+#[derive(Clone, Serialize)]
 enum Plan {
     Keys(Keys),
     Profile(Profile),
@@ -47,7 +60,7 @@ enum Plan {
     Nothing,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Serialize)]
 enum Token {
     File(String),
     Text(String),
@@ -64,10 +77,13 @@ impl Settings {
         let is_missing = matches!(plan, Plan::Nothing);
         let source = match plan {
             Plan::Keys(keys) | Plan::Profile(Profile::Keys(keys)) => Source::Fixed(Arc::new(keys)),
-            plan => Source::Fetched(Cached::new(move || {
-                let (plan, reach) = (plan.clone(), reach.clone());
-                async move { plan.fetch(&reach).await.map(|fresh| fresh.map(Arc::new)) }
-            })),
+            plan => {
+                let (client, key) = (reach.client.clone(), plan.key(&reach));
+                Source::Fetched(Cached::shared(&client, key, move || {
+                    let (plan, reach) = (plan.clone(), reach.clone());
+                    async move { plan.fetch(&reach).await.map(|fresh| fresh.map(Arc::new)) }
+                }))
+            }
         };
         Ok(Chosen { source, is_missing })
     }
@@ -186,6 +202,16 @@ impl Token {
 }
 
 impl Plan {
+    /// All that the fetched keys depend on: deployments with equal ones share them. It holds secrets.
+    fn key(&self, reach: &Reach) -> Vec<u8> {
+        // Only the token service has a region.
+        let asks_sts = !matches!(self, Self::Container | Self::Machine | Self::Nothing);
+        let sts = asks_sts.then_some((&*reach.region, reach.sts.as_deref()));
+        let variables = LOOKED_UP.map(|name| reach.variable(name));
+        let clock = format!("{:p}", reach.clock);
+        serde_json::to_vec(&("aws", self, sts, variables, clock)).expect("its keys are strings")
+    }
+
     async fn fetch(self, reach: &Reach) -> Result<Fresh<Keys>, Failure> {
         match self {
             Self::Keys(keys) => Ok(Fresh::new(keys)),

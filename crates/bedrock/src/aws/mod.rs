@@ -13,6 +13,7 @@ use std::{
 };
 
 use http::Response;
+use serde::Serialize;
 use ziggurat_core::{Failure, FailureKind};
 use ziggurat_provider::{HttpClient, credentials::Cached};
 
@@ -24,8 +25,8 @@ pub(crate) type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 /// Tells the time, for signatures.
 pub(crate) type Clock = fn() -> SystemTime;
 
-/// What signs requests.
-#[derive(Clone, PartialEq, Eq)]
+/// What signs requests. They are written out for nothing but the key under which those made with them are shared.
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Keys {
     pub(crate) id: String,
     pub(crate) secret: String,

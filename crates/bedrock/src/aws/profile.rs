@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use serde::Serialize;
+
 use super::{Keys, Lookup, sts::Role};
 
 /// The sections of both files.
@@ -11,7 +13,7 @@ pub(crate) struct Profiles {
 }
 
 /// How a profile gets its keys.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub(super) enum Profile {
     Keys(Keys),
     /// A role, taken with the keys of another profile.

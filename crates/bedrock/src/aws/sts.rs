@@ -6,6 +6,7 @@ use http::{
     header::{ACCEPT, CONTENT_TYPE},
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
 use ziggurat_core::{Failure, FailureKind};
 use ziggurat_provider::credentials::Fresh;
 
@@ -13,7 +14,7 @@ use super::{Keys, Reach, failed, metadata::fresh, refused, sign};
 use crate::model::domain;
 
 /// A role, and how it is asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Role {
     pub(crate) arn: String,
     pub(crate) session: Option<String>,

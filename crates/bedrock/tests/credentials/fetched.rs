@@ -9,14 +9,14 @@ use ziggurat_provider::{Authorized, Call, Dialect, Exchange};
 
 use crate::{Files, answer, builder, call, leaf, plain, signer, upstream};
 
-fn xml(id: &str) -> String {
+pub(crate) fn xml(id: &str) -> String {
     format!(
         "<R><Credentials><AccessKeyId>{id}</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
          <SessionToken>t</SessionToken><Expiration>2025-01-15T13:00:00Z</Expiration></Credentials></R>"
     )
 }
 
-fn document(id: &str) -> String {
+pub(crate) fn document(id: &str) -> String {
     let keys = json!({
         "AccessKeyId": id, "SecretAccessKey": "s", "Token": "t", "Expiration": "2025-01-15T13:00:00Z",
     });
@@ -271,7 +271,7 @@ async fn a_late_word_on_old_keys_leaves_the_new_ones() {
 }
 
 /// Prepares a call; gives what reads its answer, and its signature.
-async fn signed(dialect: &Bedrock) -> (Box<dyn Exchange>, String) {
+pub(crate) async fn signed(dialect: &Bedrock) -> (Box<dyn Exchange>, String) {
     let text = r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
     let request = Request::new(JsonBody::new(Document::parse(text.into()).unwrap()));
     let outgoing = dialect.prepare(Call::new(&request, &[])).unwrap();

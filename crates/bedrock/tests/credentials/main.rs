@@ -4,6 +4,7 @@
 
 mod chain;
 mod fetched;
+mod shared;
 mod signature;
 
 use std::{
