@@ -7,9 +7,9 @@
 //! that is `p(i) + (1 - P) p(i) / P = p(i) / P`: what asking all at once would have given.
 
 use http::Request;
-use ziggurat_core::{Admit, Tried};
+use ziggurat_core::{Admit, LlmRequest, Tried};
 
-use crate::{Balance, Pick, demand, left::Left, tags::Filter};
+use crate::{Balance, Candidate, Pick, demand, left::Left, tags::Filter};
 
 impl<S, P, C> Balance<S, P, C> {
     /// Chooses one that takes the request, if no other could have to come before it whatever the policy says.
@@ -24,13 +24,39 @@ impl<S, P, C> Balance<S, P, C> {
         if by_health || pool.is_ordered() || tried.is_some_and(|tried| tried.attempts() > 0) {
             return None;
         }
+        let filter = self.filter(request);
         let index = match pool.len() {
             0 => return None,
             1 => 0,
-            _ => self.policy().guess(pool)?,
+            count => match self.policy().draw_two(count) {
+                Some(two) => return self.better_of(two, filter, request),
+                None => self.policy().guess(pool)?,
+            },
         };
-        let filter = self.filter(request);
         self.takes(index, filter, request).then_some(index)
+    }
+
+    /// Lets the policy choose between two, if both take the request: of all pairs that do, each is drawn as often as if the
+    /// others were not there.
+    fn better_of<B>(
+        &self,
+        two: [usize; 2],
+        filter: Filter<'_>,
+        request: &Request<B>,
+    ) -> Option<usize>
+    where
+        S: Admit<Request<B>>,
+        P: Pick,
+    {
+        if two[0] == two[1] || !two.iter().all(|&index| self.takes(index, filter, request)) {
+            return None;
+        }
+        let stream = request.extensions().get().is_some_and(LlmRequest::stream);
+        // In the order of the endpoints, as always.
+        let two = [two[0].min(two[1]), two[0].max(two[1])];
+        let candidate =
+            |index: usize| Candidate::new(index, self.endpoints()[index].declared(), stream);
+        two.get(self.policy().pick(&two.map(candidate))).copied()
     }
 
     /// Says who else would have taken a request that has been nowhere before.

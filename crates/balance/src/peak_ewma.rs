@@ -30,6 +30,13 @@ impl PeakEwma {
             random: Random::seeded(seed),
         }
     }
+
+    fn two_of(&self, count: usize) -> [usize; 2] {
+        let one = self.random.below(count);
+        // Any other place but the first one.
+        let other = (one + 1 + self.random.below(count - 1)) % count;
+        [one, other]
+    }
 }
 
 impl Default for PeakEwma {
@@ -40,14 +47,16 @@ impl Default for PeakEwma {
 
 impl Pick for PeakEwma {
     fn pick(&self, candidates: &[Candidate<'_>]) -> usize {
-        let one = self.random.below(candidates.len());
-        // Any other place but the first one.
-        let other = (one + 1 + self.random.below(candidates.len() - 1)) % candidates.len();
+        let [one, other] = self.two_of(candidates.len());
         if cost(&candidates[other]) < cost(&candidates[one]) {
             other
         } else {
             one
         }
+    }
+
+    fn draw_two(&self, count: usize) -> Option<[usize; 2]> {
+        Some(self.two_of(count))
     }
 
     fn needs(&self) -> Needs {

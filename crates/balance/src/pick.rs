@@ -29,6 +29,17 @@ pub trait Pick {
         None
     }
 
+    /// Draws two places among so many endpoints, for a policy that compares no more: those are asked alone then. If both
+    /// take the request, [`pick`](Self::pick) chooses between them; else all are asked, and it chooses among those that
+    /// do.
+    ///
+    /// It is the same choice if the two are drawn as [`pick`](Self::pick) draws them. `count` is two or more, and the
+    /// places have to be different ones below it. The default, `None`, leaves it to [`guess`](Self::guess).
+    fn draw_two(&self, count: usize) -> Option<[usize; 2]> {
+        let _ = count;
+        None
+    }
+
     /// Hears of all endpoints, once, when a balance is built. The default does nothing.
     fn prepare(&self, endpoints: &[Candidate<'_>]) {
         let _ = endpoints;
@@ -75,6 +86,10 @@ impl<P: Pick + ?Sized> Pick for &P {
         (**self).guess(all)
     }
 
+    fn draw_two(&self, count: usize) -> Option<[usize; 2]> {
+        (**self).draw_two(count)
+    }
+
     fn prepare(&self, endpoints: &[Candidate<'_>]) {
         (**self).prepare(endpoints);
     }
@@ -91,6 +106,10 @@ impl<P: Pick + ?Sized> Pick for Arc<P> {
 
     fn guess(&self, all: &Pool) -> Option<usize> {
         (**self).guess(all)
+    }
+
+    fn draw_two(&self, count: usize) -> Option<[usize; 2]> {
+        (**self).draw_two(count)
     }
 
     fn prepare(&self, endpoints: &[Candidate<'_>]) {

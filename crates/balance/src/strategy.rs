@@ -75,6 +75,10 @@ impl Pick for Strategy {
         self.policy().guess(all)
     }
 
+    fn draw_two(&self, count: usize) -> Option<[usize; 2]> {
+        self.policy().draw_two(count)
+    }
+
     fn prepare(&self, endpoints: &[Candidate<'_>]) {
         self.policy().prepare(endpoints);
     }

@@ -5,7 +5,7 @@ mod support;
 
 use http::Request;
 use support::{Handle, Leaf, Readiness, ask, failed, request};
-use ziggurat_balance::{Balance, Candidate, Endpoint, LeastBusy, Pick, Pool, Shuffle};
+use ziggurat_balance::{Balance, Candidate, Endpoint, LeastBusy, PeakEwma, Pick, Pool, Shuffle};
 use ziggurat_core::{FailureKind, Rejection, Vitals, vitals::InFlight};
 
 /// Guesses this place, and picks the first otherwise.
@@ -165,4 +165,38 @@ async fn shuffle_does_not_guess_where_shares_depend_on_the_others() {
     )
     .await;
     assert_eq!(sum(&handles), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_that_are_drawn_only_these_are_asked() {
+    let (endpoints, handles) = leaves(100);
+    let balance = Balance::with_policy(endpoints, PeakEwma::seeded(1));
+    ask(&balance, Request::new(())).await;
+    assert_eq!(sum(&handles), 2);
+}
+
+/// Two of five refuse: the busy one is chosen only where it would be among the others, which is never.
+#[tokio::test(start_paused = true)]
+async fn where_one_of_two_refuses_the_choice_is_among_those_that_do_not() {
+    let vitals: Vec<_> = (0..5).map(|_| std::sync::Arc::new(Vitals::new())).collect();
+    let _call = InFlight::enter(&vitals[3]);
+    let all = vec![
+        refusing(),
+        Leaf::new(),
+        refusing(),
+        Leaf::new(),
+        Leaf::new(),
+    ];
+    let (endpoints, _) = asked(all);
+    let endpoints = endpoints.into_iter().zip(vitals);
+    let endpoints = endpoints.map(|(endpoint, vitals)| endpoint.vitals(vitals));
+    let balance = Balance::with_policy(endpoints, PeakEwma::seeded(3));
+    let mut counts = [0_u32; 5];
+    for _ in 0..3000 {
+        let name = ask(&balance, Request::new(())).await;
+        counts[name.parse::<usize>().unwrap()] += 1;
+    }
+    assert_eq!((counts[0], counts[2], counts[3]), (0, 0, 0), "{counts:?}");
+    // Five standard deviations of a share of a half are 137.
+    assert!(counts[1].abs_diff(1500) < 137, "{counts:?}");
 }

@@ -1,6 +1,9 @@
 //! Balance over services that are all ready, and limits of concurrency.
 
-use std::{collections::hash_map::DefaultHasher, convert::Infallible, hash::BuildHasherDefault};
+use std::{
+    collections::hash_map::DefaultHasher, convert::Infallible, hash::BuildHasherDefault,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -10,10 +13,10 @@ use tower::{
     balance::p2c,
     discover::ServiceList,
     limit::ConcurrencyLimit,
-    load::{CompleteOnResponse, Constant, PendingRequests},
+    load::{self, CompleteOnResponse, Constant, PendingRequests},
     util::rng::HasherRng,
 };
-use ziggurat_balance::{Balance, Endpoint, LeastBusy, Shuffle};
+use ziggurat_balance::{Balance, Endpoint, LeastBusy, PeakEwma, Shuffle};
 use ziggurat_core::{DeploymentId, Open};
 
 use super::Row;
@@ -26,6 +29,7 @@ pub(super) fn rows() -> Vec<Row> {
     const FLAT: &str = "tower p2c, constant load";
     const LOADED: &str = "tower p2c, pending requests";
     const FLAT_NAMED: &str = "tower p2c, constant load, naming";
+    const PEAK_NAMED: &str = "tower p2c, peak EWMA, naming";
     const LOADED_NAMED: &str = "tower p2c, pending requests, naming";
     vec![
         Row::new("balance, shuffle, 1", || shuffle(1)).beside(FLAT, || flat(1)),
@@ -46,6 +50,10 @@ pub(super) fn rows() -> Vec<Row> {
             .beside(LOADED_NAMED, || loaded_named(10)),
         Row::new("balance, least-busy, 100, same duty", || least_busy(100))
             .beside(LOADED_NAMED, || loaded_named(100)),
+        Row::new("balance, peak EWMA of two, 10, same duty", || peak(10))
+            .beside(PEAK_NAMED, || peak_named(10)),
+        Row::new("balance, peak EWMA of two, 100, same duty", || peak(100))
+            .beside(PEAK_NAMED, || peak_named(100)),
         Row::new("balance, shuffle, 1, max parallel", guarded)
             .beside("tower p2c over ConcurrencyLimit", peer_guarded),
         Row::new("concurrency limit", || {
@@ -66,6 +74,11 @@ fn shuffle(count: usize) -> Round {
 
 fn least_busy(count: usize) -> Round {
     let balance = Balance::with_policy((0..count).map(endpoint), LeastBusy::seeded(7));
+    calls(balance, request)
+}
+
+fn peak(count: usize) -> Round {
+    let balance = Balance::with_policy((0..count).map(endpoint), PeakEwma::seeded(7));
     calls(balance, request)
 }
 
@@ -115,6 +128,19 @@ fn flat_named(count: usize) -> Round {
 fn loaded_named(count: usize) -> Round {
     let services: Vec<_> = (0..count)
         .map(|i| PendingRequests::new(named(i), CompleteOnResponse::default()))
+        .collect();
+    calls(
+        p2c::Balance::from_rng(ServiceList::new::<Request<Full<Bytes>>>(services), rng()),
+        request,
+    )
+}
+
+fn peak_named(count: usize) -> Round {
+    let services: Vec<_> = (0..count)
+        .map(|i| {
+            let (first, decay) = (Duration::from_millis(30), 10e9);
+            load::PeakEwma::new(named(i), first, decay, CompleteOnResponse::default())
+        })
         .collect();
     calls(
         p2c::Balance::from_rng(ServiceList::new::<Request<Full<Bytes>>>(services), rng()),
