@@ -3,7 +3,6 @@
 mod answer;
 mod builder;
 mod dialect;
-mod error;
 mod event;
 mod exchange;
 mod failure;
@@ -19,6 +18,6 @@ mod usage;
 pub use self::{
     builder::Builder,
     dialect::Anthropic,
-    error::ConfigError,
     messages::{Counter, Messages},
 };
+pub use ziggurat_provider::ConfigError;

@@ -4,7 +4,6 @@ mod answer;
 mod aws;
 mod builder;
 mod dialect;
-mod error;
 mod exchange;
 mod failure;
 mod frames;
@@ -13,4 +12,5 @@ mod request;
 mod stream;
 mod usage;
 
-pub use self::{builder::Builder, dialect::Bedrock, error::ConfigError};
+pub use self::{builder::Builder, dialect::Bedrock};
+pub use ziggurat_provider::ConfigError;

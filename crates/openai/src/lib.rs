@@ -4,7 +4,6 @@ mod builder;
 mod chunk;
 mod dialect;
 mod entra;
-mod error;
 mod exchange;
 mod failure;
 mod finish;
@@ -27,5 +26,5 @@ mod usage;
 pub use self::{
     builder::Builder,
     dialect::{Face, OpenAi},
-    error::ConfigError,
 };
+pub use ziggurat_provider::ConfigError;

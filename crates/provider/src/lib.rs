@@ -8,6 +8,7 @@ mod connect;
 pub mod credentials;
 mod decode;
 mod dialect;
+mod error;
 mod future;
 mod headers;
 mod local;
@@ -28,6 +29,7 @@ pub use self::{
     body::ProviderBody,
     client::{HttpClient, HttpClientBuilder},
     dialect::{Answer, Authorized, Call, Dialect, Exchange, Excused, Outgoing, Streamed},
+    error::ConfigError,
     future::ResponseFuture,
     headers::is_of_transport,
     local::LocalAnswer,

@@ -4,7 +4,6 @@ mod answer;
 mod auth;
 mod builder;
 mod dialect;
-mod error;
 mod failure;
 mod guarded;
 mod inline;
@@ -19,6 +18,6 @@ mod url;
 pub use self::{
     builder::Builder,
     dialect::{Face, Vertex},
-    error::ConfigError,
     partner::{Partner, PartnerBuilder},
 };
+pub use ziggurat_provider::ConfigError;

@@ -3,7 +3,6 @@
 mod builder;
 mod chat;
 mod dialect;
-mod error;
 mod exchange;
 mod failure;
 mod finish;
@@ -17,4 +16,5 @@ mod token;
 mod tools;
 mod url;
 
-pub use self::{builder::Builder, dialect::Watsonx, error::ConfigError};
+pub use self::{builder::Builder, dialect::Watsonx};
+pub use ziggurat_provider::ConfigError;

@@ -1,6 +1,7 @@
 use std::{error::Error as StdError, fmt};
 
-/// Why a deployment cannot be called as it is described. Values are not quoted, as they may hold keys.
+/// Why a deployment cannot be called as it is described, for the builders of dialects. Values are not quoted, as they may
+/// hold keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     setting: &'static str,
@@ -9,7 +10,9 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    pub(crate) fn new(setting: &'static str, problem: impl Into<Box<str>>) -> Self {
+    /// Names a setting, as in LiteLLM's `litellm_params`, and says what is wrong with it, without its value.
+    #[must_use]
+    pub fn new(setting: &'static str, problem: impl Into<Box<str>>) -> Self {
         Self {
             setting,
             problem: problem.into(),
@@ -17,8 +20,9 @@ impl ConfigError {
         }
     }
 
-    /// A setting that is not there, and what else would do.
-    pub(crate) fn missing(setting: &'static str, others: &[&str]) -> Self {
+    /// A setting that is not there, and the environment variables that would do.
+    #[must_use]
+    pub fn missing(setting: &'static str, others: &[&str]) -> Self {
         let problem = format!("missing; set it, or {}", others.join(" or "));
         Self {
             missing: true,
