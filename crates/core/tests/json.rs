@@ -90,6 +90,21 @@ proptest! {
     }
 
     #[test]
+    fn values_are_found_within_values(map in object(), list in prop::collection::vec(json(2), 0..6), pretty in any::<bool>()) {
+        let map = serde_json::json!({"map": map, "list": list});
+        let text = if pretty { serde_json::to_vec_pretty(&map) } else { serde_json::to_vec(&map) };
+        let document = parse(text.unwrap()).unwrap();
+        let elements = document.get("list").unwrap().elements().unwrap();
+        let elements: Vec<Value> = elements.map(|value| value.decode().unwrap()).collect();
+        prop_assert_eq!(elements, list);
+        let found = document.get("map").unwrap();
+        prop_assert!(found.elements().is_none() && found.get("not there").is_none());
+        for (name, value) in map["map"].as_object().unwrap() {
+            prop_assert_eq!(&found.get(name).unwrap().decode::<Value>().unwrap(), value);
+        }
+    }
+
+    #[test]
     fn edits_print_what_editing_a_tree_prints(
         map in object(),
         pretty in any::<bool>(),
@@ -121,6 +136,25 @@ proptest! {
     fn strings_are_written_as_json(text in any::<String>()) {
         prop_assert_eq!(serde_json::from_slice::<String>(&string(&text)).unwrap(), text);
     }
+}
+
+#[test]
+fn members_of_values_are_found_through_escapes_and_only_in_objects() {
+    let document = parse(
+        r#"{"a":{"\u0078":1,"x":2,"\ud800":3},"b":[{"x":1}],"c":"x","n":[0,12,1.0,-1,1e3,18446744073709551616]}"#,
+    );
+    let document = document.unwrap();
+    let get = |name| document.get(name).unwrap();
+    assert_eq!(
+        get("a").get("x").unwrap().as_u64(),
+        Some(1),
+        "the first counts"
+    );
+    assert!(get("a").get("\u{d7ff}").is_none());
+    assert!(get("b").get("x").is_none() && get("c").get("x").is_none());
+    assert!(get("c").elements().is_none());
+    let numbers: Vec<_> = get("n").elements().unwrap().map(|n| n.as_u64()).collect();
+    assert_eq!(numbers, [Some(0), Some(12), None, None, None, None]);
 }
 
 #[test]

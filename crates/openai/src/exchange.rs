@@ -152,8 +152,9 @@ impl Exchange for Chat {
         let Some(choices) = document.get(list) else {
             return invalid(&format!("the upstream's answer has no {list}"));
         };
-        let is_list = elements(choices.text())
-            .is_some_and(|choices| choices.iter().all(|choice| choice.starts_with('{')));
+        let is_list = choices
+            .elements()
+            .is_some_and(|mut choices| choices.all(|choice| choice.as_bytes().starts_with(b"{")));
         if !is_list {
             let message = format!("the {list} of the upstream's answer are no list of objects");
             return invalid(&message);

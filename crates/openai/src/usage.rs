@@ -1,25 +1,21 @@
 //! What a call used, as the upstream tells it.
 
 use bytes::Bytes;
-use serde::Deserialize;
-use ziggurat_core::{JsonBody, Meter, json::Document};
+use ziggurat_core::{
+    JsonBody, Meter,
+    json::{Document, Value},
+};
 
 use crate::template::Template;
 
 /// The host that is known to take `stream_options`. Others are asked for what the client asks for.
 const HOST: &str = "api.openai.com";
 
-#[derive(Deserialize)]
-struct Usage {
-    prompt_tokens: Option<u64>,
-    completion_tokens: Option<u64>,
-}
-
 /// Writes the `usage` of an answer, or of a chunk, as far as it is there and of use.
 pub(crate) fn record(meter: &Meter, document: &Document) {
-    let usage = document.get("usage");
-    if let Some(Ok(usage)) = usage.map(|usage| usage.decode::<Usage>()) {
-        meter.record(usage.prompt_tokens, usage.completion_tokens);
+    if let Some(usage) = document.get("usage") {
+        let tokens = |name| usage.get(name).and_then(Value::as_u64);
+        meter.record(tokens("prompt_tokens"), tokens("completion_tokens"));
     }
 }
 

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use serde::{Deserialize, de::IgnoredAny};
 
 pub use self::body::{JsonBody, Printed};
-use self::scan::{Fault, Member};
+use self::scan::{Elements, Fault, Fields, Member};
 
 /// A JSON object: its text, and where its members lie. Cloning counts a reference.
 #[derive(Clone)]
@@ -99,13 +99,10 @@ impl Document {
     }
 
     fn name(&self, member: &Member) -> Cow<'_, str> {
-        if member.escaped {
-            let quoted = member.key.start - 1..member.key.end + 1;
-            // A lone surrogate is valid JSON and no valid string: such a name equals none of ours.
-            return serde_json::from_slice(&self.inner.raw[quoted])
-                .map_or(Cow::Borrowed("\u{fffd}"), Cow::Owned);
+        match member.escaped {
+            true => Cow::Owned(unescaped(&self.inner.raw[member.key.clone()])),
+            false => Cow::Borrowed(self.text(&member.key)),
         }
-        Cow::Borrowed(self.text(&member.key))
     }
 
     fn value(&self, member: &Member) -> Value<'_> {
@@ -182,6 +179,33 @@ impl<'a> Value<'a> {
         std::str::from_utf8(inside).ok().map(Cow::Borrowed)
     }
 
+    /// Returns a number that is whole and not negative, written without a point or an exponent.
+    #[must_use]
+    pub fn as_u64(self) -> Option<u64> {
+        let digits = self.raw.iter().all(u8::is_ascii_digit);
+        digits.then(|| self.text().parse().ok()).flatten()
+    }
+
+    /// Returns the values of an array, in order; `None` if it is none.
+    #[must_use]
+    pub fn elements(self) -> Option<impl Iterator<Item = Self>> {
+        let elements = Elements::of(self.raw)?;
+        Some(elements.map(|raw| Self { raw }))
+    }
+
+    /// Returns the value of a member, if this is an object that has it. Of several with that name the first counts.
+    #[must_use]
+    pub fn get(self, name: &str) -> Option<Self> {
+        let mut fields = Fields::of(self.raw)?;
+        fields.find_map(|(key, escaped, value)| {
+            let is_named = match escaped {
+                false => key == name.as_bytes(),
+                true => unescaped(key) == name,
+            };
+            is_named.then_some(Self { raw: value })
+        })
+    }
+
     /// Says what type it is of, in JSON's own words.
     #[must_use]
     pub fn type_name(self) -> &'static str {
@@ -209,6 +233,12 @@ impl fmt::Debug for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {} bytes", self.type_name(), self.raw.len())
     }
+}
+
+/// Decodes a key, given without its quotes.
+fn unescaped(key: &[u8]) -> String {
+    // A lone surrogate is valid JSON and no valid string: such a name equals none of ours.
+    serde_json::from_slice(&[b"\"", key, b"\""].concat()).unwrap_or_else(|_| "\u{fffd}".to_owned())
 }
 
 /// Writes a string as JSON.

@@ -51,6 +51,67 @@ pub(super) fn members(text: &[u8]) -> Result<Vec<Member>, Fault> {
     is_object.then_some(members).ok_or(Fault::NotAnObject)
 }
 
+/// The values of an array that was scanned before, in order.
+pub(super) struct Elements<'a> {
+    scanner: Scanner<'a>,
+    ended: bool,
+}
+
+impl<'a> Elements<'a> {
+    /// Starts at the first one; `None` if the text is no array.
+    pub(super) fn of(text: &'a [u8]) -> Option<Self> {
+        let mut scanner = Scanner::checked(text);
+        scanner.eat(b'[').then_some(())?;
+        scanner.whitespace();
+        let ended = scanner.eat(b']');
+        Some(Self { scanner, ended })
+    }
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        (!self.ended).then_some(())?;
+        let value = self.scanner.element()?;
+        self.ended = !self.scanner.eat(b',');
+        self.scanner.whitespace();
+        Some(value)
+    }
+}
+
+/// The members of an object that was scanned before, in order: keys without their quotes, whether they have escapes, and
+/// values.
+pub(super) struct Fields<'a> {
+    scanner: Scanner<'a>,
+    ended: bool,
+}
+
+impl<'a> Fields<'a> {
+    /// Starts at the first one; `None` if the text is no object.
+    pub(super) fn of(text: &'a [u8]) -> Option<Self> {
+        let mut scanner = Scanner::checked(text);
+        scanner.eat(b'{').then_some(())?;
+        scanner.whitespace();
+        let ended = scanner.eat(b'}');
+        Some(Self { scanner, ended })
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = (&'a [u8], bool, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        (!self.ended).then_some(())?;
+        let (key, escaped) = self.scanner.key()?;
+        self.scanner.whitespace();
+        let value = self.scanner.element()?;
+        self.ended = !self.scanner.eat(b',');
+        self.scanner.whitespace();
+        Some((&self.scanner.text[key], escaped, value))
+    }
+}
+
 struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
@@ -58,7 +119,25 @@ struct Scanner<'a> {
     may_have_controls: bool,
 }
 
-impl Scanner<'_> {
+impl<'a> Scanner<'a> {
+    /// Goes through a text that is known to be valid.
+    fn checked(text: &'a [u8]) -> Self {
+        Self {
+            text,
+            at: 0,
+            may_have_controls: false,
+        }
+    }
+
+    /// Skips a value and the space behind it; returns the value.
+    fn element(&mut self) -> Option<&'a [u8]> {
+        let start = self.at;
+        self.value()?;
+        let value = &self.text[start..self.at];
+        self.whitespace();
+        Some(value)
+    }
+
     /// Scans a whole text; `Some(false)` if it is valid, but no object.
     fn object(&mut self, members: &mut Vec<Member>) -> Option<bool> {
         self.whitespace();
