@@ -18,6 +18,7 @@ mod request;
 pub mod retry_after;
 mod route;
 mod served;
+mod slim;
 mod tokens;
 mod tried;
 pub mod vitals;
@@ -40,6 +41,7 @@ pub use self::{
     request::LlmRequest,
     route::{AllowedRegions, ContentFiltered, LastResort, Tags},
     served::Served,
+    slim::{Slim, SlimFuture},
     tokens::{TokenCount, TokenCounts},
     tried::{Attempt, FallbackReason, Outcome, Tried, Waits},
     vitals::{Board, Vitals},

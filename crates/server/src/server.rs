@@ -14,6 +14,7 @@ use tower::{BoxError, Service};
 use ziggurat::{
     Gateway,
     config::{Config, ConfigErrors, Severity},
+    core::Slim,
     gateway::{Builder, Summary},
 };
 
@@ -204,7 +205,11 @@ fn stack(
     facts.metrics = Some(metrics);
     let limit = gateway.config().general.max_request_bytes;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    outer(App::new(gateway, &facts), limit, facts.error_types)
+    outer(
+        App::new(Slim::new(gateway), &facts),
+        limit,
+        facts.error_types,
+    )
 }
 
 /// With a key the door may be open.

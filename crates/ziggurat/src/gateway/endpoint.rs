@@ -7,7 +7,7 @@ use ziggurat_balance::Endpoint;
 use ziggurat_config::{AllowedFailsPolicy, Config, Deployment};
 use ziggurat_context_window::{ContextWindowFilterLayer, Family, Window};
 use ziggurat_cooldown::{Breaker, CooldownLayer, FailureClass, Group, Rules};
-use ziggurat_core::{AllowedRegions, Observer, Vitals};
+use ziggurat_core::{AllowedRegions, Observer, Slim, Vitals};
 use ziggurat_models::Provider;
 use ziggurat_observe::ObserveLayer;
 use ziggurat_provider::ProviderService;
@@ -111,9 +111,8 @@ impl Parts {
         };
         let sent = cooldown.layer(self.stream_timeout.layer(timed));
         let sent = self.observe.layer(sent);
-        let service = self
-            .region
-            .layer(ContextWindowFilterLayer::new(window).layer(sent));
+        let checked = ContextWindowFilterLayer::new(window).layer(sent);
+        let service = Slim::new(self.region.layer(checked));
         // Deployments at one address share its limits.
         let mut endpoint = Endpoint::new(deployment.id.as_str(), service)
             .vitals(self.breaker.vitals().clone())

@@ -18,6 +18,7 @@ use std::{
     collections::HashMap,
     convert::Infallible,
     fmt,
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -30,7 +31,7 @@ use ziggurat_balance::{Balance, ResponseBody as Counted, Strategy};
 use ziggurat_config::{Config, ConfigErrors, Loader};
 use ziggurat_context_window::{ContextWindowFilter, Precount};
 use ziggurat_cooldown::{Cooldown, ResponseBody as Judged};
-use ziggurat_core::{Board, BoxError};
+use ziggurat_core::{Board, BoxError, Slim};
 use ziggurat_edge::{
     Envelope, ErrorTypes, Fanout, Respond,
     respond::{ResponseBody as Answered, ResponseFuture as Answering},
@@ -54,7 +55,7 @@ pub use self::{
 /// What a deployment is sent: `Cooldown · StreamTimeout · Timeout · ProviderService`.
 type Sent = Cooldown<StreamTimeout<Timeout<ProviderService>>>;
 /// One deployment: `Region · ContextWindow · Observe · Cooldown · …`.
-type Leaf = RegionFilter<ContextWindowFilter<Observe<Sent>>>;
+type Leaf = Slim<RegionFilter<ContextWindowFilter<Observe<Sent>>>>;
 /// One group: `Retry · Balance · [deployment]`.
 type Group = Retry<Balance<Leaf, Strategy>>;
 /// What is behind the door: `TotalTimeout · Precount · Fallback · Router · [group]`.
@@ -70,7 +71,7 @@ type Places = HashMap<String, RegionFilterLayer>;
 /// The body of a gateway's responses.
 pub type Body = Answered<Observed<Either<Timed<Counted<Attempted>>, Full<Bytes>>>>;
 
-type Attempted = Observed<Judged<Watched<Timed<ProviderBody>>>>;
+type Attempted = Pin<Box<Observed<Judged<Watched<Timed<ProviderBody>>>>>>;
 
 /// The future of a [`Gateway`] that is called with a body of type `B`.
 pub type ResponseFuture<B> = Answering<<Door as Service<Request<B>>>::Future>;
