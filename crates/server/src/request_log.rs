@@ -43,6 +43,8 @@ impl Observer for RequestLog {
             (attempts.len(), group, id)
         });
         let millis = |time: std::time::Duration| time.as_millis() as u64;
+        let metadata = end.asked.and_then(|asked| asked.metadata.as_ref());
+        let noted = (!self.keys.is_empty()).then(|| Noted(&self.keys, metadata));
         tracing::info!(
             target: "ziggurat::request",
             status = call.status.map(|status| status.as_u16()),
@@ -58,7 +60,7 @@ impl Observer for RequestLog {
             output_tokens = call.output_tokens,
             stream = call.stream,
             operation = end.asked.map(|asked| asked.operation.as_str()),
-            metadata = ?Noted(&self.keys, end.asked.and_then(|asked| asked.metadata.as_ref())),
+            metadata = noted.map(tracing::field::debug),
             call_id = end.id.and_then(|id| id.to_str().ok()),
             "request"
         );

@@ -8,7 +8,7 @@ use tracing_subscriber::{
     prelude::*,
 };
 
-use crate::args::Logs;
+use crate::{args::Logs, lines::Lines};
 
 /// Logs to standard error, as lines for people or as JSON, what `RUST_LOG` asks for, else the flags, else `info`.
 pub(crate) fn init(logs: Logs, json: bool) {
@@ -24,7 +24,10 @@ pub(crate) fn init(logs: Logs, json: bool) {
     let lines = tracing_subscriber::fmt::layer().with_writer(stderr);
     let lines = match json {
         true => lines.json().flatten_event(true).boxed(),
-        false => lines.with_ansi(is_colored()).boxed(),
+        false => lines
+            .event_format(Lines::default())
+            .with_ansi(is_colored())
+            .boxed(),
     };
     tracing_subscriber::registry()
         .with(lines.with_filter(targets))

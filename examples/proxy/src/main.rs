@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod demo;
+mod lines;
 mod logs;
 mod refused;
 mod signals;
@@ -21,6 +22,10 @@ use crate::{
     signals::{Hangups, Signals},
     source::Source,
 };
+
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The exit status of a command line that is not understood, clap's own.
 const USAGE: u8 = 2;
