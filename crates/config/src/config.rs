@@ -1,13 +1,16 @@
 //! A whole file, read.
 
-use std::path::{Path as FilePath, PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path as FilePath, PathBuf},
+};
 
-use ziggurat_core::Wildcard;
 use ziggurat_models::Table;
 
 use crate::{
     Alias, ConfigErrors, Deployment, Fallbacks, Finding, GeneralSettings, LeftOut, Loader,
-    Settings, Severity, environment::Environment, location::Path, places::Places, settings::Named,
+    Settings, Severity, environment::Environment, location::Path, names::Names, places::Places,
+    settings::Named,
 };
 
 /// A configuration that can be used.
@@ -65,6 +68,14 @@ impl Config {
     #[must_use]
     pub fn env(&self, name: &str) -> Option<String> {
         self.environment.get(name)
+    }
+
+    /// Returns the same look at the environment, for those who keep it. It holds nothing else of the configuration.
+    pub fn environment(
+        &self,
+    ) -> impl Fn(&str) -> Option<String> + Clone + Send + Sync + use<> + 'static {
+        let environment = self.environment.clone();
+        move |name| environment.get(name)
     }
 
     /// Returns the path of a file that a setting names: a relative one starts from the directory
@@ -151,35 +162,23 @@ impl Config {
 
     /// Warns about fallbacks and aliases that lead nowhere; what was said is not said again.
     pub(crate) fn check_targets(&mut self) {
-        let mut unknown = self.fallbacks.unknown_targets(|name| self.is_known(name));
+        let names = Names::of(self);
+        let mut unknown = self.fallbacks.unknown_targets(|name| names.is_known(name));
         let dangling = self.aliases.iter();
-        let dangling = dangling.filter(|alias| !self.is_deployment(&alias.group));
+        let dangling = dangling.filter(|alias| !names.is_deployment(&alias.group));
         unknown.extend(dangling.map(Alias::dangling));
         let named = self.settings.named.iter();
-        let nowhere = named.filter(|named| !self.is_known(&named.group));
+        let nowhere = named.filter(|named| !names.is_known(&named.group));
         unknown.extend(nowhere.map(Named::unknown));
-        unknown.retain(|finding| !self.findings.contains(finding));
+        let said: HashSet<_> = self.findings.iter().map(words).collect();
+        unknown.retain(|finding| !said.contains(&words(finding)));
         self.findings.append(&mut unknown);
     }
+}
 
-    /// Whether a name leads to a deployment.
-    pub(crate) fn is_known(&self, name: &str) -> bool {
-        let groups = &self.settings.balance.routing_groups;
-        self.is_deployment(name)
-            || self.aliases.iter().any(|alias| alias.name == name)
-            || groups.iter().any(|group| group.name == name)
-    }
-
-    fn is_deployment(&self, name: &str) -> bool {
-        let mut deployments = self.deployments.iter();
-        deployments.any(|d| {
-            let matches = |pattern: Wildcard| pattern.matches(name).is_some();
-            d.model_name == name
-                || d.id == name
-                || d.litellm_model == name
-                || Wildcard::new(&d.model_name).is_some_and(matches)
-        })
-    }
+/// What a finding says of which setting.
+fn words(finding: &Finding) -> (&str, &str) {
+    (&finding.path, &finding.message)
 }
 
 fn refused(deployment: &Deployment, reason: String) -> LeftOut {

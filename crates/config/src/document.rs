@@ -1,6 +1,6 @@
 //! The file as values with their positions.
 
-use std::{path::Path as FilePath, rc::Rc, sync::Arc};
+use std::{collections::HashMap, ops::Range, path::Path as FilePath, rc::Rc, sync::Arc};
 
 use serde_json::Map;
 use serde_yaml::Value;
@@ -23,6 +23,8 @@ pub(crate) struct Document {
     pub(crate) environment: Environment,
     /// References that are null because their variable is not set.
     pub(crate) unset: Vec<Unset>,
+    /// Which of them stand in which entry of a list at the top: they follow one another.
+    unset_by_entry: HashMap<Path, Range<usize>>,
     pub(crate) places: Places,
     /// What is to be said about files that are included.
     pub(crate) findings: Vec<Finding>,
@@ -81,6 +83,7 @@ impl Document {
             environment: Environment::new(process, variables),
             root: merged.root,
             unset: Vec::new(),
+            unset_by_entry: HashMap::new(),
             places: merged.places,
             findings: merged.findings,
             lenient,
@@ -99,6 +102,16 @@ impl Document {
                 self.environment.resolve(value, &path, &mut self.unset);
             }
         }
+        for (n, unset) in self.unset.iter().enumerate() {
+            let range = self.unset_by_entry.entry(unset.path.first(2));
+            range.or_insert(n..n).end = n + 1;
+        }
+    }
+
+    /// Returns the references that are not set in an entry of a list at the top of the file.
+    pub(crate) fn unset_in(&self, entry: &Path) -> &[Unset] {
+        let range = self.unset_by_entry.get(entry).cloned();
+        &self.unset[range.unwrap_or_default()]
     }
 
     /// Returns where a value stands, or where the nearest mapping or list around it does.

@@ -11,9 +11,10 @@ const REFERENCE: &str = "os.environ/";
 
 pub(crate) type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
+/// Cloning counts references.
 #[derive(Clone)]
 pub(crate) struct Environment {
-    overlay: BTreeMap<String, String>,
+    overlay: Arc<BTreeMap<String, String>>,
     process: Lookup,
 }
 
@@ -36,7 +37,7 @@ impl Environment {
             .filter_map(|(name, value)| Some((name.as_str()?.to_owned(), as_text(value)?)))
             .collect();
         let literal = |name: &str| written.get(name).filter(|text| reference(text).is_none());
-        let overlay = written
+        let overlay: BTreeMap<_, _> = written
             .iter()
             .filter_map(|(name, text)| match reference(text) {
                 None => Some((name.clone(), text.clone())),
@@ -46,6 +47,7 @@ impl Environment {
                 }
             })
             .collect();
+        let overlay = Arc::new(overlay);
         Self { overlay, process }
     }
 

@@ -27,15 +27,22 @@ const BY_GROUP: [&str; 3] = [
     "fallbacks",
 ];
 
+/// Splits a file into its lines as YAML does: they may end with a carriage return alone.
+#[must_use]
+pub fn lines(text: &str) -> Vec<&str> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let lines = text.split("\r\n");
+    lines.flat_map(|line| line.split(['\n', '\r'])).collect()
+}
+
 // === impl Finding ===
 
 impl Finding {
-    /// Returns the line of the finding out of the text of its file.
+    /// Returns the line of the finding out of those of its file, which [`lines`] finds.
     #[must_use]
-    pub fn excerpt(&self, text: &str) -> Option<Excerpt> {
+    pub fn excerpt(&self, lines: &[&str]) -> Option<Excerpt> {
         let location = self.location.as_ref()?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let line = text.lines().nth(location.line.checked_sub(1)?)?;
+        let line = lines.get(location.line.checked_sub(1)?)?;
         let mut printer = Printer {
             rest: line.chars().collect(),
             at: 0,

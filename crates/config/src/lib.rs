@@ -13,6 +13,7 @@ mod keys;
 mod loader;
 mod location;
 mod meaning;
+mod names;
 mod places;
 mod scalar;
 mod schema;
@@ -24,7 +25,7 @@ mod yaml;
 
 pub use config::Config;
 pub use deployment::{Deployment, LeftOut, ProviderParams};
-pub use excerpt::Excerpt;
+pub use excerpt::{Excerpt, lines};
 pub use fallback::{Alias, FallbackTable, FallbackTarget, Fallbacks};
 pub use finding::{ConfigErrors, Finding, Severity};
 pub use loader::{Inspection, Loader};

@@ -21,10 +21,10 @@ impl fmt::Display for Location {
 }
 
 /// A path such as `model_list[0].litellm_params.rpm`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Path(Vec<Step>);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Step {
     Key(String),
     Index(usize),
@@ -55,6 +55,11 @@ impl Path {
 
     pub(crate) fn set(&mut self, index: usize, step: Step) {
         self.0[index] = step;
+    }
+
+    /// The path of its first steps.
+    pub(crate) fn first(&self, steps: usize) -> Self {
+        Self(self.0.iter().take(steps).cloned().collect())
     }
 
     pub(crate) fn starts_with(&self, start: &Self) -> bool {

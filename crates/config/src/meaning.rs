@@ -6,7 +6,7 @@ mod limits;
 
 pub(crate) use differences::of_setting;
 
-use crate::{Config, Deployment, Finding, Severity, location::Path};
+use crate::{Config, Deployment, Finding, Severity, location::Path, names::Names};
 
 impl Config {
     /// Returns what is to be said about settings that are right each for itself: those that contradict one another,
@@ -14,9 +14,10 @@ impl Config {
     #[must_use]
     pub fn meaning(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
-        chains::check(self, &mut findings);
-        limits::check(self, &mut findings);
-        differences::check(self, &mut findings);
+        let names = Names::of(self);
+        chains::check(self, &names, &mut findings);
+        limits::check(self, &names, &mut findings);
+        differences::check(self, &names, &mut findings);
         findings
     }
 
@@ -38,25 +39,6 @@ impl Config {
             rule: Some(rule),
             ..self.warning(path, message)
         }
-    }
-
-    /// The deployments that a name stands for: of a group, of an alias, or a single one by its id.
-    fn deployments_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Deployment> {
-        let has = |field: fn(&Deployment) -> &str, name: &str| {
-            self.deployments.iter().any(|one| field(one) == name)
-        };
-        let alias = self.aliases.iter().find(|alias| alias.name == name);
-        let (field, name): (fn(&Deployment) -> &str, &str) = if has(|one| &one.model_name, name) {
-            (|one| &one.model_name, name)
-        } else if let Some(alias) = alias {
-            (|one| &one.model_name, &alias.group)
-        } else if has(|one| &one.id, name) {
-            (|one| &one.id, name)
-        } else {
-            (|one| &one.litellm_model, name)
-        };
-        let deployments = self.deployments.iter();
-        deployments.filter(move |one| field(one) == name && !one.blocked)
     }
 }
 

@@ -3,7 +3,7 @@
 mod common;
 
 use common::load;
-use ziggurat_config::Loader;
+use ziggurat_config::{Loader, lines};
 
 /// The lines of all that is said about a text, each with a mark in front of its place.
 fn shown(text: &str) -> Vec<String> {
@@ -18,12 +18,26 @@ fn shown(text: &str) -> Vec<String> {
         .chain(config.iter().flat_map(|config| &config.findings));
     findings
         .filter_map(|finding| {
-            let excerpt = finding.excerpt(text)?;
+            let excerpt = finding.excerpt(&lines(text))?;
             let head: String = excerpt.line.chars().take(excerpt.caret).collect();
             let tail: String = excerpt.line.chars().skip(excerpt.caret).collect();
             Some(format!("{head}^{tail}"))
         })
         .collect()
+}
+
+#[test]
+fn lines_end_as_in_yaml() {
+    let expected = ["a:", "  b: 1", "", "c: 2", ""];
+    for end in ["\n", "\r\n", "\r"] {
+        assert_eq!(lines(&expected.join(end)), expected);
+    }
+    assert_eq!(lines("\u{feff}a:\r\r\n"), ["a:", "", ""]);
+    let text = "model_list:\r- {model_name: a, litellm_params: {model: openai/x, rpm: x}}";
+    assert_eq!(
+        shown(text)[1],
+        "- {model_name: a, litellm_params: {model: openai/x, rpm: ^x}}"
+    );
 }
 
 fn deployment(lines: &str) -> String {
@@ -103,7 +117,7 @@ fn text_that_is_no_yaml_is_not_shown_either() {
 #[test]
 fn a_place_without_a_line_shows_nothing() {
     let errors = load("", &[]).unwrap_err().errors;
-    assert_eq!(errors[0].excerpt(""), None);
+    assert_eq!(errors[0].excerpt(&[]), None);
     let missing = Loader::new(|_| None).inspect("/no/such/file.yaml").errors;
-    assert_eq!(missing[0].excerpt("x"), None);
+    assert_eq!(missing[0].excerpt(&["x"]), None);
 }

@@ -130,7 +130,7 @@ fn show(text: &str) {
         .into_iter()
         .chain(findings.into_iter().flatten())
     {
-        let excerpt = finding.excerpt(text);
+        let excerpt = finding.excerpt(&ziggurat_config::lines(text));
         let inside = |it: &Excerpt| it.caret <= it.line.chars().count();
         assert!(excerpt.as_ref().is_none_or(inside), "{excerpt:?}");
     }

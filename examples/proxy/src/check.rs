@@ -12,7 +12,7 @@ use std::{
 use clap::Args;
 use serde_json::json;
 use ziggurat::{
-    config::{Finding, Severity},
+    config::{Finding, Severity, lines},
     gateway::{self, Report},
 };
 
@@ -120,7 +120,22 @@ fn label(finding: &Finding) -> &'static str {
 /// Each finding with its line, and a caret under its place; then how many there are.
 impl fmt::Display for Checked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut texts: HashMap<&str, Option<String>> = HashMap::new();
+        let mut texts: HashMap<&str, String> = HashMap::new();
+        for place in self
+            .findings()
+            .filter_map(|finding| finding.location.as_ref())
+        {
+            // A file that is gone by now has no lines to show, nor has a pipe.
+            let read = || match fs::metadata(&*place.file) {
+                Ok(file) if file.is_file() => fs::read_to_string(&*place.file).unwrap_or_default(),
+                _ => String::new(),
+            };
+            texts.entry(&place.file).or_insert_with(read);
+        }
+        let lines: HashMap<_, _> = texts
+            .iter()
+            .map(|(file, text)| (*file, lines(text)))
+            .collect();
         for finding in self.findings() {
             let severity = label(finding).replace('_', " ");
             let Some(place) = &finding.location else {
@@ -130,9 +145,7 @@ impl fmt::Display for Checked {
             let text = finding.to_string();
             let text = text.trim_start_matches(&place.to_string());
             writeln!(f, "{place}: {severity}{text}")?;
-            let read = || fs::read_to_string(&*place.file).ok();
-            let text = texts.entry(&place.file).or_insert_with(read);
-            if let Some(excerpt) = text.as_ref().and_then(|text| finding.excerpt(text)) {
+            if let Some(excerpt) = finding.excerpt(&lines[&*place.file]) {
                 let (number, caret) = (place.line, excerpt.caret);
                 writeln!(f, "{number:>6} | {}", excerpt.line)?;
                 writeln!(f, "       | {:caret$}^", "")?;

@@ -26,8 +26,8 @@ pub(crate) struct Deployments {
     pub(crate) findings: Vec<Finding>,
     /// Explicit ids with the place of their first use.
     explicit: HashMap<String, Location>,
-    /// All ids with the paths of their entries.
-    taken: HashMap<String, String>,
+    /// All ids with the paths of their entries, and the last number that was put to its end.
+    taken: HashMap<String, (String, usize)>,
 }
 
 /// One entry, its sections open.
@@ -106,19 +106,20 @@ impl Deployments {
     fn unique(&mut self, entry: &mut Entry<'_>, organization: Option<&str>) -> String {
         let id = entry.id(organization).unwrap_or_default();
         let mut unique = id.clone();
-        let mut n = 1;
+        let mut n = self.taken.get(&id).map_or(1, |(_, last)| *last);
         while self.taken.contains_key(&unique) {
             n += 1;
             unique = format!("{id}-{n}");
         }
         let path = entry.entry.path.clone();
-        if let Some(first) = self.taken.get(&id) {
+        if let Some((first, last)) = self.taken.get_mut(&id) {
+            *last = n;
             let message = format!(
                 "is the same as {first}; it counts as another deployment, whose id ends in -{n}"
             );
             entry.entry.note(&path, "R24", message);
         }
-        self.taken.insert(unique.clone(), path.to_string());
+        self.taken.insert(unique.clone(), (path.to_string(), 1));
         unique
     }
 }
@@ -276,9 +277,9 @@ impl<'a> Entry<'a> {
             let mut names = names.into_iter().flatten();
             names.any(|name| document.environment.get(name).is_some())
         };
-        for unset in &document.unset {
+        for unset in document.unset_in(&self.entry.path) {
             let at = |key| unset.is_at(&self.params.path, key);
-            if !unset.path.starts_with(&self.entry.path) || at("model") {
+            if at("model") {
                 continue; // the model is reported where it is read
             }
             let needed = (at("api_key") && !has_default("api_key"))
@@ -295,13 +296,12 @@ impl<'a> Entry<'a> {
     /// The reference of a parameter, if its variable is not set.
     fn unset(&self, key: &str) -> Option<&'a Unset> {
         let document: &'a Document = self.entry.document;
-        let mut unset = document.unset.iter();
+        let mut unset = document.unset_in(&self.entry.path).iter();
         unset.find(|unset| unset.is_at(&self.params.path, key))
     }
 
     fn has_unset(&self) -> bool {
-        let mut unset = self.entry.document.unset.iter();
-        unset.any(|unset| unset.path.starts_with(&self.entry.path))
+        !self.entry.document.unset_in(&self.entry.path).is_empty()
     }
 
     /// Splits the parameters that are not read here: those for the provider's client, and those

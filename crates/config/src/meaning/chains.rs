@@ -1,45 +1,137 @@
 //! Where fallbacks lead.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet, VecDeque};
 
-use crate::{Config, Deployment, FallbackTable, FallbackTarget, Finding};
+use crate::{Config, Deployment, FallbackTable, FallbackTarget, Finding, names::Names};
 
-pub(super) fn check(config: &Config, findings: &mut Vec<Finding>) {
+pub(super) fn check(config: &Config, names: &Names<'_>, findings: &mut Vec<Finding>) {
     let fallbacks = &config.fallbacks;
     for table in [
         &fallbacks.general,
         &fallbacks.context_window,
         &fallbacks.content_policy,
     ] {
+        let circles = Circles::of(table, names);
         for (group, chain) in table {
+            let sources = names.deployments(group);
             for target in chain {
-                findings.extend(cycle(config, table, group, target));
-                let (sources, targets) = (of(config, group), of(config, &target.model));
-                findings.extend(window(config, group, target, &sources, &targets));
-                findings.extend(abilities(config, group, target, &sources, &targets));
+                findings.extend(cycle(config, &circles, group, target));
+                let targets = names.deployments(&target.model);
+                findings.extend(window(config, group, target, sources, targets));
+                findings.extend(abilities(config, group, target, sources, targets));
             }
         }
     }
-    findings.extend(windows(config));
-    findings.extend(virtual_groups(config));
+    findings.extend(windows(config, names));
+    findings.extend(virtual_groups(config, names));
 }
 
-fn of<'a>(config: &'a Config, name: &'a str) -> Vec<&'a Deployment> {
-    config.deployments_of(name).collect()
+/// The part of a table that leads in circles.
+struct Circles<'a> {
+    names: &'a Names<'a>,
+    /// The place of each group in the table, and its chain.
+    chains: HashMap<&'a str, (usize, &'a [FallbackTarget])>,
+    /// Groups in a circle, or on the way from one to another. Most tables have none.
+    around: HashSet<&'a str>,
+}
+
+impl<'a> Circles<'a> {
+    fn of(table: &'a FallbackTable, names: &'a Names<'a>) -> Self {
+        let mut chains = HashMap::new();
+        for (place, (group, chain)) in table.iter().enumerate() {
+            chains.entry(group.as_str()).or_insert((place, &chain[..]));
+        }
+        let mut circles = Self {
+            names,
+            chains,
+            around: HashSet::new(),
+        };
+        let groups = circles.chains.keys();
+        let steps = groups.flat_map(|&group| circles.next(group).map(move |next| (group, next)));
+        let steps: HashSet<_> = steps.collect();
+        let back = without_ends(steps).into_iter().map(|(from, to)| (to, from));
+        let around = without_ends(back.collect()).into_iter();
+        circles.around = around.map(|(group, _)| group).collect();
+        circles
+    }
+
+    /// The groups of a chain that have chains of their own: by their names, else as those that aliases stand for.
+    fn next(&self, group: &str) -> impl Iterator<Item = &'a str> + use<'a, '_> {
+        let chain = self.chains.get(group).map_or(&[][..], |(_, chain)| chain);
+        let asked = chain.iter().filter(|target| is_same_question(target));
+        asked.filter_map(|target| self.find(&target.model))
+    }
+
+    fn find(&self, name: &str) -> Option<&'a str> {
+        let find = |name: &str| self.chains.get_key_value(name).map(|(name, _)| *name);
+        find(name).or_else(|| find(self.names.alias(name)?))
+    }
+
+    /// The names on the shortest way from a target back to the group, if there is one.
+    fn way_back(&self, group: &str, target: &str) -> Option<Vec<&'a str>> {
+        let start = self.find(target)?;
+        let mut before: HashMap<&str, Option<&str>> = HashMap::from([(start, None)]);
+        let mut ways = VecDeque::from([start]);
+        while let Some(last) = ways.pop_front() {
+            if last == group {
+                let steps = std::iter::successors(Some(last), |step| before[step]);
+                let mut way: Vec<_> = steps.collect();
+                way.reverse();
+                return Some(way);
+            }
+            for next in self.next(last).filter(|next| self.around.contains(next)) {
+                before.entry(next).or_insert_with(|| {
+                    ways.push_back(next);
+                    Some(last)
+                });
+            }
+        }
+        None
+    }
+}
+
+/// Leaves out the steps to groups that lead nowhere, then those to groups that lead only there, and so on.
+fn without_ends<'a>(mut steps: HashSet<(&'a str, &'a str)>) -> HashSet<(&'a str, &'a str)> {
+    let mut sources: HashMap<&str, Vec<&str>> = HashMap::new();
+    let mut open: HashMap<&str, usize> = HashMap::new();
+    for &(from, to) in &steps {
+        sources.entry(to).or_default().push(from);
+        *open.entry(from).or_default() += 1;
+        open.entry(to).or_default();
+    }
+    let mut ends: Vec<_> = open
+        .iter()
+        .filter(|(_, steps)| **steps == 0)
+        .map(|(name, _)| *name)
+        .collect();
+    while let Some(end) = ends.pop() {
+        for &source in sources.get(end).into_iter().flatten() {
+            steps.remove(&(source, end));
+            let left = open.entry(source).or_default();
+            *left -= 1;
+            ends.extend((*left == 0).then_some(source));
+        }
+    }
+    steps
+}
+
+/// With parameters of its own, a target is asked another question.
+fn is_same_question(target: &FallbackTarget) -> bool {
+    target.parameters.is_empty()
 }
 
 /// A chain that leads back to its group. Each circle is told at the first group of it that stands in the table.
 fn cycle(
     config: &Config,
-    table: &FallbackTable,
+    circles: &Circles<'_>,
     group: &str,
     target: &FallbackTarget,
 ) -> Option<Finding> {
-    if !target.parameters.is_empty() {
-        return None; // Another question.
+    if !is_same_question(target) || !circles.around.contains(group) {
+        return None;
     }
-    let way = way_back(table, group, &target.model)?;
-    let place = |name: &str| table.iter().position(|(group, _)| group == name);
+    let way = circles.way_back(group, &target.model)?;
+    let place = |name: &str| circles.chains.get(name).map(|(place, _)| place);
     let is_first = way.iter().all(|name| place(name) >= place(group));
     is_first.then(|| {
         let way = way.join("` -> `");
@@ -48,26 +140,6 @@ fn cycle(
         );
         config.warning(&target.at, message)
     })
-}
-
-/// The names on the way from a target back to the group.
-fn way_back<'a>(table: &'a FallbackTable, group: &str, target: &'a str) -> Option<Vec<&'a str>> {
-    let mut seen = HashSet::new();
-    let mut ways = vec![vec![target]];
-    while let Some(way) = ways.pop() {
-        let last = *way.last()?;
-        if last == group {
-            return Some(way);
-        }
-        if seen.insert(last) {
-            let chain = table.iter().find(|(name, _)| name == last);
-            for next in chain.into_iter().flat_map(|(_, chain)| chain) {
-                let longer = way.iter().copied().chain([&*next.model]);
-                ways.push(longer.collect());
-            }
-        }
-    }
-    None
 }
 
 /// A stand-in that takes less than its group does.
@@ -89,12 +161,12 @@ fn window(
 }
 
 /// A stand-in for prompts that are too long that takes no longer ones.
-fn windows(config: &Config) -> Vec<Finding> {
+fn windows(config: &Config, names: &Names<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (group, chain) in &config.fallbacks.context_window {
-        let source = longest(config, &of(config, group));
+        let source = longest(config, names.deployments(group));
         for target in chain {
-            let own = longest(config, &of(config, &target.model));
+            let own = longest(config, names.deployments(&target.model));
             if let (Some(source), Some(own)) = (source, own)
                 && own == source
             {
@@ -155,7 +227,9 @@ fn can(config: &Config, deployment: &Deployment, ability: &str) -> Option<bool> 
 }
 
 /// A chain for a name that no deployment has.
-fn virtual_groups(config: &Config) -> Vec<Finding> {
+fn virtual_groups(config: &Config, names: &Names<'_>) -> Vec<Finding> {
+    let left_out = config.left_out.iter();
+    let left_out: HashSet<_> = left_out.map(|one| one.model_name.as_str()).collect();
     let mut findings = Vec::new();
     for (key, table) in [
         ("fallbacks", &config.fallbacks.general),
@@ -163,9 +237,8 @@ fn virtual_groups(config: &Config) -> Vec<Finding> {
         ("content_policy_fallbacks", &config.fallbacks.content_policy),
     ] {
         for (group, chain) in table {
-            let is_known = group == "*"
-                || config.is_known(group)
-                || config.left_out.iter().any(|one| one.model_name == *group);
+            let is_known =
+                group == "*" || names.is_known(group) || left_out.contains(group.as_str());
             let place = chain.first().and_then(|target| target.at.parent());
             let Some(place) = place.filter(|_| !is_known) else {
                 continue;

@@ -1,10 +1,12 @@
 //! Settings that mean something else here than in LiteLLM: what is said there to act and does not, or acts in a way that
 //! nobody expects. Each is told once, where it stands first.
 
+use std::collections::HashSet;
+
 use ziggurat_models::Provider;
 
 use super::{param, section};
-use crate::{Config, Deployment, Finding, location::Path};
+use crate::{Config, Deployment, Finding, location::Path, names::Names};
 
 /// Settings of the file: the place, the rule, and what it means here.
 const OF_SECTIONS: &str = "
@@ -70,7 +72,7 @@ pub(crate) fn of_setting(section: &[&str], name: &str) -> Option<String> {
     Some(format!("{text} ({rule})"))
 }
 
-pub(super) fn check(config: &Config, findings: &mut Vec<Finding>) {
+pub(super) fn check(config: &Config, names: &Names<'_>, findings: &mut Vec<Finding>) {
     for (place, rule, message) in rows(OF_SECTIONS) {
         if config.places.says_something(&place) {
             findings.push(config.note(&place, rule, message));
@@ -89,7 +91,7 @@ pub(super) fn check(config: &Config, findings: &mut Vec<Finding>) {
     }
     findings.extend(slots(config));
     findings.extend(base_model(config));
-    findings.extend(weights(config));
+    findings.extend(weights(config, names));
     findings.extend(strategy(config));
     findings.extend(key(config));
 }
@@ -120,7 +122,7 @@ fn base_model(config: &Config) -> Option<Finding> {
 }
 
 /// A weight that not all of a group have: the others take the mean, and are not starved.
-fn weights(config: &Config) -> Option<Finding> {
+fn weights(config: &Config, names: &Names<'_>) -> Option<Finding> {
     type Metric = fn(&Deployment) -> Option<f64>;
     let metrics: [(&str, Metric); 3] = [
         ("weight", |one| one.weight),
@@ -128,18 +130,24 @@ fn weights(config: &Config) -> Option<Finding> {
         ("tpm", |one| one.tpm),
     ];
     let some = |one: &Deployment| {
+        let group = names.deployments(&one.model_name);
         let has = |of: &Metric| {
-            let mut group = config.deployments_of(&one.model_name);
-            group.any(|other| of(other).is_some_and(|value| value > 0.0))
+            group
+                .iter()
+                .any(|one| of(one).is_some_and(|value| value > 0.0))
         };
         // The first metric that any of a group has decides.
         let (name, of) = metrics.iter().find(|(_, of)| has(of))?;
-        let mut group = config.deployments_of(&one.model_name);
-        let lacks = group.any(|other| of(other).is_none());
-        let place = first_of(config, one, &[name])?;
-        lacks.then_some((place, *name))
+        let lacks = group.iter().any(|one| of(one).is_none());
+        let mut places = group
+            .iter()
+            .filter_map(|one| first_of(config, one, &[name]));
+        Some((places.next().filter(|_| lacks)?, *name))
     };
-    let (place, name) = config.deployments.iter().find_map(some)?;
+    let mut seen = HashSet::new();
+    let mut firsts = config.deployments.iter();
+    let mut next = || firsts.find(|one| seen.insert(&one.model_name));
+    let (place, name) = std::iter::from_fn(&mut next).find_map(some)?;
     let message = format!(
         "a deployment of the group without `{name}` takes the mean of the others; in LiteLLM it gets no request"
     );

@@ -1,18 +1,18 @@
 //! Limits that contradict one another, or have nothing to act on.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use super::{param, section};
-use crate::{Config, Deployment, Finding, location::Path};
+use crate::{Config, Deployment, Finding, location::Path, names::Names};
 
 /// Silences shorter than this are ordinary between two chunks of a stream: models think, networks stall.
 const ORDINARY_SILENCE: Duration = Duration::from_secs(1);
 
-pub(super) fn check(config: &Config, findings: &mut Vec<Finding>) {
+pub(super) fn check(config: &Config, names: &Names<'_>, findings: &mut Vec<Finding>) {
     findings.extend(attempts_above_the_total(config));
     findings.extend(two_timeouts(config));
     findings.extend(silences(config));
-    findings.extend(allowed_fails(config));
+    findings.extend(allowed_fails(config, names));
     findings.extend(regions(config));
 }
 
@@ -110,16 +110,21 @@ fn silences(config: &Config) -> Vec<Finding> {
 }
 
 /// `allowed_fails` for deployments that never cool down.
-fn allowed_fails(config: &Config) -> Vec<Finding> {
+fn allowed_fails(config: &Config, names: &Names<'_>) -> Vec<Finding> {
     const KEY: &str = "allowed_fails";
     let settings = &config.settings;
     let mut findings = Vec::new();
+    let chains = config.fallbacks.general.iter();
+    let chained: HashSet<_> = chains
+        .filter(|(_, chain)| !chain.is_empty())
+        .map(|(group, _)| group.as_str())
+        .collect();
     let idle = |one: &Deployment| {
         if settings.cooldown.disable_cooldowns {
             Some("cooldowns are disabled (`router_settings.disable_cooldowns`)")
         } else if settings.cooldown_time_for(one).is_zero() {
             Some("the deployment never cools down (`cooldown_time: 0`)")
-        } else if is_protected(config, one) {
+        } else if is_protected(names, &chained, one) {
             Some("the only deployment of a group without fallbacks never cools down")
         } else {
             None
@@ -156,12 +161,10 @@ fn allowed_fails(config: &Config) -> Vec<Finding> {
 }
 
 /// Whether a deployment is the only one that may be asked: it is never taken away.
-fn is_protected(config: &Config, deployment: &Deployment) -> bool {
-    let group = &deployment.model_name;
-    let has_chain =
-        |(name, chain): &(String, Vec<_>)| (name == group || name == "*") && !chain.is_empty();
-    let is_alone = config.deployments_of(group).count() == 1;
-    is_alone && !config.fallbacks.general.iter().any(has_chain)
+fn is_protected(names: &Names<'_>, chained: &HashSet<&str>, deployment: &Deployment) -> bool {
+    let group = deployment.model_name.as_str();
+    let is_alone = names.deployments(group).len() == 1;
+    is_alone && !chained.contains(group) && !chained.contains("*")
 }
 
 fn regions(config: &Config) -> Option<Finding> {

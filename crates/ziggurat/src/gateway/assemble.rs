@@ -17,7 +17,7 @@ use super::{
     Group, Stack,
     endpoint::Parts,
     error_types, fallbacks, group,
-    groups::{self, Members, Reached},
+    groups::{Groups, Members, Reached},
 };
 
 pub(super) fn stack(
@@ -25,9 +25,9 @@ pub(super) fn stack(
     parts: &HashMap<String, Parts>,
     observer: Option<&Arc<dyn Observer>>,
 ) -> Stack {
-    let groups = groups::of(config);
-    let served = groups::served(config, &groups);
-    let closed = groups::closed(config, &groups);
+    let groups = Groups::of(config);
+    let served = groups.served(config);
+    let closed = groups.closed(config);
     let windows = windows(parts, &groups);
     let precount = PrecountLayer::new(windows.values().flatten().cloned());
     let names = served.clone();
@@ -38,11 +38,11 @@ pub(super) fn stack(
         .skip(move |group, extensions| is_too_long(&windows, group, extensions))
         .synonyms(fallbacks::synonyms(config))
         .aliases(fallbacks::aliases(config))
-        .wildcards(groups::wildcards(&groups))
+        .wildcards(groups.wildcards())
         .served(served);
     let router = closed
         .into_iter()
-        .fold(router(config, parts, groups), Router::with_closed);
+        .fold(router(config, parts, &groups), Router::with_closed);
     let total = TotalTimeoutLayer::new(config.settings.total_timeout.unwrap_or_default());
     let inside = total.layer(precount.layer(fallback.layer(router)));
     let door = envelope(config).layer(fanout.layer(inside));
@@ -61,7 +61,7 @@ fn observe(observer: Option<&Arc<dyn Observer>>) -> ObserveLayer {
 /// The windows of each name's deployments, where all are known.
 type Windows = HashMap<ModelGroup, Vec<Window>>;
 
-fn windows(parts: &HashMap<String, Parts>, groups: &[Members<'_>]) -> Windows {
+fn windows(parts: &HashMap<String, Parts>, groups: &Groups<'_>) -> Windows {
     let windows = |members: &Members<'_>| {
         let mut ids = members.deployments.iter().map(|deployment| &deployment.id);
         let windows: Option<Vec<_>> = ids.try_fold(Vec::new(), |mut known, id| {
@@ -130,22 +130,21 @@ fn fallback(config: &Config) -> FallbackLayer {
     }
 }
 
-fn router(
-    config: &Config,
-    parts: &HashMap<String, Parts>,
-    groups: Vec<Members<'_>>,
-) -> Router<Group> {
-    let builder = group::Builder::new(config, parts, &groups);
+fn router(config: &Config, parts: &HashMap<String, Parts>, groups: &Groups<'_>) -> Router<Group> {
+    let builder = group::Builder::new(config, parts, groups);
     let wildcards: Vec<_> = groups
         .iter()
         .filter_map(|members| Some((members.wildcard()?, builder.build(members))))
         .collect();
-    let groups: Vec<_> = groups
-        .into_iter()
-        .filter(|members| !members.is_wildcard())
-        .map(|members| (members.name.clone(), builder.build(&members)))
+    let exact = groups.iter().filter(|members| !members.is_wildcard());
+    let exact: Vec<_> = exact
+        .map(|members| (members.name.clone(), builder.build(members)))
         .collect();
-    let named = |name: &str| groups.iter().any(|(group, _)| group.as_str() == name);
+    let named = |name: &str| {
+        groups
+            .get(name)
+            .is_some_and(|members| !members.is_wildcard())
+    };
     let aliases: Vec<_> = config
         .aliases
         .iter()
@@ -153,7 +152,7 @@ fn router(
         .collect();
     aliases
         .into_iter()
-        .fold(Router::new(groups), |router, alias| {
+        .fold(Router::new(exact), |router, alias| {
             router.with_alias(alias.name.as_str(), alias.group.as_str())
         })
         .with_wildcards(wildcards)

@@ -10,7 +10,7 @@ use ziggurat_core::{
 use ziggurat_edge::envelope;
 use ziggurat_models::resolve;
 
-use super::groups::{self, Members};
+use super::groups::Groups;
 
 /// The tables, by kind of failure.
 pub(super) struct Tables {
@@ -75,10 +75,10 @@ pub(super) fn aliases(config: &Config) -> HashMap<ModelGroup, ModelGroup> {
 }
 
 /// Returns the names whose ordinary failures lead to another group that is served.
-pub(super) fn chained(config: &Config, groups: &[Members<'_>]) -> HashSet<ModelGroup> {
+pub(super) fn chained(config: &Config, groups: &Groups<'_>) -> HashSet<ModelGroup> {
     let (table, synonyms) = (table(&config.fallbacks.general), synonyms(config));
-    let served = groups::served(config, groups);
-    let patterns: Vec<_> = groups::wildcards(groups).collect();
+    let served = groups.served(config);
+    let patterns: Vec<_> = groups.wildcards().collect();
     let is_served = |name: &ModelGroup| {
         let mut patterns = patterns.iter();
         served.contains(name) || patterns.any(|it| it.matches(name.as_str()).is_some())

@@ -18,7 +18,7 @@ use super::{
     assemble::attempt_cap,
     endpoint::{Membership, Parts},
     fallbacks,
-    groups::{Members, Reached},
+    groups::{Groups, Members, Reached},
     health::Routing,
 };
 
@@ -35,7 +35,7 @@ impl<'a> Builder<'a> {
     pub(super) fn new(
         config: &'a Config,
         parts: &'a HashMap<String, Parts>,
-        groups: &[Members<'_>],
+        groups: &Groups<'_>,
     ) -> Self {
         let budget = config.settings.retry_budget.as_ref().map(|budget| {
             let budget = TpsBudget::new(budget.ttl, budget.min_per_second, budget.ratio);

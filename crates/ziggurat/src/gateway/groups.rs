@@ -1,6 +1,6 @@
 //! Which names lead to which deployments.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use ziggurat_config::{Config, Deployment};
 use ziggurat_core::{ModelGroup, Wildcard};
@@ -35,138 +35,144 @@ pub(super) enum Reached {
     ByModel,
 }
 
-/// Returns all names: of groups, then, where no group has that name, ids of single deployments, then models as they are
-/// configured.
-///
-/// A blocked deployment serves under no name.
-pub(super) fn of(config: &Config) -> Vec<Members<'_>> {
-    let mut groups: Vec<Members<'_>> = Vec::new();
-    for deployment in config
-        .deployments
-        .iter()
-        .filter(|deployment| !deployment.blocked)
-    {
-        add(
-            &mut groups,
-            &deployment.model_name,
-            deployment,
-            Reached::AsGroup,
-        );
-    }
-    add_others(config, &mut groups);
-    type Name = for<'a> fn(&'a Deployment) -> &'a str;
-    let names: [(Name, Reached); 2] = [
-        (|deployment| &deployment.id, Reached::ById),
-        (|deployment| &deployment.litellm_model, Reached::ByModel),
-    ];
-    for (name, reached) in names {
-        let mut more = Vec::new();
-        for deployment in config
-            .deployments
-            .iter()
-            .filter(|deployment| !deployment.blocked)
-        {
-            let name = name(deployment);
-            // Patterns go before the names of models.
-            let by_pattern = reached == Reached::ByModel && is_pattern_or_matches(&groups, name);
-            if !has(&groups, name) && !by_pattern {
-                add(&mut more, name, deployment, reached);
-            }
-        }
-        groups.append(&mut more);
-    }
-    groups
+/// All names, each once, in the order in which they are looked for.
+pub(super) struct Groups<'a> {
+    all: Vec<Members<'a>>,
+    places: HashMap<&'a str, usize>,
 }
 
-/// Adds names for several groups together, and aliases that are not treated as their groups are.
-fn add_others<'a>(config: &'a Config, groups: &mut Vec<Members<'a>>) {
-    let mut more = Vec::new();
-    for routing in &config.settings.balance.routing_groups {
-        let members = groups.iter().filter(|group| {
-            routing
-                .models
-                .iter()
-                .any(|model| model == group.name.as_str())
+// === impl Groups ===
+
+impl<'a> Groups<'a> {
+    /// Returns all names: of groups, then, where no group has that name, ids of single deployments, then models as they
+    /// are configured.
+    ///
+    /// A blocked deployment serves under no name.
+    pub(super) fn of(config: &'a Config) -> Self {
+        let mut groups = Self {
+            all: Vec::new(),
+            places: HashMap::new(),
+        };
+        let open = || config.deployments.iter().filter(|one| !one.blocked);
+        for one in open() {
+            groups.add(0, &one.model_name, one, Reached::AsGroup);
+        }
+        groups.add_others(config);
+        let known = groups.all.len();
+        for one in open() {
+            groups.add(known, &one.id, one, Reached::ById);
+        }
+        // Patterns go before the names of models.
+        let patterns: Vec<_> = groups.wildcards().collect();
+        let known = groups.all.len();
+        for one in open() {
+            let model = one.litellm_model.as_str();
+            if !is_pattern_or_matches(&patterns, model) {
+                groups.add(known, model, one, Reached::ByModel);
+            }
+        }
+        groups
+    }
+
+    /// Adds names for several groups together, and aliases that are not treated as their groups are.
+    fn add_others(&mut self, config: &'a Config) {
+        let known = self.all.len();
+        for routing in &config.settings.balance.routing_groups {
+            let models: HashSet<_> = routing.models.iter().map(String::as_str).collect();
+            let members = self.all[..known].iter();
+            let members = members.filter(|group| models.contains(group.name.as_str()));
+            let deployments: Vec<_> = members
+                .flat_map(|group| &group.deployments)
+                .copied()
+                .collect();
+            for deployment in deployments {
+                self.add(known, &routing.name, deployment, Reached::AsGroup);
+            }
+        }
+        let policies = config.settings.model_group_retry_policy.iter();
+        let chains = config.fallbacks.general.iter();
+        let special: HashSet<_> = policies
+            .map(|(name, _)| name)
+            .chain(chains.map(|(name, _)| name))
+            .collect();
+        for alias in &config.aliases {
+            let place = self
+                .places
+                .get(alias.group.as_str())
+                .filter(|place| **place < known);
+            if let Some(&place) =
+                place.filter(|_| special.contains(&alias.name) && !self.has(&alias.name))
+            {
+                let deployments = self.all[place].deployments.clone();
+                self.push(&alias.name, deployments, Reached::AsGroup);
+            }
+        }
+    }
+
+    /// Adds a deployment to those of a name, unless one of the first `known` names is the same.
+    fn add(&mut self, known: usize, name: &'a str, deployment: &'a Deployment, reached: Reached) {
+        match self.places.get(name) {
+            Some(&place) if place < known => {}
+            Some(&place) => self.all[place].deployments.push(deployment),
+            None => self.push(name, vec![deployment], reached),
+        }
+    }
+
+    fn push(&mut self, name: &'a str, deployments: Vec<&'a Deployment>, reached: Reached) {
+        self.places.insert(name, self.all.len());
+        self.all.push(Members {
+            name: name.into(),
+            deployments,
+            reached,
         });
-        for deployment in members.flat_map(|group| &group.deployments) {
-            if !has(groups, &routing.name) {
-                add(&mut more, &routing.name, deployment, Reached::AsGroup);
-            }
-        }
     }
-    let policies = &config.settings.model_group_retry_policy;
-    for alias in &config.aliases {
-        let has_policy = policies.iter().any(|(name, _)| *name == alias.name);
-        let mut chains = config.fallbacks.general.iter();
-        let has_chain = chains.any(|(name, _)| *name == alias.name);
-        let group = groups
-            .iter()
-            .find(|group| group.name.as_str() == alias.group);
-        if let Some(group) =
-            group.filter(|_| (has_policy || has_chain) && !has(groups, &alias.name))
-        {
-            more.push(Members {
-                name: alias.name.as_str().into(),
-                deployments: group.deployments.clone(),
-                reached: Reached::AsGroup,
-            });
-        }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Members<'a>> {
+        self.all.iter()
     }
-    groups.append(&mut more);
-}
 
-/// Returns the groups that all their deployments are blocked in.
-pub(super) fn closed<'a>(config: &'a Config, groups: &[Members<'_>]) -> Vec<&'a str> {
-    let blocked = config
-        .deployments
-        .iter()
-        .filter(|deployment| deployment.blocked);
-    blocked
-        .map(|deployment| &*deployment.model_name)
-        .filter(|name| !has(groups, name))
-        .collect()
-}
+    pub(super) fn get(&self, name: &str) -> Option<&Members<'a>> {
+        Some(&self.all[*self.places.get(name)?])
+    }
 
-/// Returns the names that a request can be served under, aliases included.
-pub(super) fn served(config: &Config, groups: &[Members<'_>]) -> HashSet<ModelGroup> {
-    let aliases = config
-        .aliases
-        .iter()
-        .filter(|alias| has(groups, &alias.group) || is_pattern_or_matches(groups, &alias.group));
-    let aliases = aliases.map(|alias| ModelGroup::from(alias.name.as_str()));
-    groups
-        .iter()
-        .map(|group| group.name.clone())
-        .chain(aliases)
-        .collect()
-}
+    fn has(&self, name: &str) -> bool {
+        self.places.contains_key(name)
+    }
 
-/// Returns the patterns of groups.
-pub(super) fn wildcards(groups: &[Members<'_>]) -> impl Iterator<Item = Wildcard> {
-    groups.iter().filter_map(Members::wildcard)
+    /// Returns the groups that all their deployments are blocked in.
+    pub(super) fn closed(&self, config: &'a Config) -> HashSet<&'a str> {
+        let blocked = config.deployments.iter().filter(|one| one.blocked);
+        blocked
+            .map(|one| one.model_name.as_str())
+            .filter(|name| !self.has(name))
+            .collect()
+    }
+
+    /// Returns the names that a request can be served under, aliases included.
+    pub(super) fn served(&self, config: &Config) -> HashSet<ModelGroup> {
+        let patterns: Vec<_> = self.wildcards().collect();
+        let aliases = config.aliases.iter();
+        let aliases = aliases
+            .filter(|alias| {
+                self.has(&alias.group) || is_pattern_or_matches(&patterns, &alias.group)
+            })
+            .map(|alias| ModelGroup::from(alias.name.as_str()));
+        self.iter()
+            .map(|group| group.name.clone())
+            .chain(aliases)
+            .collect()
+    }
+
+    /// Returns the patterns of groups.
+    pub(super) fn wildcards(&self) -> impl Iterator<Item = Wildcard> {
+        self.iter().filter_map(Members::wildcard)
+    }
 }
 
 /// Says whether a model's name is a pattern, or leads to the group of one.
-fn is_pattern_or_matches(groups: &[Members<'_>], name: &str) -> bool {
-    name.contains('*') || wildcards(groups).any(|pattern| pattern.matches(name).is_some())
-}
-
-fn has(groups: &[Members<'_>], name: &str) -> bool {
-    groups.iter().any(|group| group.name.as_str() == name)
-}
-
-fn add<'a>(
-    groups: &mut Vec<Members<'a>>,
-    name: &str,
-    deployment: &'a Deployment,
-    reached: Reached,
-) {
-    match groups.iter_mut().find(|group| group.name.as_str() == name) {
-        Some(group) => group.deployments.push(deployment),
-        None => groups.push(Members {
-            name: name.into(),
-            deployments: vec![deployment],
-            reached,
-        }),
-    }
+fn is_pattern_or_matches(patterns: &[Wildcard], name: &str) -> bool {
+    name.contains('*')
+        || patterns
+            .iter()
+            .any(|pattern| pattern.matches(name).is_some())
 }

@@ -19,7 +19,7 @@ use ziggurat_provider::ProviderService;
 use super::{
     endpoint::Parts,
     group,
-    groups::{self, Reached},
+    groups::{Groups, Reached},
 };
 
 const TARGET: &str = "ziggurat::health";
@@ -119,15 +119,13 @@ pub(super) fn interval(config: &Config) -> Duration {
 /// Returns a check of every deployment that can be asked.
 pub(super) fn checks(config: &Config, parts: &HashMap<String, Parts>) -> Vec<HealthCheck> {
     let health = &config.settings.health;
-    let groups = groups::of(config);
+    let groups = Groups::of(config);
     let builder = group::Builder::new(config, parts, &groups);
     let interval = interval(config);
     let check = |deployment: &Deployment| {
         let parts = parts.get(&deployment.id)?;
-        let is_own = |group: &&groups::Members<'_>| {
-            group.reached == Reached::AsGroup && group.name.as_str() == deployment.model_name
-        };
-        let group = groups.iter().find(is_own)?;
+        let group = groups.get(&deployment.model_name);
+        let group = group.filter(|group| group.reached == Reached::AsGroup)?;
         let counts = Routing::of(config) == Routing::Cooldown;
         let own = config.settings.timeout_for(deployment);
         let background = health.background_health_checks && is_checked(deployment);

@@ -2,9 +2,12 @@
 
 use std::fmt;
 
-use ziggurat_config::{Config, Finding, LeftOut};
+use ziggurat_config::{Config, Deployment, Finding, LeftOut};
 
-use super::{notes, table::Table};
+use super::{
+    notes,
+    table::{self, Table},
+};
 
 /// What a gateway serves.
 #[derive(Clone, Debug)]
@@ -39,29 +42,20 @@ impl Summary {
     /// Sums a configuration up.
     #[must_use]
     pub fn of(config: &Config) -> Self {
-        let mut groups: Vec<GroupSummary> = Vec::new();
-        for deployment in config
-            .deployments
-            .iter()
-            .filter(|deployment| !deployment.blocked)
-        {
+        let line = |deployment: &Deployment| {
             let api_base = deployment.api_base.as_deref().map(shown);
-            let line = (
+            (
                 deployment.id.clone(),
                 deployment.litellm_model.clone(),
                 api_base,
-            );
-            match groups
-                .iter_mut()
-                .find(|group| group.name == deployment.model_name)
-            {
-                Some(group) => group.deployments.push(line),
-                None => groups.push(GroupSummary {
-                    name: deployment.model_name.clone(),
-                    deployments: vec![line],
-                }),
-            }
-        }
+            )
+        };
+        let groups = table::groups(config).into_iter();
+        let groups = groups.map(|(name, deployments)| GroupSummary {
+            name: name.to_owned(),
+            deployments: deployments.into_iter().map(line).collect(),
+        });
+        let groups: Vec<_> = groups.collect();
         let aliases = config
             .aliases
             .iter()

@@ -1,6 +1,6 @@
 //! How requests are routed, as a table for people.
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use ziggurat_config::{Config, Deployment, FallbackTable, Strategy};
 
@@ -67,14 +67,16 @@ impl fmt::Display for Table {
 }
 
 /// The groups in the order of the configuration.
-fn groups(config: &Config) -> Vec<(&str, Vec<&Deployment>)> {
+pub(super) fn groups(config: &Config) -> Vec<(&str, Vec<&Deployment>)> {
     let mut groups: Vec<(&str, Vec<_>)> = Vec::new();
+    let mut places = HashMap::new();
     for deployment in config.deployments.iter().filter(|one| !one.blocked) {
         let name = deployment.model_name.as_str();
-        match groups.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, deployments)) => deployments.push(deployment),
-            None => groups.push((name, vec![deployment])),
-        }
+        let place = *places.entry(name).or_insert_with(|| {
+            groups.push((name, Vec::new()));
+            groups.len() - 1
+        });
+        groups[place].1.push(deployment);
     }
     groups
 }

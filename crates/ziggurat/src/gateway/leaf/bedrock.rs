@@ -14,7 +14,7 @@ pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, Unusable> {
     let deployment = params.deployment;
     let mut builder = Bedrock::builder(deployment.model.as_str())
         .environment(params.environment())
-        .http_client(params.client.clone())
+        .http_client(params.client())
         .drop_params(params.drop_params())
         .allowed_params(params.allowed());
     type Set = fn(Builder, String) -> Builder;

@@ -21,7 +21,10 @@ use ziggurat_core::Served;
 use ziggurat_models::{Provider, resolve};
 use ziggurat_provider::{Dialect, HttpClient, ProviderService};
 
-use self::{params::Params, wildcard::AnyModel};
+use self::{
+    params::{Params, Shared},
+    wildcard::AnyModel,
+};
 use super::summary::shown;
 
 /// The leaf of a deployment.
@@ -58,13 +61,13 @@ pub(super) fn build(
     deployment: &Deployment,
     client: &HttpClient,
 ) -> Result<Built, Unusable> {
+    let shared = Shared::of(config, client);
     let mut spoken = dialect(Params {
-        config,
+        shared: &shared,
         deployment,
-        client,
     })?;
     if deployment.litellm_model.contains('*') {
-        spoken.dialect = Arc::new(any_model(config, deployment, client, spoken.dialect));
+        spoken.dialect = Arc::new(any_model(shared, deployment, spoken.dialect));
     }
     let api_base = shown(&spoken.api_base);
     let origin = api_base.trim_end_matches('/').to_ascii_lowercase();
@@ -99,14 +102,9 @@ pub(super) fn build(
 }
 
 /// The dialect of a deployment whose model is filled in by each request.
-fn any_model(
-    config: &Config,
-    deployment: &Deployment,
-    client: &HttpClient,
-    common: Arc<dyn Dialect>,
-) -> AnyModel {
+fn any_model(shared: Shared, deployment: &Deployment, common: Arc<dyn Dialect>) -> AnyModel {
     let pattern = &deployment.litellm_model;
-    let (config, deployment, client) = (config.clone(), deployment.clone(), client.clone());
+    let deployment = deployment.clone();
     let make = move |name: &str| {
         let mut deployment = deployment.clone();
         let custom = deployment.custom_llm_provider.as_deref();
@@ -115,9 +113,8 @@ fn any_model(
         (deployment.provider, deployment.model) = (provider, model.to_owned());
         deployment.litellm_model = name.to_owned();
         let params = Params {
-            config: &config,
+            shared: &shared,
             deployment: &deployment,
-            client: &client,
         };
         let spoken = dialect(params).map_err(|unusable| unusable.to_string())?;
         Ok(spoken.dialect)

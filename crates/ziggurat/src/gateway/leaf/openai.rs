@@ -19,7 +19,7 @@ pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, Unusable> {
     let deployment = params.deployment;
     let face = face(deployment.provider);
     let mut builder = OpenAi::builder(face, deployment.model.as_str())
-        .client(params.client.clone())
+        .client(params.client())
         .environment(params.environment())
         .completions_only(deployment.provider == Provider::TextCompletionOpenAi)
         .drop_params(params.drop_params())

@@ -1,27 +1,50 @@
+use std::sync::Arc;
+
 use serde_json::Value;
 use ziggurat_config::{Config, Deployment};
 use ziggurat_provider::HttpClient;
 
 use super::Unusable;
 
+/// What dialects need beside their deployments. Cheap to keep: nothing else of the configuration comes with it.
+#[derive(Clone)]
+pub(super) struct Shared {
+    environment: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    drop_params: bool,
+    /// For dialects that have to fetch something, such as tokens.
+    client: HttpClient,
+}
+
 /// What a deployment says about itself, as builders of dialects take it.
 #[derive(Clone, Copy)]
 pub(super) struct Params<'a> {
-    pub(super) config: &'a Config,
+    pub(super) shared: &'a Shared,
     pub(super) deployment: &'a Deployment,
-    /// For dialects that have to fetch something, such as tokens.
-    pub(super) client: &'a HttpClient,
+}
+
+impl Shared {
+    pub(super) fn of(config: &Config, client: &HttpClient) -> Self {
+        Self {
+            environment: Arc::new(config.environment()),
+            drop_params: config.settings.drop_params,
+            client: client.clone(),
+        }
+    }
 }
 
 impl<'a> Params<'a> {
     pub(super) fn environment(self) -> impl Fn(&str) -> Option<String> + Send + Sync + 'static {
-        let config = self.config.clone();
-        move |name| config.env(name)
+        let environment = Arc::clone(&self.shared.environment);
+        move |name| environment(name)
+    }
+
+    pub(super) fn client(self) -> HttpClient {
+        self.shared.client.clone()
     }
 
     pub(super) fn drop_params(self) -> bool {
         let own = self.deployment.drop_params;
-        own.unwrap_or(self.config.settings.drop_params)
+        own.unwrap_or(self.shared.drop_params)
     }
 
     pub(super) fn api_key(self) -> Option<String> {

@@ -23,7 +23,7 @@ pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, Unusable> {
     }
     let mut builder = Vertex::builder(face, deployment.model.as_str())
         .environment(params.environment())
-        .client(params.client.clone())
+        .client(params.client())
         .drop_params(params.drop_params())
         .allowed_params(params.allowed());
     type Set = fn(Builder, String) -> Builder;
@@ -82,7 +82,7 @@ fn claude(params: Params<'_>) -> Result<Spoken, Unusable> {
         .map_err(|error| Unusable::of(&error, false))?;
     let mut partner = Partner::claude(model)
         .environment(params.environment())
-        .client(params.client.clone());
+        .client(params.client());
     type Set = fn(PartnerBuilder, String) -> PartnerBuilder;
     let settings: [(Option<String>, Set); 4] = [
         (deployment.api_base.clone(), PartnerBuilder::api_base),

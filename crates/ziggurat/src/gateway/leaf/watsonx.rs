@@ -15,7 +15,7 @@ pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, Unusable> {
     let deployment = params.deployment;
     let mut builder = Watsonx::builder(deployment.model.as_str())
         .text_generation(deployment.provider == Provider::WatsonxText)
-        .client(params.client.clone())
+        .client(params.client())
         .environment(params.environment())
         .drop_params(params.drop_params())
         .allowed_params(params.allowed());
