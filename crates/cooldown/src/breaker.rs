@@ -23,7 +23,7 @@ const FIRST_SHARE: f64 = 0.1;
 ///
 /// A deployment that serves several groups has one breaker and a layer for each group, so that all calls count
 /// together. Cloning counts a reference. The cooldown itself is kept in the [`Vitals`], and outlives the breaker; the
-/// counts do not.
+/// counts outlive it in those that are made [by other rules](Self::with_rules).
 #[derive(Clone)]
 pub struct Breaker {
     inner: Arc<Inner>,
@@ -33,7 +33,7 @@ struct Inner {
     vitals: Arc<Vitals>,
     rules: Rules,
     /// Held for single writes and sums.
-    counts: Mutex<Counts>,
+    counts: Arc<Mutex<Counts>>,
     /// How many calls were let through during slow starts.
     draws: AtomicU64,
 }
@@ -43,9 +43,29 @@ impl Breaker {
     #[must_use]
     pub fn new(vitals: Arc<Vitals>, rules: Rules) -> Self {
         let inner = Inner {
-            counts: Mutex::new(Counts::new(&rules)),
+            counts: Arc::new(Mutex::new(Counts::new(&rules))),
             draws: AtomicU64::new(0),
             vitals,
+            rules,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Watches the same deployment by other rules, beside this breaker: each counts what calls through the other come to.
+    /// If the rules count within other windows, counting begins anew.
+    #[must_use]
+    pub fn with_rules(&self, rules: Rules) -> Self {
+        let windows = |rules: &Rules| (rules.general_window(), rules.class_window());
+        let counts = match windows(&rules) == windows(self.rules()) {
+            true => Arc::clone(&self.inner.counts),
+            false => Arc::new(Mutex::new(Counts::new(&rules))),
+        };
+        let inner = Inner {
+            counts,
+            draws: AtomicU64::new(self.inner.draws.load(Ordering::Relaxed)),
+            vitals: Arc::clone(&self.inner.vitals),
             rules,
         };
         Self {

@@ -80,7 +80,7 @@ impl Handle {
     ///
     /// When this returns, every request that arrives goes through the new gateway, also on connections that were open
     /// before. Requests and streams that run end on the old one. Deployments of the same id keep their cooldowns, counts
-    /// and learned regions; see [`Builder::after`](ziggurat::gateway::Builder::after). The files of the certificate are
+    /// and learned regions, all of them the retry budget; see [`Builder::after`](ziggurat::gateway::Builder::after). The files of the certificate are
     /// read again, for connections that are made from now on.
     ///
     /// A server that does not run yet obeys when it does. Dropping the future does not call the reload off.

@@ -124,6 +124,54 @@ async fn what_is_known_of_deployments_survives() {
     assert_eq!(proxy.get("/cooldowns").await.json()["data"], json!([]));
 }
 
+#[tokio::test(start_paused = true)]
+async fn failures_go_on_to_count_over_a_reload() {
+    let failing = Step::error(ApiError::new(http::StatusCode::INTERNAL_SERVER_ERROR));
+    let up = upstream("a", [failing]).await;
+    let variables = [("A", up.url())];
+    // A second deployment, never asked, so that the first may rest.
+    let list = "model_list: [{model_name: m, litellm_params: {model: openai/x, api_base: os.environ/A, weight: 1}}, \
+                {model_name: m, litellm_params: {model: openai/y, api_base: os.environ/A, weight: 0}}]";
+    let yaml = |retries: u8| {
+        format!(
+            "{list}\nrouter_settings: {{allowed_fails: 2, cooldown_time: 60, num_retries: 0, retry_after: {retries}}}"
+        )
+    };
+    let proxy = Proxy::start(&yaml(0), &variables).await;
+    for call in 1..=3 {
+        assert_eq!(proxy.get("/cooldowns").await.json()["data"], json!([]));
+        assert_eq!(proxy.chat("m", &json!({})).await.status, 500);
+        let reloaded = proxy.handle.reload(config(&yaml(call), &variables)).await;
+        assert_eq!(reloaded.unwrap().deployments, 2);
+    }
+    let resting = proxy.get("/cooldowns").await.json();
+    assert_eq!(resting["data"][0]["cause"], "server", "{resting}");
+}
+
+/// What two good answers have paid in is there for one retry; a reload neither takes it nor fills it up.
+#[tokio::test(start_paused = true)]
+async fn a_retry_budget_survives_unless_it_changes() {
+    let settings = |ratio: f32, retries: u8| {
+        with(&format!(
+            "router_settings: {{num_retries: {retries}, \
+             retry_budget: {{ratio: {ratio}, min_per_second: 0, ttl: 60}}}}"
+        ))
+    };
+    for (ratio, attempts) in [(0.5, 2), (0.4, 1)] {
+        let failing = Step::error(ApiError::new(http::StatusCode::INTERNAL_SERVER_ERROR));
+        let up = upstream("a", [Step::hello(), Step::hello(), failing]).await;
+        let variables = [("A", up.url())];
+        let proxy = Proxy::start(&settings(0.5, 5), &variables).await;
+        for _ in 0..2 {
+            assert_eq!(proxy.chat("m", &json!({})).await.status, 200);
+        }
+        let other = config(&settings(ratio, 3), &variables);
+        proxy.handle.reload(other).await.unwrap();
+        assert_eq!(proxy.chat("m", &json!({})).await.status, 500);
+        assert_eq!(up.count() - 2, attempts, "{ratio}");
+    }
+}
+
 #[tokio::test]
 async fn a_new_key_acts_at_once_also_on_open_connections() {
     let up = upstream("a", [Step::hello()]).await;

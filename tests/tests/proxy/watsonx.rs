@@ -7,7 +7,7 @@ use http::{Response, StatusCode};
 use serde_json::{Value, json};
 use ziggurat_testing::mock::{Event, Running, Script, Step};
 
-use crate::support::{Proxy, upstream};
+use crate::support::{Proxy, config, upstream};
 
 const CONFIG: &str = r#"
 model_list:
@@ -66,6 +66,7 @@ struct Granite {
     watsonx: Running,
     iam: Running,
     gpt: Running,
+    environment: [(&'static str, String); 4],
 }
 
 async fn granite(watsonx: Step, iam: Step) -> Granite {
@@ -86,6 +87,7 @@ async fn granite(watsonx: Step, iam: Step) -> Granite {
         watsonx,
         iam,
         gpt,
+        environment,
     }
 }
 
@@ -111,6 +113,19 @@ async fn twenty_requests_at_once_exchange_the_key_once() {
         (&body["project_id"], &body["stream"]),
         (&json!("my-project"), &json!(false))
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_fetched_once_over_reloads() {
+    let it = granite(hello(), token()).await;
+    for retries in 1..4 {
+        let answer = it.proxy.chat("granite", &json!({})).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        let other = CONFIG.replace("num_retries: 0", &format!("num_retries: {retries}"));
+        let other = config(&other, &it.environment);
+        it.proxy.handle.reload(other).await.unwrap();
+    }
+    assert_eq!((it.watsonx.count(), it.iam.count()), (3, 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -231,3 +231,27 @@ async fn a_body_that_breaks_is_a_failure_of_its_kind() {
     deployment.call(body(broken())).await;
     assert_eq!(deployment.rests(), 5.0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn other_rules_go_on_with_what_was_counted() {
+    let (first, share) = (rules().allowed_fails(2), rules().failure_share(0.5, 2));
+    let before = Deployment::new(first.clone());
+    before.call(status(500)).await;
+    before.call(status(500)).await;
+    let after = before.breaker.with_rules(first.allowed_fails(5));
+    assert_eq!((after.calls(), after.failures()), (2, 2));
+    // Calls that end on the old one count for the new one.
+    let stricter = after.with_rules(rules().allowed_fails(2));
+    before.call(ok()).await;
+    assert_eq!((stricter.calls(), stricter.failures()), (3, 2));
+    // The third failure begins a cooldown, whoever sees it.
+    before.call(status(500)).await;
+    assert_eq!(before.rests(), 5.0);
+    // Another window holds something else.
+    let longer = rules().allowed_fails(2).allowed_fails_window(seconds(90));
+    assert_eq!(stricter.with_rules(longer).calls(), 0);
+    assert_eq!(
+        stricter.with_rules(share).vitals().cooling().phase(),
+        before.phase()
+    );
+}

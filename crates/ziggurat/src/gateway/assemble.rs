@@ -18,11 +18,13 @@ use super::{
     endpoint::Parts,
     error_types, fallbacks, group,
     groups::{Groups, Members, Reached},
+    kept::SharedBudget,
 };
 
 pub(super) fn stack(
     config: &Config,
     parts: &HashMap<String, Parts>,
+    budget: Option<SharedBudget>,
     observer: Option<&Arc<dyn Observer>>,
 ) -> Stack {
     let groups = Groups::of(config);
@@ -40,9 +42,13 @@ pub(super) fn stack(
         .aliases(fallbacks::aliases(config))
         .wildcards(groups.wildcards())
         .served(served);
-    let router = closed
-        .into_iter()
-        .fold(router(config, parts, &groups), Router::with_closed);
+    let router = closed.into_iter().fold(
+        router(
+            &group::Builder::new(config, parts, &groups, budget),
+            &groups,
+        ),
+        Router::with_closed,
+    );
     let total = TotalTimeoutLayer::new(config.settings.total_timeout.unwrap_or_default());
     let inside = total.layer(precount.layer(fallback.layer(router)));
     let door = envelope(config).layer(fanout.layer(inside));
@@ -130,8 +136,7 @@ fn fallback(config: &Config) -> FallbackLayer {
     }
 }
 
-fn router(config: &Config, parts: &HashMap<String, Parts>, groups: &Groups<'_>) -> Router<Group> {
-    let builder = group::Builder::new(config, parts, groups);
+fn router(builder: &group::Builder<'_>, groups: &Groups<'_>) -> Router<Group> {
     let wildcards: Vec<_> = groups
         .iter()
         .filter_map(|members| Some((members.wildcard()?, builder.build(members))))
@@ -145,7 +150,8 @@ fn router(config: &Config, parts: &HashMap<String, Parts>, groups: &Groups<'_>) 
             .get(name)
             .is_some_and(|members| !members.is_wildcard())
     };
-    let aliases: Vec<_> = config
+    let aliases: Vec<_> = builder
+        .config
         .aliases
         .iter()
         .filter(|alias| !named(&alias.name))

@@ -6,7 +6,7 @@ use ziggurat_config::{Config, ConfigErrors};
 use ziggurat_core::{Board, DeploymentId, Observer};
 use ziggurat_provider::HttpClient;
 
-use super::{Gateway, Places, Summary, assemble, endpoint::Parts, health, leaf, meaning};
+use super::{Gateway, Summary, assemble, endpoint::Parts, health, kept::Kept, leaf, meaning};
 
 /// Builds a [`Gateway`], with parts of one's own or with those of the gateway whose place it takes.
 ///
@@ -29,7 +29,7 @@ pub struct Builder<'a> {
     config: &'a Config,
     client: Option<HttpClient>,
     board: Board,
-    places: Arc<Places>,
+    kept: Arc<Kept>,
     observers: Vec<Arc<dyn Observer>>,
 }
 
@@ -41,7 +41,7 @@ impl<'a> Builder<'a> {
             config,
             client: None,
             board: Board::new(),
-            places: Arc::default(),
+            kept: Arc::default(),
             observers: Vec::new(),
         }
     }
@@ -58,9 +58,10 @@ impl<'a> Builder<'a> {
         self
     }
 
-    /// Goes on where another gateway stands. Deployments of the same id keep their cooldowns, their calls in flight, what
-    /// the minute has seen, their latencies, the verdicts of health checks and the region that they have named. So are
-    /// connections, unless either configuration takes proxies from the environment.
+    /// Goes on where another gateway stands. Deployments of the same id keep their cooldowns and the failures that count
+    /// towards one, their calls in flight, what the minute has seen, their latencies, the verdicts of health checks and the
+    /// region that they have named. A retry budget of the same settings is kept as well. So are connections, with the tokens
+    /// that were fetched over them, unless either configuration takes proxies from the environment.
     ///
     /// Both share that state from now on; the other is not changed otherwise, and may be in use.
     pub fn after(mut self, other: &Gateway) -> Self {
@@ -69,7 +70,7 @@ impl<'a> Builder<'a> {
             self.client = Some(other.client.clone());
         }
         self.board = other.board().clone();
-        self.places = Arc::clone(&other.places);
+        self.kept = Arc::clone(&other.kept);
         self
     }
 
@@ -102,10 +103,16 @@ impl<'a> Builder<'a> {
             keyless.extend(meaning::keyless(config, deployment, &leaf));
             let id = &deployment.id;
             let vitals = self.board.vitals(&DeploymentId::from(id.as_str()));
-            let place = self.places.get(id);
             parts.insert(
                 id.clone(),
-                Parts::new(config, deployment, leaf, vitals, place, observer.as_ref()),
+                Parts::new(
+                    config,
+                    deployment,
+                    leaf,
+                    vitals,
+                    &self.kept,
+                    observer.as_ref(),
+                ),
             );
             Ok(())
         })?;
@@ -113,14 +120,13 @@ impl<'a> Builder<'a> {
         usable.findings.extend(meaning::of(&usable));
         let probes: Arc<[_]> = health::checks(&usable, &parts).into();
         let background = probes.iter().filter(|check| check.is_background());
-        let places = parts
-            .iter()
-            .map(|(id, parts)| (id.clone(), parts.region().clone()));
+        let budget = self.kept.budget(&usable);
+        let stack = assemble::stack(&usable, &parts, budget.clone(), observer.as_ref());
         Ok(Gateway {
-            stack: assemble::stack(&usable, &parts, observer.as_ref()),
+            stack,
             summary: Arc::new(Summary::of(&usable)),
             checks: background.cloned().collect(),
-            places: Arc::new(places.collect()),
+            kept: Arc::new(Kept::of(&usable, &parts, budget)),
             config: Arc::new(usable),
             board: self.board,
             probes,

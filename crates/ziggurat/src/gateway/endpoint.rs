@@ -15,7 +15,7 @@ use ziggurat_region::{RegionFilterLayer, infer};
 use ziggurat_stream_timeout::StreamTimeoutLayer;
 use ziggurat_timeout::TimeoutLayer;
 
-use super::{Leaf, leaf::Built};
+use super::{Leaf, kept::Kept, leaf::Built};
 
 /// What the stacks of one deployment share, in however many groups it serves.
 pub(super) struct Parts {
@@ -48,7 +48,7 @@ impl Parts {
         deployment: &Deployment,
         built: Built,
         vitals: Arc<Vitals>,
-        place: Option<&RegionFilterLayer>,
+        kept: &Kept,
         observer: Option<&Arc<dyn Observer>>,
     ) -> Self {
         let settings = &config.settings;
@@ -62,8 +62,8 @@ impl Parts {
             stream_timeout: StreamTimeoutLayer::new(first)
                 .idle(idle.unwrap_or(first))
                 .total(total.unwrap_or_default()),
-            breaker: Breaker::new(vitals, rules(config, deployment)),
-            region: region(config, deployment, place),
+            breaker: kept.breaker(&deployment.id, vitals, rules(config, deployment)),
+            region: region(config, deployment, kept.region(&deployment.id)),
             window: window(config, deployment),
             observe: observe(observer),
             cost: cost(config, deployment),

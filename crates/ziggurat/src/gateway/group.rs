@@ -5,7 +5,6 @@ use std::{
     sync::Arc,
 };
 
-use tower::retry::budget::{Budget, TpsBudget};
 use tower_layer::Layer;
 use ziggurat_balance::{Balance, LatencyBased, Strategy, TagMatch};
 use ziggurat_config::{Config, Deployment};
@@ -20,15 +19,16 @@ use super::{
     fallbacks,
     groups::{Groups, Members, Reached},
     health::Routing,
+    kept::SharedBudget,
 };
 
 /// Builds groups; they share what holds for all of them.
 pub(super) struct Builder<'a> {
-    config: &'a Config,
+    pub(super) config: &'a Config,
     parts: &'a HashMap<String, Parts>,
     /// The groups whose failures lead to another one.
     chained: HashSet<ModelGroup>,
-    budget: Option<Arc<dyn Budget + Send + Sync>>,
+    budget: Option<SharedBudget>,
 }
 
 impl<'a> Builder<'a> {
@@ -36,11 +36,8 @@ impl<'a> Builder<'a> {
         config: &'a Config,
         parts: &'a HashMap<String, Parts>,
         groups: &Groups<'_>,
+        budget: Option<SharedBudget>,
     ) -> Self {
-        let budget = config.settings.retry_budget.as_ref().map(|budget| {
-            let budget = TpsBudget::new(budget.ttl, budget.min_per_second, budget.ratio);
-            Arc::new(budget) as Arc<dyn Budget + Send + Sync>
-        });
         Self {
             config,
             parts,

@@ -120,7 +120,7 @@ pub(super) fn interval(config: &Config) -> Duration {
 pub(super) fn checks(config: &Config, parts: &HashMap<String, Parts>) -> Vec<HealthCheck> {
     let health = &config.settings.health;
     let groups = Groups::of(config);
-    let builder = group::Builder::new(config, parts, &groups);
+    let builder = group::Builder::new(config, parts, &groups, None);
     let interval = interval(config);
     let check = |deployment: &Deployment| {
         let parts = parts.get(&deployment.id)?;

@@ -8,6 +8,7 @@ mod fallbacks;
 mod group;
 mod groups;
 mod health;
+mod kept;
 mod leaf;
 mod meaning;
 mod notes;
@@ -15,7 +16,6 @@ mod summary;
 mod table;
 
 use std::{
-    collections::HashMap,
     convert::Infallible,
     fmt,
     pin::Pin,
@@ -39,11 +39,13 @@ use ziggurat_edge::{
 use ziggurat_fallback::Fallback;
 use ziggurat_observe::{Observe, ResponseBody as Observed};
 use ziggurat_provider::{HttpClient, ProviderBody, ProviderService};
-use ziggurat_region::{RegionFilter, RegionFilterLayer};
+use ziggurat_region::RegionFilter;
 use ziggurat_retry::Retry;
 use ziggurat_router::Router;
 use ziggurat_stream_timeout::{ResponseBody as Watched, StreamTimeout};
 use ziggurat_timeout::{ResponseBody as Timed, Timeout, TotalTimeout};
+
+use self::kept::Kept;
 
 pub use self::{
     builder::Builder,
@@ -64,9 +66,6 @@ type Inside = TotalTimeout<Precount<Fallback<Router<Group>>>>;
 type Stack = Respond<Door>;
 /// The part whose failures are answered by `Respond`.
 type Door = Observe<Envelope<Fanout<Inside>>>;
-
-/// The region filters of deployments, by their ids: those that learn from answers know more than the configuration.
-type Places = HashMap<String, RegionFilterLayer>;
 
 /// The body of a gateway's responses.
 pub type Body = Answered<Observed<Either<Timed<Counted<Attempted>>, Full<Bytes>>>>;
@@ -90,8 +89,7 @@ pub struct Gateway {
     checks: Arc<[HealthCheck]>,
     probes: Arc<[HealthCheck]>,
     client: HttpClient,
-    /// Where deployments were found to be, by their ids.
-    places: Arc<Places>,
+    kept: Arc<Kept>,
 }
 
 impl Gateway {
