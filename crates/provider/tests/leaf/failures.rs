@@ -127,8 +127,9 @@ async fn a_broken_connection_is_a_failure() {
     }
 }
 
+/// It is one of time: whoever is silent is not asked again while someone else can be.
 #[tokio::test]
-async fn a_connection_that_takes_too_long_is_a_failure() {
+async fn a_connection_that_takes_too_long_is_a_timeout() {
     // Accepts TCP and never speaks TLS.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}", silent.local_addr().unwrap());
@@ -142,7 +143,13 @@ async fn a_connection_that_takes_too_long_is_a_failure() {
     let served = Served::new("one".into(), "m", None);
     let leaf = ProviderService::new(client, Arc::new(dialect), served);
     let failure = leaf.oneshot(ask(false)).await.unwrap_err();
-    assert_eq!(failure.kind(), FailureKind::Connect);
+    assert_eq!(failure.kind(), FailureKind::Timeout);
+    assert_eq!(failure.status(), 503);
+    let host = silent.local_addr().unwrap();
+    assert_eq!(
+        failure.to_string(),
+        format!("connecting to {host} took too long")
+    );
 }
 
 #[tokio::test]
