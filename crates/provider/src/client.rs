@@ -8,10 +8,7 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, header::PROXY_AUTHORIZATION, uri::Scheme};
 use hyper_util::{
-    client::{
-        legacy::{Client, ResponseFuture},
-        proxy::matcher::Matcher,
-    },
+    client::{legacy::Client, proxy::matcher::Matcher},
     rt::{TokioExecutor, TokioTimer},
 };
 use ziggurat_core::{Failure, FailureKind, json::Printed};
@@ -20,6 +17,7 @@ use crate::{
     collect::{Collect, Incomplete},
     connect::Connector,
     decode::Upstream,
+    reuse::Sending,
     shared::Shared,
     transport,
 };
@@ -30,10 +28,14 @@ const MAX_FETCHED: usize = 1024 * 1024;
 /// An HTTP client with its connection pool. Clones share the pool: one client serves all deployments.
 ///
 /// HTTP/1.1 and HTTP/2 (negotiated by TLS), rustls with the roots of Mozilla, TCP_NODELAY. A connection that is dropped
-/// while an answer is still coming is closed; one whose answer was read to its end goes back to the pool.
+/// while an answer is still coming is closed; one whose answer was read to its end goes back to the pool. An upstream that
+/// closes such a connection while the next request is sent on it, without a byte of an answer, gets that request once more,
+/// on a new connection.
 #[derive(Clone)]
 pub struct HttpClient {
     inner: Client<Connector, Printed>,
+    /// Makes a connection for each request.
+    fresh: Client<Connector, Printed>,
     proxies: Option<Arc<Matcher>>,
     /// What is fetched by way of it and serves several deployments.
     pub(crate) shared: Shared,
@@ -92,7 +94,7 @@ impl HttpClient {
         }
     }
 
-    pub(crate) fn request(&self, mut request: Request<Printed>) -> ResponseFuture {
+    pub(crate) fn request(&self, mut request: Request<Printed>) -> Sending {
         if let Some(proxies) = &self.proxies
             && request.uri().scheme() == Some(&Scheme::HTTP)
             && let Some(proxy) = proxies.intercept(request.uri())
@@ -102,7 +104,7 @@ impl HttpClient {
             let headers = request.headers_mut();
             headers.insert(PROXY_AUTHORIZATION, auth.clone());
         }
-        self.inner.request(request)
+        Sending::new(&self.inner, &self.fresh, request)
     }
 }
 
@@ -174,17 +176,19 @@ impl HttpClientBuilder {
         const PING: Duration = Duration::from_secs(20);
         const PONG: Duration = Duration::from_secs(10);
         let proxies = self.proxies.clone();
-        let inner = Client::builder(TokioExecutor::new())
+        let connector = Connector::new(self, proxies.clone());
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(self.idle_timeout)
             .pool_max_idle_per_host(self.max_idle)
             .http2_adaptive_window(true)
             .http2_keep_alive_interval(PING)
-            .http2_keep_alive_timeout(PONG)
-            .build(Connector::new(self, proxies.clone()));
+            .http2_keep_alive_timeout(PONG);
         HttpClient {
-            inner,
+            inner: builder.build(connector.clone()),
+            fresh: builder.pool_max_idle_per_host(0).build(connector),
             proxies,
             shared: Shared::default(),
         }

@@ -23,7 +23,7 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 use ziggurat_core::BoxError;
 
-use crate::HttpClientBuilder;
+use crate::{HttpClientBuilder, reuse::Talking};
 
 type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 
@@ -76,7 +76,7 @@ impl Connector {
 }
 
 impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<Stream>;
+    type Response = Talking<MaybeHttpsStream<Stream>>;
     type Error = BoxError;
     type Future = Connecting<Self::Response>;
 
@@ -88,9 +88,8 @@ impl Service<Uri> for Connector {
         let connecting = self.https.call(upstream);
         let limit = self.limit;
         Box::pin(async move {
-            tokio::time::timeout(limit, connecting)
-                .await
-                .unwrap_or_else(|elapsed| Err(elapsed.into()))
+            let connected = tokio::time::timeout(limit, connecting).await??;
+            Ok(Talking::new(connected))
         })
     }
 }
@@ -143,7 +142,7 @@ impl Stream {
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
-        self.io.connected().proxy(self.proxied)
+        Connected::new().proxy(self.proxied)
     }
 }
 

@@ -15,7 +15,6 @@ use http::{
     uri::Authority,
 };
 use hyper::body::Incoming;
-use hyper_util::client::legacy;
 use tokio::time::{Sleep, sleep};
 use tracing::Span;
 use ziggurat_core::{Failure, FailureKind, json::Printed};
@@ -25,6 +24,7 @@ use crate::{
     collect::{Collect, Incomplete},
     decode::Upstream,
     headers,
+    reuse::Sending,
     service::Deployment,
     transport,
 };
@@ -59,7 +59,7 @@ enum State {
         host: Option<Authority>,
     },
     Sending {
-        response: legacy::ResponseFuture,
+        response: Sending,
         exchange: Box<dyn Exchange>,
         host: Option<Authority>,
     },

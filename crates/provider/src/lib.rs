@@ -17,6 +17,7 @@ pub mod names;
 pub mod params;
 pub mod phrases;
 pub mod redact;
+mod reuse;
 mod service;
 mod shared;
 mod span;

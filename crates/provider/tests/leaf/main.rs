@@ -7,6 +7,7 @@ mod answers;
 mod failures;
 mod local;
 mod proxies;
+mod reuse;
 mod streams;
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
