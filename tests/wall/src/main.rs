@@ -1,0 +1,29 @@
+//! Plays the wall and shows its table: briefly, or with `--full` in the times of an operator, which takes some minutes.
+//!
+//! A word as an argument plays the faults that have it in their name. Ends with status 1 if something is not as it should be.
+
+use std::{env, process::ExitCode};
+
+use ziggurat_wall::{Pace, play, table};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let full = arguments.iter().any(|argument| argument == "--full");
+    let words = arguments
+        .iter()
+        .filter(|argument| !argument.starts_with("--"));
+    let name = words.map(String::as_str).collect::<Vec<_>>().join(" ");
+    // Of what is waited for in full there can be any number at once.
+    let (pace, at_once) = if full {
+        (Pace::full(), 200)
+    } else {
+        (Pace::brief(), 16)
+    };
+    let rows = play(pace, &name, at_once).await;
+    println!("{}", table(&rows));
+    match rows.iter().all(|row| row.problems.is_empty()) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
+}
