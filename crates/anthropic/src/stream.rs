@@ -126,6 +126,13 @@ impl Events {
 
 impl Reader {
     fn event(&mut self, event: sse::Event<'_>, out: &mut Vec<u8>) -> End {
+        let unreadable = || {
+            let failure = invalid("the upstream's stream has an unreadable event");
+            Some(Err(failure))
+        };
+        if event.is_damaged() {
+            return unreadable();
+        }
         let data = event.data().filter(|data| !data.is_empty());
         let Some(data) = data else {
             // Something to keep the connection alive.
@@ -135,11 +142,7 @@ impl Reader {
         let read: Event<'_> = match serde_json::from_slice(&data) {
             Ok(read) => read,
             Err(_) if event.name() == Some(b"error") => return Some(Err(self.error(&data))),
-            Err(_) => {
-                return Some(Err(invalid(
-                    "the upstream's stream has an unreadable event",
-                )));
-            }
+            Err(_) => return unreadable(),
         };
         match &*read.kind {
             "message_start" => self.start(read.message),

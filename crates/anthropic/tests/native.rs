@@ -183,7 +183,11 @@ fn an_error_in_a_stream_is_its_failure() {
             upstream.message()
         );
     }
-    for nonsense in [&b"data: {\n\n"[..], b"event: x\ndata: \xff\n\n"] {
+    for nonsense in [
+        &b"data: {\n\n"[..],
+        b"event: x\ndata: \xff\n\n",
+        b"eata: {}\n\n",
+    ] {
         let (_, end, _) = play(&[nonsense]);
         assert_eq!(end.unwrap_err().kind(), FailureKind::InvalidResponse);
     }

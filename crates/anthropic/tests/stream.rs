@@ -339,6 +339,7 @@ fn errors_end_it_by_their_own_words() {
     for text in [
         "data: {\n\n",
         "data: 7\n\n",
+        "eata: {\"type\":\"ping\"}\n\n",
         "data: {\"type\":\"content_block_start\"}\n\n",
     ] {
         let failure = whole(&streaming(), text).end.unwrap_err();

@@ -145,6 +145,9 @@ impl Reader {
             self.pieces += 1;
             return None;
         }
+        if event.is_damaged() {
+            return Some(Err(self.unreadable()));
+        }
         let Some(data) = event.data().filter(|data| !data.is_empty()) else {
             pass_comments(event, out);
             return None;
@@ -184,11 +187,7 @@ impl Reader {
     /// Reads a chunk and passes it on. `data` is a part of the event.
     fn read(&mut self, event: Event<'_>, data: &[u8], out: &mut BytesMut) -> End {
         let template = &self.template;
-        let invalid = || {
-            let failure = Failure::new(FailureKind::InvalidResponse)
-                .with_message("the upstream's stream has an unreadable event");
-            Some(Err(template.invalid(failure)))
-        };
+        let invalid = || Some(Err(self.unreadable()));
         let is_error = event.name() == Some(b"error");
         let document = match Document::parse(Bytes::copy_from_slice(data)) {
             Ok(document) => document,
@@ -245,6 +244,12 @@ impl Reader {
             self.memo = Some(Memo::of(event.raw(), delta, &edits, loose));
         }
         None
+    }
+
+    fn unreadable(&self) -> Failure {
+        let failure = Failure::new(FailureKind::InvalidResponse)
+            .with_message("the upstream's stream has an unreadable event");
+        self.template.invalid(failure)
     }
 
     /// What is changed in a chunk: the model's name, an id that is missing, choices that are no list, finish reasons with

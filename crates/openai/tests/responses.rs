@@ -161,7 +161,11 @@ fn an_error_in_a_stream_is_its_failure() {
         play(&[failed.as_bytes()]).1.unwrap_err().kind(),
         FailureKind::Server
     );
-    for nonsense in [&b"data: {\n\n"[..], b"event: x\ndata: \xff\n\n"] {
+    for nonsense in [
+        &b"data: {\n\n"[..],
+        b"event: x\ndata: \xff\n\n",
+        b"eata: {}\n\n",
+    ] {
         assert_eq!(
             play(&[nonsense]).1.unwrap_err().kind(),
             FailureKind::InvalidResponse

@@ -5,7 +5,7 @@
 use std::{borrow::Cow, error::Error as StdError, fmt};
 
 use bytes::{Buf, Bytes, BytesMut};
-use memchr::memchr2;
+use memchr::{memchr, memchr2};
 
 /// The payload that ends a stream in OpenAI's format.
 pub const DONE: &[u8] = b"[DONE]";
@@ -242,6 +242,17 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn name(self) -> Option<&'a [u8]> {
         self.values(b"event").last()
+    }
+
+    /// Says whether a line that should be short holds a brace: neither a field's name nor its value does, but for data. What
+    /// damaged it has most likely taken the data of this event or of the next.
+    #[must_use]
+    pub fn is_damaged(self) -> bool {
+        let mut lines = Lines { rest: self.raw };
+        lines.any(|line| {
+            let is_data = matches!(line.strip_prefix(b"data"), Some([] | [b':', ..]));
+            !is_data && !line.starts_with(b":") && memchr(b'{', line).is_some()
+        })
     }
 
     /// Returns its comments, colon included: lines that say nothing, and keep connections alive.

@@ -46,6 +46,36 @@ fn lines_end_with_lf_crlf_or_cr() {
     }
 }
 
+/// No name, number or time holds a brace; a line of data with a damaged name does.
+#[test]
+fn lines_that_hold_what_only_data_does_are_damaged() {
+    let is_damaged = |event: &str| {
+        let mut splitter = Splitter::new();
+        splitter.push(format!("{event}\n\n").into());
+        splitter.next_event().unwrap().unwrap().is_damaged()
+    };
+    for event in [
+        "data: {\"a\":1}",
+        "data:{}",
+        ": ping {}",
+        "data",
+        "event: a\nid: 1\nretry: 5\ndata: {",
+        "unknown: words\ndata: {}",
+    ] {
+        assert!(!is_damaged(event), "{event}");
+    }
+    for event in [
+        "eata: {\"a\":1}",
+        "data; {}",
+        "datadata: {}",
+        "event: adata: {}",
+        "data: {}\n\u{b}data: {}",
+        "{}",
+    ] {
+        assert!(is_damaged(event), "{event}");
+    }
+}
+
 #[test]
 fn a_cr_at_the_end_of_a_frame_may_be_half_of_a_crlf() {
     let frames: [&[u8]; 4] = [b"data: one\r", b"\n\r", b"\ndata: two\r\n\r", b"\n"];

@@ -143,6 +143,9 @@ impl Events {
 
 impl Reader {
     fn event(&mut self, event: Event<'_>, out: &mut BytesMut) -> End {
+        if event.is_damaged() {
+            return Some(Err(invalid()));
+        }
         let Some(data) = event.data().filter(|data| !data.is_empty()) else {
             // It keeps the connection alive.
             out.put_slice(b":\n\n");

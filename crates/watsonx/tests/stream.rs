@@ -184,6 +184,7 @@ data: {"errors":[{"code":"downstream_request_failed","message":"boom"}],"status_
         ("data: {\"choices\": [", FailureKind::InvalidResponse),
         ("data: {\"choices\": 7}", FailureKind::InvalidResponse),
         ("data: [1]", FailureKind::InvalidResponse),
+        ("eata: {\"choices\": []}", FailureKind::InvalidResponse),
     ];
     for (bad, kind) in cases {
         let (got, end) = play(&format!("{begun}{bad}\n\n"), &chat(false));

@@ -115,7 +115,7 @@ impl Events {
 
 impl Reader {
     fn event(&mut self, event: sse::Event<'_>, out: &mut BytesMut) -> End {
-        if std::str::from_utf8(event.raw()).is_err() {
+        if event.is_damaged() || std::str::from_utf8(event.raw()).is_err() {
             return Some(Err(unreadable()));
         }
         // Most events of a stream are pieces of content, and say so in their name: they are passed on unread.

@@ -96,7 +96,7 @@ fn read(context: &Context, event: Event<'_>, out: &mut BytesMut) -> End {
         let failure = context.invalid("the upstream's stream has an unreadable event");
         Some(Err(failure))
     };
-    if std::str::from_utf8(event.raw()).is_err() {
+    if event.is_damaged() || std::str::from_utf8(event.raw()).is_err() {
         return unreadable();
     }
     let brings_piece = |name: &[u8]| PIECES.iter().any(|piece| name.starts_with(piece));

@@ -180,6 +180,10 @@ fn unknown_text_in_a_stream_is_not_passed_on() {
         "data: hush\n\n",
         "data: \"hush\"\n\n",
         "data: [\"hush\"]\n\n",
+        // Damaged lines have taken a chunk, this one or the next.
+        "eata: {\"choices\":[]}\n\n",
+        "event: hush data: {\"choices\":[]}\n\n",
+        "data: {\"choices\":[]}\n?data: {\"choices\":[]}\n\n",
     ] {
         let (text, end) = play(&[text.as_bytes()]);
         assert_eq!(end.unwrap_err().kind(), FailureKind::InvalidResponse);

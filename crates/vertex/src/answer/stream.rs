@@ -156,6 +156,10 @@ impl Events {
 
 impl Reader {
     fn event(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> End {
+        let unreadable = || invalid("the upstream's stream has an unreadable event");
+        if event.is_damaged() {
+            return Some(Err(unreadable()));
+        }
         let data = event.data()?;
         let data = data.trim_ascii();
         if data.is_empty() || data == DONE {
@@ -171,7 +175,7 @@ impl Reader {
             Ok(generated) if !generated.is_error() => self.generated(generated, out).err().map(Err),
             _ => Some(Err(match Wire::in_answer(data, &self.secrets) {
                 Some(wire) => wire.in_band(template.face.label()),
-                None => invalid("the upstream's stream has an unreadable event"),
+                None => unreadable(),
             })),
         }
     }

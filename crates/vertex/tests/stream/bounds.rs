@@ -57,6 +57,14 @@ fn a_plain_answer_without_an_answer_is_a_failure() {
 }
 
 #[test]
+fn a_damaged_line_ends_a_stream() {
+    let whole = event(&json!({"candidates": [{"index": 0}]}));
+    let damaged = whole.replacen("data", "eata", 1);
+    let (_, end) = play(&[damaged.as_bytes()]);
+    assert_eq!(end.unwrap_err().kind(), FailureKind::InvalidResponse);
+}
+
+#[test]
 fn one_event_cannot_take_all_memory() {
     let mut exchange = exchange(true, &Meter::new());
     let piece = Bytes::from(vec![b'x'; 1024 * 1024]);
