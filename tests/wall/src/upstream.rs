@@ -180,6 +180,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         while connections.try_join_next().is_some() {}
+        // What is sent leaves at once, in pieces as they are written.
+        stream.set_nodelay(true).expect("the socket is open");
         let number = shared.connections.fetch_add(1, Ordering::SeqCst);
         connections.spawn(serve(stream, number, Arc::clone(&shared)));
     }

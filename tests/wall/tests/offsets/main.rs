@@ -1,0 +1,74 @@
+//! Recorded streams that end, stall, break or are changed at each of their bytes: the caller sees a whole stream or a marked
+//! failure, never a part that looks like a whole.
+//!
+//! The recordings come over sockets, without a length, so that an early end looks like any other. The clock is paused.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+mod harm;
+mod play;
+mod read;
+mod recording;
+
+use crate::{
+    harm::{Case, Harm},
+    play::play,
+    read::View,
+    recording::Recording,
+};
+
+/// What became of the cases of one kind of harm.
+#[derive(Debug, Default)]
+struct Counts {
+    whole: usize,
+    changed: usize,
+    marked: usize,
+}
+
+/// Plays a harm at each byte of a recording, and looks at each outcome.
+async fn at_each_byte(recording: &Recording, harm: Harm) -> Counts {
+    let cases: Vec<_> = (0..recording.bytes.len())
+        .map(|at| Case { harm, at })
+        .collect();
+    let mut counts = Counts::default();
+    for (case, view) in cases.iter().zip(play(recording, &cases).await) {
+        let view = view.unwrap_or_else(|wrong| panic!("{case:?}: {wrong}"));
+        match &view {
+            View::Whole { text } if *text == recording.text => counts.whole += 1,
+            View::Whole { .. } => counts.changed += 1,
+            View::Marked { .. } => counts.marked += 1,
+        }
+        if let Err(wrong) = case.judge(recording, &view) {
+            panic!("{case:?} {wrong}: {view:?}");
+        }
+    }
+    counts
+}
+
+async fn harmed(recording: Recording) {
+    let [uncut] = &play(&recording, &[Case::NONE]).await[..] else {
+        panic!("one view of one case");
+    };
+    let text = recording.text.clone();
+    assert_eq!(uncut.as_ref().unwrap(), &View::Whole { text });
+    for harm in Harm::ALL {
+        let counts = at_each_byte(&recording, harm).await;
+        println!("{} {harm:?}: {counts:?}", recording.name);
+        assert!(counts.marked > 0, "{harm:?}: {counts:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn openai() {
+    harmed(recording::openai()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn anthropic() {
+    harmed(recording::anthropic()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn bedrock() {
+    harmed(recording::bedrock()).await;
+}

@@ -1,0 +1,72 @@
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http::Request;
+use http_body_util::Full;
+use tower::ServiceExt;
+use ziggurat::Gateway;
+use ziggurat_wall::{Play, Upstream};
+
+use crate::{
+    harm::Case,
+    read::{View, read},
+    recording::Recording,
+};
+
+/// Requests under way at once.
+const AT_ONCE: usize = 32;
+
+/// Lets a paused clock move in small steps. It moves whenever every task waits, also for the moment in which the kernel
+/// still has the bytes: without this, it would then jump to the next time limit.
+async fn tick() {
+    loop {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Asks once for each case, and returns what the caller sees of it.
+pub(crate) async fn play(recording: &Recording, cases: &[Case]) -> Vec<Result<View, String>> {
+    let ticking = tokio::spawn(tick());
+    let scenes: Arc<[_]> = cases.iter().map(|case| case.scene(recording)).collect();
+    let script = move |asked: &str| scenes[number(asked)].clone();
+    let upstream = Upstream::start(Play::each(move |call| script(&call.body.to_string())));
+    let upstream = upstream.await.unwrap();
+    let yaml = format!(
+        "model_list: [{{model_name: m, litellm_params: {}, api_base: 'http://{}'}}}}]
+litellm_settings: {{num_retries: 0, request_timeout: 2}}
+router_settings: {{disable_cooldowns: true}}",
+        recording.deployment,
+        upstream.address(),
+    );
+    let config = Gateway::loader(|_| None)
+        .from_str(&yaml, "offsets.yaml")
+        .unwrap();
+    let gateway = Gateway::new(&config).unwrap();
+    let ask = |number: usize| {
+        let gateway = gateway.clone();
+        let body = format!(
+            r#"{{"model": "m", "stream": true, "messages": [{{"role": "user", "content": "case {number}."}}]}}"#
+        );
+        let request = Request::post("/v1/chat/completions")
+            .body(Full::<Bytes>::from(body))
+            .unwrap();
+        async move {
+            let Ok(response) = gateway.oneshot(request).await;
+            read(response).await
+        }
+    };
+    let views = stream::iter((0..cases.len()).map(ask))
+        .buffered(AT_ONCE)
+        .collect()
+        .await;
+    ticking.abort();
+    views
+}
+
+/// Returns the number of a case, which is the question.
+fn number(asked: &str) -> usize {
+    let (_, number) = asked.split_once("case ").unwrap();
+    let (number, _) = number.split_once('.').unwrap();
+    number.parse().unwrap()
+}
