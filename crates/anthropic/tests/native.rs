@@ -164,6 +164,23 @@ fn a_stream_without_its_end_is_broken() {
     assert_eq!(end.unwrap_err().kind(), FailureKind::InvalidResponse);
 }
 
+/// The events of which there are most are not taken apart, but they are whole.
+#[test]
+fn an_unreadable_piece_ends_a_stream() {
+    let at = STREAM
+        .find("data: {\"type\":\"content_block_delta\"")
+        .unwrap();
+    let brace = at + STREAM[at..].find("}\n").unwrap();
+    let cut = [&STREAM[..brace], &STREAM[brace + 1..]].concat();
+    let (text, end, _) = play(&[cut.as_bytes()]);
+    assert_eq!(end.unwrap_err().kind(), FailureKind::InvalidResponse);
+    assert!(
+        !String::from_utf8(text)
+            .unwrap()
+            .contains("content_block_delta")
+    );
+}
+
 #[test]
 fn an_error_in_a_stream_is_its_failure() {
     let error =

@@ -142,6 +142,21 @@ fn a_stream_without_its_end_is_broken() {
     play(&[&STREAM.as_bytes()[..STREAM.len() - 1]]).1.unwrap();
 }
 
+/// The events of which there are most are not taken apart, but they are whole.
+#[test]
+fn an_unreadable_piece_ends_a_stream() {
+    let at = STREAM.find("event: response.output_text.delta").unwrap();
+    let brace = at + STREAM[at..].find("}\n").unwrap();
+    let cut = [&STREAM[..brace], &STREAM[brace + 1..]].concat();
+    let (text, end, _) = play(&[cut.as_bytes()]);
+    assert_eq!(end.unwrap_err().kind(), FailureKind::InvalidResponse);
+    assert!(
+        !String::from_utf8(text)
+            .unwrap()
+            .contains("output_text.delta")
+    );
+}
+
 #[test]
 fn an_error_in_a_stream_is_its_failure() {
     let failed = r#"{"type":"response.failed","response":{"model":"x","error":{"code":"rate_limit_exceeded","message":"sk-very-secret-key"},"output":["quoted"]}}"#;

@@ -118,15 +118,19 @@ impl Reader {
         if event.is_damaged() || std::str::from_utf8(event.raw()).is_err() {
             return Some(Err(unreadable()));
         }
-        // Most events of a stream are pieces of content, and say so in their name: they are passed on unread.
-        if self.began && event.name() == Some(b"content_block_delta") {
-            out.put_slice(event.raw());
-            return None;
-        }
         let Some(data) = event.data().filter(|data| !data.is_empty()) else {
             out.put_slice(event.raw());
             return None;
         };
+        // Most events of a stream are pieces of content, and say so in their name: they are passed on as long as they can be
+        // read.
+        if self.began && event.name() == Some(b"content_block_delta") {
+            if serde_json::from_slice::<&RawValue>(&data).is_err() {
+                return Some(Err(unreadable()));
+            }
+            out.put_slice(event.raw());
+            return None;
+        }
         let is_error = event.name() == Some(b"error");
         let read: Event<'_> = match serde_json::from_slice(&data) {
             Ok(read) => read,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use serde_json::value::RawValue;
 use ziggurat_core::{
     Failure, FailureKind, JsonBody,
     json::{Document, Value},
@@ -15,7 +16,8 @@ use ziggurat_provider::{
 use super::exchange::Context;
 use crate::chunk::is_whole;
 
-/// What the names of events begin with that bring pieces of the answer: they are passed on unread.
+/// What the names of events begin with that bring pieces of the answer: they are passed on as long as they
+/// can be read.
 const PIECES: [&[u8]; 6] = [
     b"response.audio",
     b"response.function_call_arguments",
@@ -100,11 +102,17 @@ fn read(context: &Context, event: Event<'_>, out: &mut BytesMut) -> End {
         return unreadable();
     }
     let brings_piece = |name: &[u8]| PIECES.iter().any(|piece| name.starts_with(piece));
-    let data = event.data().filter(|data| !data.is_empty());
-    let Some(data) = data.filter(|_| !event.name().is_some_and(brings_piece)) else {
+    let Some(data) = event.data().filter(|data| !data.is_empty()) else {
         out.put_slice(event.raw());
         return None;
     };
+    if event.name().is_some_and(brings_piece) {
+        if serde_json::from_slice::<&RawValue>(&data).is_err() {
+            return unreadable();
+        }
+        out.put_slice(event.raw());
+        return None;
+    }
     if data.trim_ascii() == DONE {
         // An end of another format, which says nothing here.
         return None;
