@@ -1,7 +1,11 @@
 use bytes::Bytes;
+use serde_json::Value;
 use ziggurat_wall::Scene;
 
-use crate::{read::View, recording::Recording};
+use crate::{
+    read::View,
+    recording::{Recording, Surface},
+};
 
 /// What is done to a stream at one of its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +86,9 @@ impl Case {
     pub(crate) fn judge(self, recording: &Recording, view: &View) -> Result<(), &'static str> {
         let finished = self.at >= recording.finished;
         match view {
+            View::Marked { error, .. } if !self.is_told(recording, error) => {
+                Err("is called something else")
+            }
             View::Marked { text, .. } if recording.text.starts_with(&**text) => Ok(()),
             // A letter that is another one is no fault that shows.
             View::Marked { .. } if self.harm == Harm::Flipped => Ok(()),
@@ -93,6 +100,15 @@ impl Case {
             }
             View::Whole { .. } => Err("is taken for a whole"),
         }
+    }
+
+    /// Silence is called a timeout, in the words of each API.
+    fn is_told(self, recording: &Recording, error: &Value) -> bool {
+        let is_timeout = match recording.surface {
+            Surface::Chat => error["code"] == "408",
+            Surface::Messages => error["type"] == "timeout_error",
+        };
+        is_timeout == (self.harm == Harm::Stalls)
     }
 
     /// Other letters make another answer, which must be the one that is said; anything else that is changed must not matter.

@@ -69,6 +69,11 @@ async fn anthropic() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn messages() {
+    harmed(recording::messages()).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn bedrock() {
     harmed(recording::bedrock()).await;
 }

@@ -46,14 +46,14 @@ router_settings: {{disable_cooldowns: true}}",
     let ask = |number: usize| {
         let gateway = gateway.clone();
         let body = format!(
-            r#"{{"model": "m", "stream": true, "messages": [{{"role": "user", "content": "case {number}."}}]}}"#
+            r#"{{"model": "m", "stream": true, "max_tokens": 50, "messages": [{{"role": "user", "content": "case {number}."}}]}}"#
         );
-        let request = Request::post("/v1/chat/completions")
+        let request = Request::post(recording.surface.path())
             .body(Full::<Bytes>::from(body))
             .unwrap();
         async move {
             let Ok(response) = gateway.oneshot(request).await;
-            read(response).await
+            read(response, recording.surface).await
         }
     };
     let views = stream::iter((0..cases.len()).map(ask))

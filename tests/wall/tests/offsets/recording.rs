@@ -1,8 +1,16 @@
 use serde_json::Value;
 
+/// The API that a caller speaks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Surface {
+    Chat,
+    Messages,
+}
+
 /// The stream of a provider, as it was recorded.
 pub(crate) struct Recording {
     pub(crate) name: &'static str,
+    pub(crate) surface: Surface,
     /// The deployment that it is played to, all but its address.
     pub(crate) deployment: &'static str,
     pub(crate) content_type: &'static str,
@@ -33,6 +41,15 @@ pub(crate) fn anthropic() -> Recording {
     )
 }
 
+/// As they came, to those who speak Anthropic's own API.
+pub(crate) fn messages() -> Recording {
+    Recording {
+        name: "messages",
+        surface: Surface::Messages,
+        ..anthropic()
+    }
+}
+
 pub(crate) fn bedrock() -> Recording {
     let recorded =
         include_str!("../../../../crates/bedrock/tests/fixtures/bedrock/stream_text.json");
@@ -46,6 +63,7 @@ pub(crate) fn bedrock() -> Recording {
     let finished = find(&bytes, stop) + stop.len() + 4;
     Recording {
         name: "bedrock",
+        surface: Surface::Chat,
         deployment: "{model: bedrock/anthropic.claude-3-5-sonnet-20241022-v2:0, aws_region_name: us-east-1, \
             aws_access_key_id: AKIAWALL, aws_secret_access_key: wall",
         content_type: "application/vnd.amazon.eventstream",
@@ -58,6 +76,17 @@ pub(crate) fn bedrock() -> Recording {
 
 /// What all of them say.
 const SAID: &str = "Roses are red,\nviolets are blue,\nthis is a test,\nand I answer you.";
+
+// === impl Surface ===
+
+impl Surface {
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::Chat => "/v1/chat/completions",
+            Self::Messages => "/v1/messages",
+        }
+    }
+}
 
 // === impl Recording ===
 
@@ -74,6 +103,7 @@ impl Recording {
         let finished = finish + sse[finish..].find('\n').unwrap();
         Self {
             name,
+            surface: Surface::Chat,
             deployment,
             content_type: "text/event-stream",
             bytes: sse.into(),
