@@ -11,6 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Body;
 use http_body_util::{Either, Full};
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -24,6 +25,7 @@ use ziggurat::{
 
 use crate::{
     MasterKey, Metrics,
+    outer::close,
     pages::{Answer, Later, Page, Pages},
 };
 
@@ -81,6 +83,7 @@ impl<G> App<G> {
 impl<G, B, R> Service<Request<B>> for App<G>
 where
     G: Service<Request<B>, Response = Response<R>, Error = Infallible>,
+    B: Body,
 {
     type Response = Response<Either<R, Full<Bytes>>>;
     type Error = Infallible;
@@ -92,7 +95,12 @@ where
 
     fn call(&mut self, req: Request<B>) -> Self::Future {
         let state = match self.pages.answer(&req) {
-            Some(Answer::Now(page)) => State::Page { page: Some(page) },
+            Some(Answer::Now(mut page)) => {
+                if !req.body().is_end_stream() {
+                    close(&mut page, req.version());
+                }
+                State::Page { page: Some(page) }
+            }
             Some(Answer::Later(page)) => State::Later { page },
             None => State::Gateway {
                 future: self.gateway.call(req),

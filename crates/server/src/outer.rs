@@ -3,7 +3,10 @@
 use std::{any::Any, convert::Infallible, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http::{
+    HeaderName, HeaderValue, Request, Response, StatusCode, Version,
+    header::{CONNECTION, CONTENT_TYPE},
+};
 use http_body::Body;
 use http_body_util::{Either, Full};
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt, service_fn};
@@ -68,9 +71,16 @@ where
         .service(service_fn(move |req: Request<B>| {
             let form = ErrorForm::of(&req, error_types);
             let on_panic = OnPanic { form: form.clone() };
+            let version = req.version();
             ServiceBuilder::new()
                 .layer(CatchPanicLayer::custom(on_panic))
-                .map_response(move |response| sized(response, limit, &form))
+                .map_response(move |response| {
+                    let mut response = sized(response, limit, &form);
+                    if may_be_unread(response.status()) {
+                        close(&mut response, version);
+                    }
+                    response
+                })
                 .layer(RequestBodyLimitLayer::new(limit))
                 .service(inner.clone())
                 .oneshot(req)
@@ -114,6 +124,23 @@ fn answered<R>(response: &Response<R>, latency: Duration, _: &Span) {
         http.response.status_code = response.status().as_u16(),
         "answered"
     );
+}
+
+/// Says whether bodies are refused with this status before they are read to their end.
+fn may_be_unread(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNSUPPORTED_MEDIA_TYPE
+    )
+}
+
+/// Tells a client whose body is not read that its connection ends with this answer: the next request would be lost on it.
+pub(crate) fn close<R>(response: &mut Response<R>, version: Version) {
+    // The streams of HTTP/2 end one by one.
+    if version <= Version::HTTP_11 {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
 }
 
 /// Gives the limit's own refusal, a line of text, the form of all other errors.

@@ -276,3 +276,48 @@ async fn a_client_that_asks_before_it_sends_is_told_to_go_on() {
     }
     assert_eq!(up.count(), 1);
 }
+
+/// A connection with a body that nobody reads cannot be used again: a client that pools connections has to know.
+#[tokio::test]
+async fn who_answers_without_reading_the_body_says_that_the_connection_ends() {
+    let (proxy, up) = start().await;
+    let key = "general_settings: {master_key: sk-1, ";
+    let yaml = YAML.replace("general_settings: {", key);
+    let closed = Proxy::start(&yaml, &[("A", up.url())]).await;
+    for (proxy, line, extra, status) in [
+        (&proxy, "POST /nowhere", "", "404"),
+        (&proxy, "PUT /v1/chat/completions", "", "405"),
+        (&closed, "POST /v1/chat/completions", "", "401"),
+        (
+            &proxy,
+            "POST /v1/chat/completions",
+            "content-encoding: br\r\n",
+            "415",
+        ),
+        (
+            &proxy,
+            "POST /v1/chat/completions",
+            "content-length: 9000000\r\n",
+            "413",
+        ),
+    ] {
+        let length = if status == "413" {
+            ""
+        } else {
+            "content-length: 10\r\n"
+        };
+        let head = format!("{line} HTTP/1.1\r\nhost: h\r\n{extra}{length}\r\n");
+        let mut stream = TcpStream::connect(proxy.address).await.unwrap();
+        let answer = exchange(&mut stream, head.as_bytes(), "}}").await;
+        let expected = format!("HTTP/1.1 {status} ");
+        assert!(answer.starts_with(&expected), "{answer}");
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    }
+    let mut stream = TcpStream::connect(proxy.address).await.unwrap();
+    for _ in 0..2 {
+        let get = b"GET /nowhere HTTP/1.1\r\nhost: h\r\n\r\n";
+        let answer = exchange(&mut stream, get, "}}").await;
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+        assert!(!answer.contains("connection: close"), "{answer}");
+    }
+}
