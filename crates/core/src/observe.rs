@@ -118,7 +118,14 @@ pub struct Asked {
 ///
 /// A request extension, put by an observing layer outside the edge. Written once; cloning counts a reference.
 #[derive(Clone, Debug, Default)]
-pub struct Note(Arc<OnceLock<Asked>>);
+pub struct Note(Arc<Written>);
+
+#[derive(Debug, Default)]
+struct Written {
+    asked: OnceLock<Asked>,
+    id: OnceLock<HeaderValue>,
+    is_split: OnceLock<()>,
+}
 
 // === impl CallEnd ===
 
@@ -208,13 +215,43 @@ impl Note {
 
     /// Writes what the request asks; what was written first stays.
     pub fn write(&self, asked: Asked) {
-        let _ = self.0.set(asked);
+        let _ = self.0.asked.set(asked);
     }
 
     /// Reads it.
     #[must_use]
     pub fn read(&self) -> Option<&Asked> {
-        self.0.get()
+        self.0.asked.get()
+    }
+
+    /// Writes the id that the caller knows the request by; what was written first stays.
+    pub fn identify(&self, id: HeaderValue) {
+        let _ = self.0.id.set(id);
+    }
+
+    /// Reads the id.
+    #[must_use]
+    pub fn id(&self) -> Option<&HeaderValue> {
+        self.0.id.get()
+    }
+
+    /// Makes the note of one of several requests that this one becomes. It has the same id and says what it asks itself.
+    /// Whoever put this note tells nobody from now on: the others tell for it.
+    #[must_use]
+    pub fn split(&self, asked: Asked) -> Self {
+        let _ = self.0.is_split.set(());
+        let part = Self::new();
+        part.write(asked);
+        if let Some(id) = self.id() {
+            part.identify(id.clone());
+        }
+        part
+    }
+
+    /// Says whether others tell for it.
+    #[must_use]
+    pub fn is_split(&self) -> bool {
+        self.0.is_split.get().is_some()
     }
 }
 

@@ -28,6 +28,10 @@ struct Models {
 #[derive(Clone, Debug)]
 struct Ledger(Tried);
 
+/// How many attempts are behind a response that no one ledger stands for: a response extension, from the fan-out to respond.
+#[derive(Clone, Copy, Debug)]
+struct TotalAttempts(usize);
+
 /// The request asked to be told what its fallbacks went around: a response extension, from the envelope to respond.
 #[derive(Clone, Copy, Debug)]
 struct IncludeFallbackErrors;

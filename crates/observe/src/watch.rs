@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use tokio::time::Instant;
 use ziggurat_core::{
     ByStatus, DeploymentId, Failure, LlmRequest, Meter, ModelGroup, Observer, Tried, judge,
@@ -35,7 +35,6 @@ enum Subject {
     },
     Request {
         note: Note,
-        id: Option<HeaderValue>,
         tried: Tried,
         deployment: Option<DeploymentId>,
     },
@@ -68,9 +67,12 @@ impl Watch {
                     .as_ref()
                     .and_then(|id| request.headers().get(id).cloned());
                 let extensions = request.extensions_mut();
+                let note = extensions.get_or_insert_default::<Note>().clone();
+                if let Some(id) = id {
+                    note.identify(id);
+                }
                 let subject = Subject::Request {
-                    note: extensions.get_or_insert_default::<Note>().clone(),
-                    id,
+                    note,
                     tried: extensions.get_or_insert_default::<Tried>().clone(),
                     deployment: None,
                 };
@@ -180,15 +182,15 @@ impl Call {
                 end.group = group.as_ref();
                 self.observer.attempt_ended(&end);
             }
+            Subject::Request { note, .. } if note.is_split() => {}
             Subject::Request {
-                id,
+                note,
                 tried,
                 deployment,
-                ..
             } => {
                 let mut end = RequestEnd::new(tried, &call);
                 end.asked = asked;
-                end.id = id.as_ref();
+                end.id = note.id();
                 end.deployment = deployment.as_ref();
                 self.observer.request_ended(&end);
             }

@@ -337,3 +337,64 @@ async fn an_observer_of_ones_own_hears_of_everything() {
     let sent = b.hits().pop().unwrap().json().unwrap();
     assert_eq!(sent.get("metadata"), None);
 }
+
+/// R31: a list of models is as many requests, each under its own name.
+#[tokio::test(start_paused = true)]
+async fn each_model_of_a_list_is_counted() {
+    let unauthorized = Step::error(ApiError::new(http::StatusCode::UNAUTHORIZED));
+    let (proxy, _a, _b) = start(vec![unauthorized, Step::hang()]).await;
+    let answer = proxy.chat("m,n", &json!({})).await;
+    assert_eq!(answer.json().as_array().unwrap().len(), 2);
+    // `m` was asked, and then `n` for it and for itself.
+    assert_eq!(answer.header("x-litellm-total-attempts"), "3");
+    let samples = proxy.samples().await;
+    let requests = |samples: &Samples, model: &str, outcome: &str| {
+        let labels = [
+            format!("model=\"{model}\""),
+            format!("outcome=\"{outcome}\""),
+        ];
+        sum(
+            samples,
+            "ziggurat_requests_total",
+            &[&labels[0], &labels[1]],
+        )
+    };
+    for (model, hops) in [("m", 1.0), ("n", 0.0), ("other", 0.0)] {
+        let done = if model == "other" { 0.0 } else { 1.0 };
+        assert_eq!(requests(&samples, model, "completed"), done, "{model}");
+        let label = format!("model=\"{model}\"");
+        let fallbacks = sum(&samples, "ziggurat_request_fallbacks_total", &[&label]);
+        assert_eq!(fallbacks, hops, "{model}");
+    }
+    // What is not waited for is given up; what is refused as a whole is one request.
+    let members = json!({"fastest_response": true, "fallbacks": []});
+    let answer = proxy.chat("alias,n", &members).await;
+    assert_eq!(answer.content(), "hello from b");
+    let many = vec!["m"; 17].join(",");
+    assert_eq!(proxy.chat(&many, &json!({})).await.status, 400);
+    let samples = proxy.samples().await;
+    assert_eq!(requests(&samples, "n", "completed"), 2.0);
+    assert_eq!(requests(&samples, "other", "bad_request"), 1.0);
+    assert_eq!(sum(&samples, "ziggurat_requests_total", &[]), 5.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_calls_of_a_list_have_the_id_of_their_request() {
+    let (a, b) = (
+        upstream("a", [Step::hello()]).await,
+        upstream("b", [Step::hello()]).await,
+    );
+    let config = config(YAML, &[("A", a.url()), ("B", b.url())]);
+    let told = Arc::new(Told::default());
+    let gateway = Gateway::builder(&config).observer(told.clone());
+    let gateway = gateway.build().unwrap();
+    let body = json!({"model": ["m", "n"], "messages": [], "metadata": {"team": 7}});
+    let request = Request::post("/v1/chat/completions").header("x-litellm-call-id", "call-1");
+    let request = request.body(Full::new(Bytes::from(body.to_string())));
+    let response = gateway.oneshot(request.unwrap()).await.unwrap();
+    response.into_body().collect().await.unwrap();
+    let told = told.0.lock().unwrap();
+    let requests = told.iter().filter(|line| line.starts_with("request"));
+    let expected = r#"request Some("call-1") Some("7") 1"#;
+    assert_eq!(requests.collect::<Vec<_>>(), [expected, expected]);
+}

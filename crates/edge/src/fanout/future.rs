@@ -8,13 +8,13 @@ use std::{
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
 use http_body::Body;
-use http_body_util::{Either, Full};
+use http_body_util::Either;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 use ziggurat_core::{BoxError, Failure, FailureKind, JsonBody};
 
-use super::branch::Branch;
-use crate::{ErrorForm, ErrorTypes, Ledger};
+use super::{ResponseBody, branch::Branch};
+use crate::{ErrorForm, ErrorTypes, Ledger, TotalAttempts};
 
 /// Which answers are wanted.
 #[derive(Clone, Copy)]
@@ -27,23 +27,24 @@ pub(super) enum Mode {
 
 pin_project! {
     /// The future of [`Fanout`](super::Fanout). Dropping it gives all calls up.
-    pub struct ResponseFuture<S, R>
+    pub struct ResponseFuture<S, E, T>
     where
         S: Service<Request<JsonBody>>,
+        E: Service<Request<JsonBody>>,
     {
         #[pin]
-        state: State<S, R, S::Future>,
+        state: State<E, T, S::Future>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<S, R, F>
+    enum State<E, T, F>
     where
-        S: Service<Request<JsonBody>>,
+        E: Service<Request<JsonBody>>,
     {
         One { #[pin] future: F },
-        Many { calls: Vec<Call<S, R>>, mode: Mode },
+        Many { calls: Vec<Call<E, T>>, mode: Mode },
         Refused { failure: Option<Failure> },
     }
 }
@@ -56,16 +57,17 @@ where
     outcome: Option<Result<Bytes, Failure>>,
 }
 
-impl<S, R> ResponseFuture<S, R>
+impl<S, E, T> ResponseFuture<S, E, T>
 where
     S: Service<Request<JsonBody>>,
+    E: Service<Request<JsonBody>>,
 {
     pub(super) fn one(future: S::Future) -> Self {
         let state = State::One { future };
         Self { state }
     }
 
-    pub(super) fn many(branches: Vec<Branch<S, R>>, mode: Mode) -> Self {
+    pub(super) fn many(branches: Vec<Branch<E, T>>, mode: Mode) -> Self {
         let call = |branch| Call {
             branch,
             outcome: None,
@@ -82,9 +84,10 @@ where
     }
 }
 
-impl<S, R> fmt::Debug for ResponseFuture<S, R>
+impl<S, E, T> fmt::Debug for ResponseFuture<S, E, T>
 where
     S: Service<Request<JsonBody>>,
+    E: Service<Request<JsonBody>>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("fanout::ResponseFuture")
@@ -92,14 +95,16 @@ where
     }
 }
 
-impl<S, R> Future for ResponseFuture<S, R>
+impl<S, R, E, T> Future for ResponseFuture<S, E, T>
 where
     S: Service<Request<JsonBody>, Response = Response<R>>,
     S::Error: Into<BoxError>,
-    R: Body<Data = Bytes> + Unpin,
-    R::Error: Into<BoxError>,
+    E: Service<Request<JsonBody>, Response = Response<T>>,
+    E::Error: Into<BoxError>,
+    T: Body<Data = Bytes> + Unpin,
+    T::Error: Into<BoxError>,
 {
-    type Output = Result<Response<Either<R, Full<Bytes>>>, Failure>;
+    type Output = Result<Response<ResponseBody<R, T>>, Failure>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
@@ -115,16 +120,20 @@ where
                 mode: Mode::Fastest,
             } => {
                 let response = ready!(fastest(calls, cx))?;
-                Poll::Ready(Ok(response.map(Either::Left)))
+                Poll::Ready(Ok(response.map(|body| Either::Right(Either::Left(body)))))
             }
             StateProj::Many {
                 calls,
                 mode: Mode::All(types),
             } => {
                 let text = ready!(all(calls, *types, cx))?;
-                let mut response = Response::new(Either::Right(Full::new(text)));
+                let mut response = Response::new(Either::Right(Either::Right(text.into())));
                 let json = HeaderValue::from_static("application/json");
                 response.headers_mut().insert(CONTENT_TYPE, json);
+                let attempts = calls.iter().map(|call| call.branch.tried.attempts());
+                response
+                    .extensions_mut()
+                    .insert(TotalAttempts(attempts.sum()));
                 Poll::Ready(Ok(response))
             }
         }

@@ -13,9 +13,12 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::{Either, Full};
-use tower_layer::Layer;
+use tower_layer::{Identity, Layer};
 use tower_service::Service;
-use ziggurat_core::{BoxError, Failure, FailureKind, JsonBody, LlmRequest, ModelGroup, Tried};
+use ziggurat_core::{
+    BoxError, Failure, FailureKind, JsonBody, LlmRequest, ModelGroup, Tried,
+    observe::{Asked, Note},
+};
 
 pub use self::future::ResponseFuture;
 use self::{branch::Branch, future::Mode};
@@ -24,14 +27,18 @@ use crate::{ErrorTypes, Models};
 /// The most models that one request may name: each is a call of its own.
 pub const MOST_MODELS: usize = 16;
 
+/// The body of the answer of the one model, or of the fastest of several, or of all in a list.
+pub type ResponseBody<R, T> = Either<R, Either<T, Full<Bytes>>>;
+
 /// Says whether a name is that of a single model, whatever its commas.
 type IsOne = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// Asks several models the same. See the [crate page](crate).
 #[derive(Clone, Default)]
-pub struct FanoutLayer {
+pub struct FanoutLayer<L = Identity> {
     types: ErrorTypes,
     is_one: Option<IsOne>,
+    each: L,
 }
 
 impl FanoutLayer {
@@ -39,6 +46,19 @@ impl FanoutLayer {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+}
+
+impl<L> FanoutLayer<L> {
+    /// Puts a layer around each call of a list, and around no other: what observes requests observes these, for the
+    /// [`Note`] that came with the list is [split](Note::split) among them. The default adds nothing.
+    #[must_use]
+    pub fn each<M>(self, layer: M) -> FanoutLayer<M> {
+        FanoutLayer {
+            types: self.types,
+            is_one: self.is_one,
+            each: layer,
+        }
     }
 
     /// Sets how errors name themselves in the list of answers.
@@ -56,8 +76,8 @@ impl FanoutLayer {
     }
 }
 
-impl<S> Layer<S> for FanoutLayer {
-    type Service = Fanout<S>;
+impl<S, L: Clone> Layer<S> for FanoutLayer<L> {
+    type Service = Fanout<S, L>;
 
     fn layer(&self, inner: S) -> Self::Service {
         Fanout {
@@ -67,7 +87,7 @@ impl<S> Layer<S> for FanoutLayer {
     }
 }
 
-impl fmt::Debug for FanoutLayer {
+impl<L> fmt::Debug for FanoutLayer<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FanoutLayer")
             .field("types", &self.types)
@@ -77,12 +97,12 @@ impl fmt::Debug for FanoutLayer {
 
 /// Asks several models the same. See the [crate page](crate).
 #[derive(Clone, Debug)]
-pub struct Fanout<S> {
+pub struct Fanout<S, L = Identity> {
     inner: S,
-    layer: FanoutLayer,
+    layer: FanoutLayer<L>,
 }
 
-impl<S> Fanout<S> {
+impl<S, L> Fanout<S, L> {
     /// Returns the inner service.
     pub const fn get_ref(&self) -> &S {
         &self.inner
@@ -99,19 +119,23 @@ impl<S> Fanout<S> {
     }
 }
 
-impl<S, R> Fanout<S>
+impl<S, L> Fanout<S, L>
 where
-    S: Service<Request<JsonBody>, Response = Response<R>> + Clone,
-    S::Error: Into<BoxError>,
-    R: Body<Data = Bytes> + Unpin,
-    R::Error: Into<BoxError>,
+    S: Clone,
+    L: Layer<S>,
 {
     /// Makes a call for each model.
-    fn branches(
+    fn branches<R>(
         &mut self,
         request: &Request<JsonBody>,
         models: &Models,
-    ) -> Result<Vec<Branch<S, R>>, Failure> {
+    ) -> Result<Vec<Branch<L::Service, R>>, Failure>
+    where
+        L::Service: Service<Request<JsonBody>, Response = Response<R>>,
+        <L::Service as Service<Request<JsonBody>>>::Error: Into<BoxError>,
+        R: Body<Data = Bytes> + Unpin,
+        R::Error: Into<BoxError>,
+    {
         let asked = request.extensions().get::<LlmRequest>();
         let stream = asked.is_some_and(LlmRequest::stream);
         if stream && !models.fastest {
@@ -123,6 +147,7 @@ where
         if models.names.len() > MOST_MODELS {
             return Err(refused("model", "`model` names more than 16 models"));
         }
+        let note = request.extensions().get::<Note>();
         let mut branches = Vec::with_capacity(models.names.len());
         for name in &*models.names {
             let mut request = request.clone();
@@ -131,14 +156,26 @@ where
             extensions.remove::<Models>();
             extensions.insert(tried.clone());
             extensions.insert(name.clone());
+            if let Some(note) = note {
+                extensions.insert(part(note, name));
+            }
             if let Some(asked) = asked {
                 let document = asked.document().clone();
                 extensions.insert(LlmRequest::new(name.clone(), stream, document));
             }
-            branches.push(Branch::new(self.inner.clone(), request, tried));
+            let service = self.layer.each.layer(self.inner.clone());
+            branches.push(Branch::new(service, request, tried));
         }
         Ok(branches)
     }
+}
+
+/// The note of the call of one model.
+fn part(note: &Note, model: &ModelGroup) -> Note {
+    let asked = note.read().cloned();
+    let mut asked = asked.unwrap_or_else(|| Asked::new(model.clone()));
+    asked.model = model.clone();
+    note.split(asked)
 }
 
 fn refused(param: &str, message: &'static str) -> Failure {
@@ -147,16 +184,19 @@ fn refused(param: &str, message: &'static str) -> Failure {
         .with_message(message)
 }
 
-impl<S, R> Service<Request<JsonBody>> for Fanout<S>
+impl<S, L, R, T> Service<Request<JsonBody>> for Fanout<S, L>
 where
     S: Service<Request<JsonBody>, Response = Response<R>> + Clone,
     S::Error: Into<BoxError>,
-    R: Body<Data = Bytes> + Unpin,
-    R::Error: Into<BoxError>,
+    L: Layer<S>,
+    L::Service: Service<Request<JsonBody>, Response = Response<T>>,
+    <L::Service as Service<Request<JsonBody>>>::Error: Into<BoxError>,
+    T: Body<Data = Bytes> + Unpin,
+    T::Error: Into<BoxError>,
 {
-    type Response = Response<Either<R, Full<Bytes>>>;
+    type Response = Response<ResponseBody<R, T>>;
     type Error = Failure;
-    type Future = ResponseFuture<S, R>;
+    type Future = ResponseFuture<S, L::Service, T>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         self.inner.poll_ready(cx).map_err(Failure::wrap)

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use ziggurat_core::{Attempt, Failure, ModelGroup, Served, Tried};
 
 use super::errors::{self, ErrorTypes};
+use crate::TotalAttempts;
 
 const MODEL_ID: HeaderName = HeaderName::from_static("x-litellm-model-id");
 const MODEL_NAME: HeaderName = HeaderName::from_static("x-litellm-model-name");
@@ -36,6 +37,7 @@ const ADDED: usize = 12;
 /// Adds who answered, after how many retries and fallbacks.
 pub(super) fn describe<B>(response: &mut Response<B>, tried: &Tried, failed: Option<&Failure>) {
     let served = response.extensions().get::<Served>().cloned();
+    let of_all = response.extensions().get::<TotalAttempts>().copied();
     let headers = response.headers_mut();
     // Grows once, not with every few of those that follow.
     headers.reserve(ADDED);
@@ -56,6 +58,7 @@ pub(super) fn describe<B>(response: &mut Response<B>, tried: &Tried, failed: Opt
     });
     headers.insert(RETRIES, number(retries));
     headers.insert(FALLBACKS, number(hops as usize));
+    let total = of_all.map_or(total, |TotalAttempts(total)| total);
     headers.insert(ATTEMPTS, number(total));
     if let Some(served) = &served {
         headers.insert(MODEL_ID, served.id().clone());

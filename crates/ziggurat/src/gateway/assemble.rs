@@ -34,6 +34,7 @@ pub(super) fn stack(
     let precount = PrecountLayer::new(windows.values().flatten().cloned());
     let names = served.clone();
     let fanout = FanoutLayer::new()
+        .each(observe(observer))
         .error_types(error_types(config))
         .unless(move |name| names.contains(name));
     let fallback = fallback(config)

@@ -23,9 +23,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{Either, Full};
 use tower_service::Service;
 use ziggurat_balance::{Balance, ResponseBody as Counted, Strategy};
 use ziggurat_config::{Config, ConfigErrors, Loader};
@@ -34,10 +32,11 @@ use ziggurat_cooldown::{Cooldown, ResponseBody as Judged};
 use ziggurat_core::{Board, BoxError, Slim};
 use ziggurat_edge::{
     Envelope, ErrorTypes, Fanout, Respond,
+    fanout::ResponseBody as Fanned,
     respond::{ResponseBody as Answered, ResponseFuture as Answering},
 };
 use ziggurat_fallback::Fallback;
-use ziggurat_observe::{Observe, ResponseBody as Observed};
+use ziggurat_observe::{Observe, ObserveLayer, ResponseBody as Observed};
 use ziggurat_provider::{HttpClient, ProviderBody, ProviderService};
 use ziggurat_region::RegionFilter;
 use ziggurat_retry::Retry;
@@ -65,10 +64,12 @@ type Inside = TotalTimeout<Precount<Fallback<Router<Group>>>>;
 /// The whole: `Respond · Observe · Envelope · Fanout · TotalTimeout · Precount · Fallback · Router · [group]`.
 type Stack = Respond<Door>;
 /// The part whose failures are answered by `Respond`.
-type Door = Observe<Envelope<Fanout<Inside>>>;
+type Door = Observe<Envelope<Fanout<Inside, ObserveLayer>>>;
 
 /// The body of a gateway's responses.
-pub type Body = Answered<Observed<Either<Timed<Counted<Attempted>>, Full<Bytes>>>>;
+pub type Body = Answered<Observed<Fanned<Whole, Observed<Whole>>>>;
+
+type Whole = Timed<Counted<Attempted>>;
 
 type Attempted = Pin<Box<Observed<Judged<Watched<Timed<ProviderBody>>>>>>;
 
