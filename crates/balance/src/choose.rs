@@ -73,7 +73,8 @@ impl<S, P, C> Balance<S, P, C> {
         while let Some(index) = ranking.draw(self.policy()) {
             if let Some((service, job)) = self.attempt(index, &mut wait, &mut request, cx) {
                 let others = ranking.rest().chain(wait.queue.waiting());
-                let left = |tried: &Tried, _: &Request<B>| self.left(index, others, tried);
+                let used_up = ranking.used_up();
+                let left = |tried: &Tried, _: &Request<B>| self.left(index, others, used_up, tried);
                 return Ok(self.begin(index, service, job, left, request));
             }
         }
@@ -195,11 +196,12 @@ impl<S, P, C> Balance<S, P, C> {
         Some(index)
     }
 
-    /// Sorts those that would have taken the request as well.
+    /// Sorts those that would have taken the request as well, if need be without room for it.
     pub(crate) fn left(
         &self,
         index: usize,
         others: impl Iterator<Item = usize>,
+        used_up: impl Iterator<Item = usize>,
         tried: &Tried,
     ) -> Left {
         let declared = |index: usize| &**self.endpoints()[index].declared();
@@ -207,7 +209,9 @@ impl<S, P, C> Balance<S, P, C> {
             true => Levels::of(tried).with(declared(index).level()),
             false => Levels::default().with(f64::INFINITY),
         };
-        tried.read(|attempts| Left::of(declared(index), others.map(declared), attempts, levels))
+        let others = others.map(|index| (declared(index), true));
+        let others = others.chain(used_up.map(|index| (declared(index), false)));
+        tried.read(|attempts| Left::of(declared(index), others, attempts, levels))
     }
 
     /// Calls an endpoint; `left` tells where the request could have gone as well.

@@ -65,7 +65,11 @@ impl<S, P, C> Balance<S, P, C> {
         S: Admit<Request<B>>,
     {
         let filter = self.filter(request);
-        let takes = |other| self.takes(other, filter, request);
+        // A limit that only weighs does not keep a retry away.
+        let takes = |other| match self.options().enforce_limits {
+            true => self.takes(other, filter, request),
+            false => self.admits(other, filter, request),
+        };
         let (here, elsewhere) = self.pool().others(index, takes);
         Left {
             here,
@@ -82,13 +86,18 @@ impl<S, P, C> Balance<S, P, C> {
     where
         S: Admit<Request<B>>,
     {
+        let tokens = || demand::tokens(request.extensions());
+        let has_room = |index: usize| self.endpoints()[index].declared().has_room(tokens).is_ok();
+        self.admits(index, filter, request) && has_room(index)
+    }
+
+    fn admits<B>(&self, index: usize, filter: Filter<'_>, request: &Request<B>) -> bool
+    where
+        S: Admit<Request<B>>,
+    {
         // A policy may guess a place beyond the end.
         self.endpoints().get(index).is_some_and(|endpoint| {
-            let declared = endpoint.declared();
-            let tokens = || demand::tokens(request.extensions());
-            filter.allows(declared)
-                && endpoint.get_ref().admit(request).is_ok()
-                && declared.has_room(tokens).is_ok()
+            filter.allows(endpoint.declared()) && endpoint.get_ref().admit(request).is_ok()
         })
     }
 }

@@ -24,21 +24,23 @@ struct Seen {
 }
 
 impl Left {
-    /// Sorts those that would have taken it as well.
+    /// Sorts those that would have taken it as well, and whether they have room for it.
     pub(crate) fn of<'a>(
         chosen: &Declared,
-        others: impl Iterator<Item = &'a Declared>,
+        others: impl Iterator<Item = (&'a Declared, bool)>,
         attempts: &[Attempt],
         levels: Levels,
     ) -> Self {
         let mut left = Self::default();
         let (mut first, mut later) = (Seen::default(), Seen::default());
-        for other in others {
+        for (other, has_room) in others {
             let class = Class::of(other, attempts);
             let level = other.level();
             match class {
                 Class::Tried { .. } => {}
-                Class::Untried if !levels.is_left(level) => first.add(levels.is_higher(level)),
+                Class::Untried if has_room && !levels.is_left(level) => {
+                    first.add(levels.is_higher(level))
+                }
                 _ => later.add(levels.is_higher(level)),
             }
             match class {

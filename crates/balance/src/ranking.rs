@@ -36,6 +36,9 @@ pub(crate) enum Class {
 pub(crate) struct Ranking<'a> {
     untried: Candidates<'a>,
     limited: Vec<Candidate<'a>>,
+    /// Untried, but they have used up their minute. A limit that only weighs keeps no one from asking them before those
+    /// that have failed.
+    used_up: Vec<Candidate<'a>>,
     /// With the end of the wait that runs and the number of the last attempt. The best last, where they are taken from.
     tried: Vec<(Option<Instant>, usize, Candidate<'a>)>,
     /// Whether any has an order.
@@ -105,6 +108,7 @@ impl<'a> Ranking<'a> {
         let mut ranking = Self {
             untried: Candidates::new(Candidate::new(0, first.declared(), stream)),
             limited: Vec::new(),
+            used_up: Vec::new(),
             tried: Vec::new(),
             ordered: false,
             levels: tried.map_or_else(Levels::default, Levels::of),
@@ -136,6 +140,10 @@ impl<'a> Ranking<'a> {
             for index in passed.next(options.enforce_limits) {
                 ranking.add(candidate(index), tried);
             }
+        } else if !options.enforce_limits {
+            let used_up = passed.used_up.iter().map(|(index, _)| candidate(*index));
+            let is_untried = |it: &Candidate<'_>| !matches!(class(it, tried), Class::Tried { .. });
+            ranking.used_up.extend(used_up.filter(is_untried));
         }
         if ranking.is_empty() {
             if options.enforce_limits {
@@ -151,10 +159,7 @@ impl<'a> Ranking<'a> {
     }
 
     fn add(&mut self, candidate: Candidate<'a>, tried: Option<&Tried>) {
-        // The ledger is locked anew for each: it must be free while a service is asked.
-        let class = tried.map_or(Class::Untried, |tried| {
-            tried.read(|attempts| Class::of(candidate.declared(), attempts))
-        });
+        let class = class(&candidate, tried);
         self.ordered |= candidate.order().is_some();
         let is_left = self.levels.is_left(candidate.declared().level());
         match class {
@@ -168,6 +173,7 @@ impl<'a> Ranking<'a> {
         if self.ordered {
             self.untried.sort_by_order();
             sort_by_order(&mut self.limited);
+            sort_by_order(&mut self.used_up);
             let is_left = |it: &Candidate<'_>| self.levels.is_left(it.declared().level());
             self.limited.sort_by_key(is_left);
         }
@@ -176,7 +182,7 @@ impl<'a> Ranking<'a> {
     }
 
     /// Draws the next: as the policy picks among the untried of the lowest order, then among the limited and those of
-    /// an order that the request has left; then of the tried the one that asks for no wait, or whose wait is over
+    /// an order that the request has left, then among those without room; then of the tried the one that asks for no wait, or whose wait is over
     /// first, and of several the one tried longest ago.
     pub(crate) fn draw(&mut self, policy: &impl Pick) -> Option<usize> {
         let drawn = if !self.untried.as_slice().is_empty() {
@@ -185,6 +191,9 @@ impl<'a> Ranking<'a> {
         } else if !self.limited.is_empty() {
             let place = place(policy, self.turn(&self.limited));
             self.limited.remove(place)
+        } else if !self.used_up.is_empty() {
+            let place = place(policy, self.turn(&self.used_up));
+            self.used_up.remove(place)
         } else {
             self.tried.pop()?.2
         };
@@ -209,7 +218,12 @@ impl<'a> Ranking<'a> {
         &candidates[..others.unwrap_or(candidates.len())]
     }
 
-    /// Returns those not drawn yet.
+    /// Returns those without room that were not drawn yet: they come after all that [`Self::rest`] has but the tried.
+    pub(crate) fn used_up(&self) -> impl Iterator<Item = usize> {
+        self.used_up.iter().map(Candidate::index)
+    }
+
+    /// Returns those with room that were not drawn yet.
     pub(crate) fn rest(&self) -> impl Iterator<Item = usize> {
         let tried = self.tried.iter().map(|(_, _, candidate)| candidate);
         let untried = self.untried.as_slice().iter().chain(&self.limited);
@@ -219,6 +233,13 @@ impl<'a> Ranking<'a> {
     fn is_empty(&self) -> bool {
         self.rest().next().is_none()
     }
+}
+
+fn class(candidate: &Candidate<'_>, tried: Option<&Tried>) -> Class {
+    // The ledger is locked anew for each: it must be free while a service is asked.
+    tried.map_or(Class::Untried, |tried| {
+        tried.read(|attempts| Class::of(candidate.declared(), attempts))
+    })
 }
 
 // === impl PassedOver ===

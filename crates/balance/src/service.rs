@@ -73,7 +73,8 @@ impl<S, P, C> Balance<S, P, C> {
     }
 
     /// Refuses a request, as rate limited, if every endpoint that would take it has used up its `rpm` or `tpm`. By
-    /// default it goes on as the policy picks. In either case those that have room come first.
+    /// default it goes on as the policy picks. In either case those that have room come first; by default the others come
+    /// before those that the request has tried.
     #[must_use]
     pub fn enforce_limits(mut self, enforce: bool) -> Self {
         self.options.enforce_limits = enforce;

@@ -1,6 +1,7 @@
 //! Waiting, where every endpoint that would take a request has been chosen once.
 
 use std::{
+    iter::empty,
     task::{Context, Poll},
     time::Duration,
 };
@@ -91,7 +92,7 @@ impl<S, P, C> Balance<S, P, C> {
         if let Some((index, service, job)) = came {
             let request = request.take().expect(TAKEN_ONCE);
             let others = wait.queue.waiting();
-            let left = |tried: &Tried, _: &Request<B>| self.left(index, others, tried);
+            let left = |tried: &Tried, _: &Request<B>| self.left(index, others, empty(), tried);
             let state = self.begin(index, service, job, left, request);
             return Poll::Ready(Ok(state));
         }

@@ -86,6 +86,25 @@ async fn r46_a_limit_of_n_admits_n_and_then_the_others() {
     );
 }
 
+/// A limit that only weighs leaves whoever has used it up to say so itself, rather than ask again whom it failed with.
+#[tokio::test(start_paused = true)]
+async fn r50_one_without_room_comes_before_those_that_were_tried() {
+    for (enforce, then) in [(false, "a"), (true, "b")] {
+        let vitals = Arc::new(Vitals::new());
+        let limited = || endpoint("a").rpm(1.0).vitals(vitals.clone());
+        assert_eq!(ask(&Balance::new([limited()]), Request::new(())).await, "a");
+        let orders = [limited().order(1.0), endpoint("b").order(2.0)];
+        for endpoints in [orders, [limited(), endpoint("b").rpm(1e9)]] {
+            let balance = Balance::new(endpoints).enforce_limits(enforce);
+            let (tried, request) = request();
+            assert_eq!(ask(&balance, request.clone()).await, "b");
+            let left = tried.read(|attempts| attempts[0].left_untried());
+            assert_eq!(left, !enforce, "a retry layer has to know");
+            assert_eq!(ask(&balance, request).await, then);
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn r53_when_none_has_room_it_is_refused_if_limits_are_enforced() {
     let endpoints = || [endpoint("a").rpm(1.0), endpoint("b").rpm(2.0)];
