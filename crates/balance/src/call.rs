@@ -83,6 +83,9 @@ impl Call {
         }
         if let Some((tried, number)) = &self.entry {
             tried.end(*number, Outcome::of(&result, failure.as_ref()));
+            if failure.as_ref().is_some_and(Failure::is_unsent) {
+                tried.unsent(*number);
+            }
             if failure.is_some()
                 && let Some(until) = none_before(tried)
             {

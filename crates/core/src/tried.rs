@@ -60,6 +60,8 @@ pub struct Attempt {
     pub elapsed: Option<Duration>,
     /// How it ended; `None` while it runs, and if it was dropped.
     pub outcome: Option<Outcome>,
+    /// Whether it ended before anyone was asked: whoever counts attempts does not count it.
+    pub unsent: bool,
 }
 
 /// How an attempt ended.
@@ -151,6 +153,7 @@ impl Attempt {
             started: Instant::now(),
             elapsed: None,
             outcome: None,
+            unsent: false,
         }
     }
 
@@ -269,6 +272,13 @@ impl Tried {
         }
     }
 
+    /// Writes that an attempt ended [before anyone was asked](Failure::is_unsent).
+    pub fn unsent(&self, number: usize) {
+        if let Some(attempt) = self.lock().attempts.get_mut(number) {
+            attempt.unsent = true;
+        }
+    }
+
     /// Writes that all deployments of the group rested when an attempt failed, and when the first of them returns.
     pub fn none_before(&self, number: usize, until: Instant) {
         if let Some(attempt) = self.lock().attempts.get_mut(number) {
@@ -328,20 +338,27 @@ impl Tried {
         self.lock().reason
     }
 
-    /// Returns the number of attempts of the whole request.
+    /// Returns the number of attempts of the whole request, those included that asked no one.
     #[must_use]
     pub fn attempts(&self) -> usize {
         self.lock().attempts.len()
     }
 
-    /// Returns the number of retries since the last hop: attempts after its first.
+    /// Returns the number of attempts of the whole request that were sent.
+    #[must_use]
+    pub fn sent(&self) -> usize {
+        let is_sent = |attempt: &&Attempt| !attempt.unsent;
+        self.lock().attempts.iter().filter(is_sent).count()
+    }
+
+    /// Returns the number of retries since the last hop: attempts that were sent after its first.
     #[must_use]
     pub fn retries(&self) -> usize {
         let ledger = self.lock();
         ledger
             .attempts
             .iter()
-            .filter(|attempt| attempt.hop == ledger.hops)
+            .filter(|attempt| attempt.hop == ledger.hops && !attempt.unsent)
             .count()
             .saturating_sub(1)
     }

@@ -120,6 +120,11 @@ impl Watch {
             (Subject::Attempt { .. }, Err(_)) => {}
         }
         if let Some(failure) = failure {
+            if failure.is_unsent() && matches!(call.subject, Subject::Attempt { .. }) {
+                // No one was asked: that is no attempt.
+                self.call = None;
+                return;
+            }
             self.end(Ended::Failed(failure.kind()));
         }
     }

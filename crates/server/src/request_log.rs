@@ -40,7 +40,8 @@ impl Observer for RequestLog {
             let last = attempts.last();
             let group = last.and_then(|attempt: &Attempt| attempt.group.clone());
             let id = last.and_then(|attempt| attempt.deployment.clone());
-            (attempts.len(), group, id)
+            let sent = attempts.iter().filter(|attempt| !attempt.unsent);
+            (sent.count(), group, id)
         });
         let millis = |time: std::time::Duration| time.as_millis() as u64;
         let metadata = end.asked.and_then(|asked| asked.metadata.as_ref());

@@ -352,3 +352,31 @@ litellm_settings: {num_retries: 0}";
     }
     assert_eq!((claude.count(), other.count()), (0, 2));
 }
+
+/// One whose provider has no words for a request asks no one: that is no attempt to anyone who counts.
+#[tokio::test]
+async fn who_is_passed_over_is_not_counted() {
+    let yaml = "
+model_list:
+- {model_name: both, litellm_params: {model: anthropic/claude-3-opus-20240229, api_base: os.environ/A, api_key: k, order: 1}, model_info: {id: claude}}
+- {model_name: both, litellm_params: {model: openai/x, api_base: os.environ/A, order: 2}}";
+    let up = upstream("a", [Step::hello()]).await;
+    let proxy = Proxy::start(yaml, &[("A", up.url())]).await;
+    let answer = proxy.chat("both", &json!({"messages": "hi"})).await;
+    assert_eq!(answer.content(), "hello from a");
+    assert_eq!(
+        (
+            answer.header("x-litellm-attempted-retries"),
+            answer.header("x-litellm-total-attempts")
+        ),
+        ("0", "1")
+    );
+    let page = proxy.get("/metrics").await.text;
+    let counted = |name: &str| {
+        let lines = page.lines().filter(|line| line.starts_with(name));
+        let counts = lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok());
+        counts.sum::<f64>()
+    };
+    assert_eq!(counted("ziggurat_attempts_total{"), 1.0, "{page}");
+    assert_eq!(counted("ziggurat_request_retries_total{"), 0.0, "{page}");
+}

@@ -130,7 +130,7 @@ where
                 let mut response = Response::new(Either::Right(Either::Right(text.into())));
                 let json = HeaderValue::from_static("application/json");
                 response.headers_mut().insert(CONTENT_TYPE, json);
-                let attempts = calls.iter().map(|call| call.branch.tried.attempts());
+                let attempts = calls.iter().map(|call| call.branch.tried.sent());
                 response
                     .extensions_mut()
                     .insert(TotalAttempts(attempts.sum()));

@@ -49,9 +49,10 @@ pub(super) fn describe<B>(response: &mut Response<B>, tried: &Tried, failed: Opt
         let last = of_hop().next_back();
         let group = last.and_then(|attempt| attempt.group.clone());
         let id = last.and_then(|attempt: &Attempt| attempt.deployment.clone());
+        let sent = |attempt: &&Attempt| !attempt.unsent;
         (
-            of_hop().count().saturating_sub(1),
-            attempts.len(),
+            of_hop().filter(sent).count().saturating_sub(1),
+            attempts.iter().filter(sent).count(),
             group,
             id,
         )

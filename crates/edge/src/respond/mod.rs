@@ -281,7 +281,7 @@ impl RespondLayer {
                 target: "ziggurat::respond",
                 status = failure.status().as_u16(),
                 "error.type" = failure.kind().as_str(),
-                attempts = tried.attempts(),
+                attempts = tried.sent(),
                 "the request failed"
             );
         }

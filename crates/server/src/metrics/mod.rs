@@ -122,9 +122,17 @@ impl Observer for Metrics {
 
 /// Returns how often a request was sent again within its groups, and to other groups.
 fn again(tried: &Tried) -> (u64, u64) {
-    let attempts = tried.attempts() as u64;
-    let hops = u64::from(tried.hops());
-    (attempts.saturating_sub(1 + hops), hops)
+    let retries = tried.read(|attempts| {
+        let sent = attempts.iter().filter(|attempt| !attempt.unsent);
+        // Attempts stand in the order of their hops: the first of each is no retry.
+        let hops = sent.clone().map(|attempt| attempt.hop);
+        let earlier = sent.map(|attempt| attempt.hop);
+        hops.skip(1)
+            .zip(earlier)
+            .filter(|(it, before)| it == before)
+            .count()
+    });
+    (retries as u64, u64::from(tried.hops()))
 }
 
 impl fmt::Debug for Metrics {
