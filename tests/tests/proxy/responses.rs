@@ -306,3 +306,23 @@ async fn what_was_kept_back_goes_to_the_chain_for_refusals() {
         assert_eq!(answer.status, 200);
     }
 }
+
+/// Some models are to be had by Responses alone: they are not asked by chat how they are, unless they speak nothing else.
+#[tokio::test]
+async fn they_are_checked_in_their_own_words() {
+    let yaml = "
+model_list:
+- {model_name: m, litellm_params: {model: openai/x, api_base: os.environ/A}, model_info: {mode: responses}}
+- {model_name: old, litellm_params: {model: azure/dep, api_base: os.environ/B, api_key: k, api_version: 2024-10-21}, model_info: {mode: responses}}";
+    let a = upstream("a", [document(ANSWER)]).await;
+    let b = upstream("b", [Step::hello()]).await;
+    let proxy = Proxy::start(yaml, &[("A", a.url()), ("B", b.url())]).await;
+    let page = proxy.get("/health?cached=false").await.json();
+    assert_eq!(page["healthy_count"], 2, "{page}");
+    let asked = a.hits().pop().unwrap();
+    assert!(asked.path().ends_with("/responses"), "{}", asked.path());
+    let question = json!({"model": "x", "input": "What's 1 + 1?", "max_output_tokens": 16});
+    assert_eq!(asked.json().unwrap(), question);
+    let asked = b.hits().pop().unwrap();
+    assert!(asked.path().contains("/chat/completions"));
+}

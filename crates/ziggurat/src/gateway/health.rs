@@ -10,7 +10,7 @@ use tower::ServiceExt;
 use ziggurat_config::{Config, Deployment};
 use ziggurat_cooldown::CooldownLayer;
 use ziggurat_core::{
-    ByStatus, DeploymentId, Failure, FailureKind, JsonBody, LlmRequest, Operation, Vitals,
+    Admit, ByStatus, DeploymentId, Failure, FailureKind, JsonBody, LlmRequest, Operation, Vitals,
     json::Document, judge,
 };
 use ziggurat_models::Provider;
@@ -31,6 +31,10 @@ const fn question(operation: Operation) -> &'static [u8] {
             br#"{"model":"health-check","prompt":"What's 1 + 1?","max_tokens":5}"#
         }
         Operation::Embeddings => br#"{"model":"health-check","input":"What's 1 + 1?"}"#,
+        // OpenAI takes no lower limit.
+        Operation::Responses => {
+            br#"{"model":"health-check","input":"What's 1 + 1?","max_output_tokens":16}"#
+        }
         _ => {
             br#"{"model":"health-check","messages":[{"role":"user","content":"What's 1 + 1?"}],"max_tokens":5}"#
         }
@@ -48,7 +52,7 @@ const SHORTEST: Duration = Duration::from_secs(1);
 
 /// Asks one deployment now and then whether it answers.
 ///
-/// A check is a request with an answer of five tokens, or for one embedding, straight to the upstream: no limit of the deployment counts
+/// A check is a request with an answer of a few tokens, or for one embedding, straight to the upstream: no limit of the deployment counts
 /// it, nothing but this asks again, and no filter refuses it. The outcome is kept in the deployment's
 /// [`Vitals`](ziggurat_core::Vitals).
 ///
@@ -105,9 +109,20 @@ fn asked_for(deployment: &Deployment) -> Option<Operation> {
     let legacy = deployment.provider == Provider::TextCompletionOpenAi;
     match deployment.mode.as_deref() {
         _ if legacy => Some(Operation::Completions),
-        None | Some("chat" | "completion" | "responses") => Some(Operation::Chat),
+        None | Some("chat" | "completion") => Some(Operation::Chat),
+        Some("responses") => Some(Operation::Responses),
         Some("embedding") => Some(Operation::Embeddings),
         Some(_) => None,
+    }
+}
+
+/// Returns the operation, or chat where the deployment does not have it.
+fn spoken(operation: Operation, leaf: &ProviderService) -> Operation {
+    let mut request = Request::new(());
+    request.extensions_mut().insert(operation);
+    match leaf.admit(&request) {
+        Ok(()) => operation,
+        Err(_) => Operation::Chat,
     }
 }
 
@@ -134,7 +149,7 @@ pub(super) fn checks(config: &Config, parts: &HashMap<String, Parts>) -> Vec<Hea
             deployment: deployment.id.as_str().into(),
             vitals: Arc::clone(parts.breaker().vitals()),
             leaf: parts.leaf().clone(),
-            operation: asked_for(deployment)?,
+            operation: spoken(asked_for(deployment)?, parts.leaf()),
             background,
             cooldown: counts.then(|| parts.cooldown(&builder.membership(group))),
             interval,
