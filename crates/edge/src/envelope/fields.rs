@@ -70,7 +70,7 @@ pub(super) fn fate(name: &str) -> Fate {
         "guardrails" => Fate::Refuse("guardrails are not supported"),
         "api_base" | "base_url" | "custom_llm_provider" | "user_config" => Fate::Refuse(REDIRECT),
         _ if name.starts_with("mock_") => Fate::Refuse(MOCK),
-        _ if name.starts_with("litellm_") => Fate::Cut,
+        _ if name.starts_with("litellm_") || name.starts_with("_litellm_") => Fate::Cut,
         _ => Fate::Forward,
     }
 }

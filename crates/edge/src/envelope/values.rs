@@ -104,6 +104,9 @@ pub(super) fn invalid(name: &str, message: impl Into<Cow<'static, str>>) -> Fail
 
 /// The same for a member of a wrong type.
 pub(super) fn wrong_type(name: &str, expected: &str, value: Value<'_>) -> Failure {
+    if value.type_name() == "a string" && value.as_str().is_none() {
+        return invalid(name, format!("`{name}` has half of a surrogate pair"));
+    }
     invalid(
         name,
         format!("`{name}` must be {expected}, not {}", value.type_name()),
