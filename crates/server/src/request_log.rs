@@ -7,7 +7,7 @@ use ziggurat::core::{
     observe::{Asked, RequestEnd},
 };
 
-/// Names of models are no longer; what is longer is cut, as a client may send anything.
+/// Names of models and paths are no longer; what is longer is cut, as a client may send anything.
 const LONGEST: usize = 128;
 
 /// Logs each request that has ended, as `info` with the target `ziggurat::request`: what was asked, who answered after how
@@ -70,8 +70,12 @@ impl Observer for RequestLog {
 
 /// The model as the client named it, within bounds.
 fn model(asked: &Asked) -> &str {
-    let name = asked.model.as_str();
-    &name[..name.floor_char_boundary(LONGEST)]
+    within_bounds(asked.model.as_str())
+}
+
+/// Cuts what a client has sent to the length that may be logged.
+pub(crate) fn within_bounds(text: &str) -> &str {
+    &text[..text.floor_char_boundary(LONGEST)]
 }
 
 impl fmt::Debug for Noted<'_> {

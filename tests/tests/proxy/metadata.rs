@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use http::Method;
 use serde_json::json;
 use tracing::{Event, Metadata, Subscriber, field, span};
 use ziggurat_testing::mock::Step;
@@ -95,4 +96,67 @@ async fn only_listed_metadata_is_logged_and_none_goes_upstream() {
         !all.contains("hidden") && !all.contains("what llm are you"),
         "{all}"
     );
+}
+
+/// What never reaches the gateway is counted and logged, too: by method and path, without the query.
+#[tokio::test]
+async fn refusals_have_a_line_of_their_own() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let a = upstream("a", [Step::hello()]).await;
+    let yaml = format!("{YAML}general_settings: {{master_key: sk-1}}");
+    let proxy = Proxy::start(&yaml, &[("A", a.url())]).await;
+    let long = format!("/{}", "x".repeat(500));
+    for (method, path, key, status, outcome) in [
+        (
+            Method::POST,
+            "/v1/chat/completions",
+            "sk-0",
+            401,
+            "authentication",
+        ),
+        (
+            Method::GET,
+            "/v1/nowhere?key=sk-query",
+            "sk-1",
+            404,
+            "not_found",
+        ),
+        (
+            Method::PUT,
+            "/v1/chat/completions",
+            "sk-1",
+            405,
+            "bad_request",
+        ),
+        (Method::GET, &long, "sk-1", 404, "not_found"),
+    ] {
+        let mut request = proxy.request(method.clone(), path, "");
+        let headers = request.headers_mut();
+        headers.insert("api-key", key.parse().unwrap());
+        headers.insert("x-litellm-call-id", "call-1".parse().unwrap());
+        assert_eq!(proxy.call(request).await.status, status);
+        let line = log.lines.lock().unwrap().pop().unwrap();
+        let shown = path.split_once('?').map_or(path, |(path, _)| path);
+        for part in [
+            format!("status={status}"),
+            format!("outcome=\"{outcome}\""),
+            format!("method={method}"),
+            format!("path=\"{}", &shown[..shown.len().min(128)]),
+            "call_id=\"call-1\"".to_owned(),
+        ] {
+            assert!(line.contains(&part), "{part} is not in {line}");
+        }
+        assert!(!line.contains("sk-") && line.len() < 400, "{line}");
+    }
+    assert_eq!(log.lines.lock().unwrap().len(), 0);
+    let mut request = proxy.request(Method::GET, "/metrics", "");
+    request
+        .headers_mut()
+        .insert("api-key", "sk-1".parse().unwrap());
+    let page = proxy.call(request).await.text;
+    for (outcome, count) in [("authentication", 1), ("not_found", 2), ("bad_request", 1)] {
+        let line = format!("requests_total{{model=\"other\",outcome=\"{outcome}\"}} {count}\n");
+        assert!(page.contains(&line), "{page}");
+    }
 }

@@ -112,6 +112,7 @@ async fn requests_and_attempts_are_counted_by_configured_names_alone() {
     assert_eq!(proxy.chat("m", &json!({"stream": true})).await.status, 200);
     assert_eq!(proxy.chat("alias", &json!({})).await.status, 200);
     assert_eq!(proxy.chat("wild/card", &json!({})).await.status, 200);
+    assert_eq!(proxy.chat("second", &json!({})).await.status, 200);
     assert_eq!(proxy.chat("secret-name", &json!({})).await.status, 400);
     let broken = proxy.request(Method::POST, "/chat/completions", "{");
     assert_eq!(proxy.call(broken).await.status, 400);
@@ -124,7 +125,8 @@ async fn requests_and_attempts_are_counted_by_configured_names_alone() {
     let samples = parse(&page);
     let requests = |labels: &[&str]| sum(&samples, "ziggurat_requests_total", labels);
     let done = r#"outcome="completed""#;
-    for model in ["m", "alias", "wild/*"] {
+    // `second` is the id of the deployment of `n`.
+    for model in ["m", "alias", "n", "wild/*"] {
         assert_eq!(
             requests(&[&format!("model=\"{model}\""), done]),
             1.0,
@@ -139,7 +141,7 @@ async fn requests_and_attempts_are_counted_by_configured_names_alone() {
         requests(&[r#"model="other""#, r#"outcome="bad_request""#]),
         1.0
     );
-    assert_eq!(requests(&[]), 5.0);
+    assert_eq!(requests(&[]), 6.0);
 
     // `alias` asked `m` twice, and then `n`.
     let attempts = |labels: &[&str]| sum(&samples, "ziggurat_attempts_total", labels);
@@ -150,7 +152,7 @@ async fn requests_and_attempts_are_counted_by_configured_names_alone() {
         tried,
         1.0 + attempts(&[first, failed]) + attempts(&[first, "unavailable"])
     );
-    assert_eq!(attempts(&[r#"deployment="second""#, done]), 1.0);
+    assert_eq!(attempts(&[r#"deployment="second""#, done]), 2.0);
     assert_eq!(attempts(&[r#"deployment="third""#, done]), 1.0);
     let alias = r#"model="alias""#;
     assert_eq!(

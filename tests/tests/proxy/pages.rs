@@ -245,6 +245,10 @@ async fn health_asks_only_when_told() {
     // The answers are remembered.
     let page = proxy.get("/health").await.json();
     assert_eq!((&page["unhealthy_count"], b.count()), (&json!(2), 2));
+    for name in ["alias", "hidden"] {
+        let page = proxy.get(&format!("/health?model={name}")).await.json();
+        assert_eq!(page["unhealthy_count"], 2, "{name}: {page}");
+    }
     let answer = proxy.get("/health?model=nobody").await;
     assert_eq!(
         (answer.status.as_u16(), &answer.json()["error"]["param"]),

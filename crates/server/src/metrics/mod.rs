@@ -8,7 +8,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use ziggurat::{
     config::{Config, Deployment},
     core::{
-        DeploymentId, ModelGroup, Observer, Tried, Wildcard,
+        DeploymentId, Observer, Tried, Wildcard,
         observe::{AttemptEnd, RequestEnd},
     },
 };
@@ -86,9 +86,10 @@ impl Metrics {
         }
     }
 
-    /// Finds the cells of a model by the name that a client has for it.
-    fn model(&self, name: Option<&ModelGroup>) -> &ModelCells {
-        let Some(name) = name.map(ModelGroup::as_str) else {
+    /// Finds the cells of what a request asked for. A name that leads to a group by another way, as the id of a deployment,
+    /// counts for the group.
+    fn model(&self, end: &RequestEnd<'_>) -> &ModelCells {
+        let Some(name) = end.asked.map(|asked| asked.model.as_str()) else {
             return &self.other;
         };
         let matching = || {
@@ -97,7 +98,18 @@ impl Metrics {
             Some(cells)
         };
         let named = self.models.get(name).or_else(matching);
-        named.unwrap_or(&self.other)
+        named
+            .or_else(|| self.models.get(self.first_group(end.tried)?))
+            .unwrap_or(&self.other)
+    }
+
+    /// Returns the group that was asked before any fallback.
+    fn first_group(&self, tried: &Tried) -> Option<&str> {
+        let first = tried.read(|attempts| {
+            let first = attempts.first().filter(|attempt| attempt.hop == 0);
+            first?.deployment.clone()
+        });
+        Some(self.deployments.get(&first?)?.group.as_str())
     }
 }
 
@@ -114,9 +126,8 @@ impl Observer for Metrics {
     }
 
     fn request_ended(&self, end: &RequestEnd<'_>) {
-        let model = end.asked.map(|asked| &asked.model);
         let (retries, hops) = again(end.tried);
-        self.model(model).request_ended(end.call, retries, hops);
+        self.model(end).request_ended(end.call, retries, hops);
     }
 }
 

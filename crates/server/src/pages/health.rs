@@ -50,8 +50,14 @@ struct Endpoint<'a> {
 }
 
 impl Asked {
-    /// Takes all deployments that serve, or those of one group, model or id.
+    /// Takes all deployments that serve, or those of one group, alias, model or id.
     pub(super) fn new(config: &Config, board: &Board, name: Option<&str>) -> Self {
+        let alias = config.aliases.iter().find(|it| Some(&*it.name) == name);
+        let is_group = |name| config.deployments.iter().any(|one| one.model_name == name);
+        let name = match alias.filter(|it| !is_group(it.name.as_str())) {
+            Some(alias) => Some(alias.group.as_str()),
+            None => name,
+        };
         let serving = config.deployments.iter().filter(|one| !one.blocked);
         let wanted = serving.filter(|one| {
             let names = [&one.model_name, &one.litellm_model, &one.id];

@@ -4,6 +4,7 @@ mod cooldowns;
 mod health;
 mod info;
 mod models;
+mod refusal;
 mod settings;
 
 use std::{borrow::Cow, future::Future, pin::Pin, sync::Arc};
@@ -77,8 +78,18 @@ impl Pages {
         }
     }
 
-    /// Answers what is not for the gateway.
+    /// Answers what is not for the gateway. Refusals are counted and logged, as those of the gateway are.
     pub(crate) fn answer<B>(&self, req: &Request<B>) -> Option<Answer> {
+        let answer = self.find(req);
+        if let Some(Answer::Now(page)) = &answer
+            && !page.status().is_success()
+        {
+            refusal::tell(req, page.status(), self.metrics.as_deref());
+        }
+        answer
+    }
+
+    fn find<B>(&self, req: &Request<B>) -> Option<Answer> {
         let Some(route) = Route::of(req.uri().path()) else {
             let message = match is_stored_response(req.uri().path()) {
                 true => {
