@@ -96,7 +96,13 @@ where
                     let call = call.take().expect(ENDS_ONCE);
                     let none_before = |tried: &Tried| balance.none_before(tried);
                     let (span, classify) = (future.span(), balance.classifier());
-                    return Poll::Ready(call.end(span, classify, none_before, result));
+                    let mut result = call.end(span, classify, none_before, result);
+                    if let (Ok(response), Some(limits)) =
+                        (&mut result, balance.pool().rate_limits())
+                    {
+                        response.extensions_mut().insert(limits);
+                    }
+                    return Poll::Ready(result);
                 }
             };
             let was_polled = matches!(&next, State::Waiting { wait, .. } if wait.was_polled());

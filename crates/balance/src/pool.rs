@@ -1,5 +1,8 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
+use tokio::time::Instant;
+use ziggurat_core::{RateLimits, Vitals, vitals::Limits};
+
 use crate::{Candidate, endpoint::Declared, shuffle};
 
 /// All endpoints of a balance, before any has been asked whether it would take a request.
@@ -8,6 +11,8 @@ pub struct Pool {
     /// The sums of the shares up to each, if they are the same among any of them; see [`shuffle::shares`].
     shares: Option<Box<[f64]>>,
     ordered: bool,
+    /// Those that declare a limit.
+    limited: Box<[(Limits, Arc<Vitals>)]>,
 }
 
 struct Member {
@@ -44,8 +49,13 @@ impl Pool {
             let (_, count) = origin.map_or((0, 1), |origin| origins[origin]);
             member.here = count - 1;
         }
+        let limits = |it: &Member| {
+            let vitals = Arc::clone(&it.declared.vitals);
+            it.declared.limits().map(|limits| (limits, vitals))
+        };
         let mut pool = Self {
             ordered: all.iter().any(|it| it.declared.order.is_some()),
+            limited: all.iter().filter_map(limits).collect(),
             shares: None,
             all,
         };
@@ -75,6 +85,19 @@ impl Pool {
     /// Says whether any has an order.
     pub(crate) fn is_ordered(&self) -> bool {
         self.ordered
+    }
+
+    /// Returns what their limits leave of the current minute, if any declares one.
+    pub(crate) fn rate_limits(&self) -> Option<RateLimits> {
+        if self.limited.is_empty() {
+            return None;
+        }
+        let now = Instant::now();
+        let mut left = RateLimits::default();
+        for (limits, vitals) in &self.limited {
+            left.add(*limits, vitals.load().used_at(now));
+        }
+        Some(left)
     }
 
     pub(crate) fn shares(&self) -> Option<&[f64]> {

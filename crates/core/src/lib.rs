@@ -14,6 +14,7 @@ mod meter;
 pub mod observe;
 mod operation;
 pub mod overrides;
+mod rate_limits;
 mod request;
 pub mod retry_after;
 mod route;
@@ -38,6 +39,7 @@ pub use self::{
     meter::Meter,
     observe::Observer,
     operation::Operation,
+    rate_limits::{Quota, RateLimits},
     request::LlmRequest,
     route::{AllowedRegions, ContentFiltered, LastResort, Tags},
     served::Served,

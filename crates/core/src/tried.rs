@@ -110,6 +110,7 @@ struct Ledger {
     reason: Option<FallbackReason>,
     failures: Vec<Failure>,
     waited: Waits,
+    max_retries: Option<u32>,
 }
 
 /// How long a request has waited in its present group before its attempts could begin.
@@ -316,6 +317,7 @@ impl Tried {
         let mut ledger = self.lock();
         ledger.hops += 1;
         ledger.waited = Waits::default();
+        ledger.max_retries = None;
         ledger.reason = Some(reason);
         ledger.failures.push(failure);
     }
@@ -361,6 +363,17 @@ impl Tried {
             .filter(|attempt| attempt.hop == ledger.hops && !attempt.unsent)
             .count()
             .saturating_sub(1)
+    }
+
+    /// Writes how many retries the present group may have.
+    pub fn allow_retries(&self, max: u32) {
+        self.lock().max_retries = Some(max);
+    }
+
+    /// Returns how many retries the present group may have, once one has begun.
+    #[must_use]
+    pub fn max_retries(&self) -> Option<u32> {
+        self.lock().max_retries
     }
 
     /// Returns the number of the last attempt on a deployment, if it was tried.

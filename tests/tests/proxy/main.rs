@@ -12,6 +12,7 @@ mod cooldowns;
 mod curl;
 mod docs;
 mod edges;
+mod headers;
 mod health;
 mod lifetime;
 mod messages;

@@ -124,6 +124,12 @@ impl Load {
         self.minute.used(self.now())
     }
 
+    /// The same at a moment that the caller has read from the clock, for whoever looks at many.
+    #[must_use]
+    pub fn used_at(&self, now: Instant) -> Used {
+        self.minute.used(now.saturating_duration_since(self.epoch))
+    }
+
     /// Notes how long a call took to the head of its response. Of a plain answer, the time per token of the answer counts
     /// in the mean if `tokens` are known, as in LiteLLM.
     pub fn answered(&self, latency: Duration, stream: bool, tokens: Option<u64>) {

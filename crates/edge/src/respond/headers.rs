@@ -10,7 +10,7 @@ use http::{
     },
 };
 use tokio::time::Instant;
-use ziggurat_core::{Attempt, Failure, ModelGroup, Served, Tried};
+use ziggurat_core::{Attempt, Failure, ModelGroup, RateLimits, Served, Tried};
 
 use super::errors::{self, ErrorTypes};
 use crate::TotalAttempts;
@@ -24,6 +24,11 @@ const FALLBACKS: HeaderName = HeaderName::from_static("x-litellm-attempted-fallb
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-litellm-total-attempts");
 const REASON: HeaderName = HeaderName::from_static("x-litellm-fallback-reason");
 const FALLBACK_ERRORS: HeaderName = HeaderName::from_static("x-litellm-fallback-errors");
+const MAX_RETRIES: HeaderName = HeaderName::from_static("x-litellm-max-retries");
+const LIMIT_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-limit-requests");
+const LEFT_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-remaining-requests");
+const LIMIT_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-limit-tokens");
+const LEFT_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-remaining-tokens");
 const VERSION: HeaderName = HeaderName::from_static("x-litellm-version");
 const DURATION: HeaderName = HeaderName::from_static("x-litellm-response-duration-ms");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-litellm-overhead-duration-ms");
@@ -58,6 +63,12 @@ pub(super) fn describe<B>(response: &mut Response<B>, tried: &Tried, failed: Opt
         )
     });
     headers.insert(RETRIES, number(retries));
+    if retries > 0
+        && failed.is_none()
+        && let Some(max) = tried.max_retries()
+    {
+        headers.insert(MAX_RETRIES, number(max as usize));
+    }
     headers.insert(FALLBACKS, number(hops as usize));
     let total = of_all.map_or(total, |TotalAttempts(total)| total);
     headers.insert(ATTEMPTS, number(total));
@@ -90,6 +101,24 @@ pub(super) fn time(headers: &mut HeaderMap, tried: &Tried, started: Instant) {
     headers.insert(VERSION, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
     headers.insert(DURATION, milliseconds(total));
     headers.insert(OVERHEAD, milliseconds(total.saturating_sub(spent)));
+}
+
+/// Adds what the limits of the group leave, unless the upstream has told what its own do.
+pub(super) fn limits(headers: &mut HeaderMap, limits: RateLimits) {
+    let names = [LIMIT_REQUESTS, LEFT_REQUESTS, LIMIT_TOKENS, LEFT_TOKENS];
+    if names.iter().any(|name| headers.contains_key(name)) {
+        return;
+    }
+    let [limit_requests, left_requests, limit_tokens, left_tokens] = names;
+    for (quota, limit, left) in [
+        (limits.requests, limit_requests, left_requests),
+        (limits.tokens, limit_tokens, left_tokens),
+    ] {
+        if let Some(quota) = quota {
+            headers.insert(limit, quota.limit.into());
+            headers.insert(left, quota.remaining.into());
+        }
+    }
 }
 
 /// Milliseconds with three decimals. Written by hand, as each response has two of them and floats take long to print.

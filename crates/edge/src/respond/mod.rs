@@ -288,6 +288,10 @@ impl RespondLayer {
         headers::describe(&mut response, tried, failure.as_ref());
         if failure.is_none() {
             headers::time(response.headers_mut(), tried, started);
+            let limits = response.extensions().get().copied();
+            if let Some(limits) = limits {
+                headers::limits(response.headers_mut(), limits);
+            }
         }
         form.identify(response.headers_mut());
         response
