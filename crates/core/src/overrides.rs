@@ -47,6 +47,10 @@ impl fmt::Debug for MockResponse {
     }
 }
 
+/// A failure that stands for the answer of the first group, which is not asked: for tests of what its fallbacks do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MockFailure(pub FailureKind);
+
 /// How many attempts may follow the first, in each group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MaxRetries(pub u32);

@@ -36,6 +36,7 @@ pin_project! {
         S: Service<Request<B>>,
     {
         Direct { #[pin] future: S::Future },
+        Failed { failure: Failure },
         Chained { #[pin] state: State<S::Future>, hops: Hops<S, B, R, C> },
     }
 }
@@ -44,8 +45,16 @@ pin_project! {
     #[project = StateProj]
     enum State<F> {
         Calling { #[pin] future: F },
+        Failed { failure: Failure },
         Readying { hop: Hop },
     }
+}
+
+/// What became of the first group.
+pub(crate) enum First<F> {
+    Called(F),
+    /// It is not asked.
+    Failed(Failure),
 }
 
 /// What is needed to ask further groups.
@@ -73,12 +82,19 @@ where
         }
     }
 
-    pub(crate) fn chained(future: S::Future, hops: Hops<S, B, R, C>) -> Self {
+    pub(crate) fn failed(failure: Failure) -> Self {
         Self {
-            inner: Inner::Chained {
-                state: State::Calling { future },
-                hops,
-            },
+            inner: Inner::Failed { failure },
+        }
+    }
+
+    pub(crate) fn chained(first: First<S::Future>, hops: Hops<S, B, R, C>) -> Self {
+        let state = match first {
+            First::Called(future) => State::Calling { future },
+            First::Failed(failure) => State::Failed { failure },
+        };
+        Self {
+            inner: Inner::Chained { state, hops },
         }
     }
 }
@@ -95,6 +111,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let (mut state, hops) = match self.project().inner.project() {
             InnerProj::Direct { future } => return future.poll(cx).map_err(Failure::wrap),
+            InnerProj::Failed { failure } => return Poll::Ready(Err(failure.clone())),
             InnerProj::Chained { state, hops } => (state, hops),
         };
         loop {
@@ -106,6 +123,10 @@ where
                         ControlFlow::Break(outcome) => return Poll::Ready(outcome),
                     }
                 }
+                StateProj::Failed { failure } => match hops.weigh(Err(failure.clone())) {
+                    ControlFlow::Continue(hop) => State::Readying { hop },
+                    ControlFlow::Break(outcome) => return Poll::Ready(outcome),
+                },
                 StateProj::Readying { hop } => match ready!(hops.service.poll_ready(cx)) {
                     Ok(()) if hops.is_over() => {
                         return Poll::Ready(hops.abandon(hop.cause.clone()));

@@ -6,10 +6,10 @@ use std::{
 
 use http::{Request, Response};
 use tower_service::Service;
-use ziggurat_core::{BoxError, ByStatus, Classify, Failure};
+use ziggurat_core::{BoxError, ByStatus, Classify, Failure, overrides::MockFailure};
 
 use crate::{
-    future::{Hops, ResponseFuture},
+    future::{First, Hops, ResponseFuture},
     policy::Policy,
     walk::Walk,
 };
@@ -63,8 +63,13 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let mock = request.extensions_mut().remove::<MockFailure>();
+        let mock = mock.map(|MockFailure(kind)| Failure::new(kind).with_message("a mock failure"));
         let Some(walk) = Walk::begin(&self.policy, request.extensions_mut()) else {
-            return ResponseFuture::direct(self.inner.call(request));
+            return match mock {
+                Some(failure) => ResponseFuture::failed(failure),
+                None => ResponseFuture::direct(self.inner.call(request)),
+            };
         };
         let spare = request.clone();
         if let Some(ahead) = walk.ahead() {
@@ -72,10 +77,11 @@ where
         }
         let fresh = self.inner.clone();
         let mut service = mem::replace(&mut self.inner, fresh);
-        let future = service.call(request);
-        ResponseFuture::chained(
-            future,
-            Hops::new(service, spare, walk, self.classify.clone()),
-        )
+        let first = match mock {
+            Some(failure) => First::Failed(failure),
+            None => First::Called(service.call(request)),
+        };
+        let hops = Hops::new(service, spare, walk, self.classify.clone());
+        ResponseFuture::chained(first, hops)
     }
 }

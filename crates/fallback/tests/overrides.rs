@@ -12,7 +12,8 @@ use ziggurat_core::{
     Tried,
     fallbacks::{Table, Target},
     overrides::{
-        MaxRetries, Parameters, StreamIdleTimeout, StreamTimeout, StreamTotalTimeout, Timeout,
+        MaxRetries, MockFailure, Parameters, StreamIdleTimeout, StreamTimeout, StreamTotalTimeout,
+        Timeout,
     },
 };
 use ziggurat_fallback::FallbackLayer;
@@ -35,6 +36,32 @@ async fn r77_fallbacks_can_be_disabled() {
         assert_eq!(answer.status(), kind.status());
         assert_eq!(world.asked(), ["a"]);
         assert_eq!(world.ahead(), [false]);
+    }
+}
+
+/// R184: a failure that a test brings is the first group's, which is not asked; the others are.
+#[tokio::test]
+async fn r184_a_mock_failure_stands_for_the_first_group() {
+    for (kind, group) in [(Server, "g"), (ContextWindow, "w"), (ContentPolicy, "p")] {
+        let mock = || {
+            let mut request = request("a");
+            request.extensions_mut().insert(MockFailure(kind));
+            request
+        };
+        let world = World::failing([]);
+        world.ask(&all_tables(), mock()).await.unwrap();
+        assert_eq!(world.asked(), [group]);
+        let passed_on = world.seen()[0].extensions().get::<MockFailure>().copied();
+        assert_eq!(passed_on, None);
+        // Where there is no other group, or it fails too, it is the outcome.
+        let failure = world.ask(&general(&[]), mock()).await.unwrap_err();
+        assert_eq!(failure.kind(), kind);
+        let world = World::down([group]);
+        let failure = world.ask(&all_tables(), mock()).await.unwrap_err();
+        assert_eq!(
+            (failure.kind(), world.asked()),
+            (kind, vec![group.to_owned()])
+        );
     }
 }
 

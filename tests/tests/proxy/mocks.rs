@@ -123,12 +123,90 @@ async fn a_request_may_bring_its_answer_only_if_allowed() {
     let (proxy, up) = start(settings).await;
     assert_eq!(proxy.chat("real", &members).await.content(), "as asked");
     assert_eq!(up.count(), 0);
-    // What tests fallbacks from within is not here.
-    let answer = proxy
-        .chat("real", &json!({"mock_testing_fallbacks": true}))
-        .await;
+    // What else tests of LiteLLM use is not here.
+    for name in ["mock_testing_rate_limit_error", "mock_delay"] {
+        let answer = proxy.chat("real", &json!({name: true})).await;
+        assert_refused(&answer, name);
+    }
+}
+
+fn assert_refused(answer: &Answer, param: &str) {
     assert_eq!(
         (answer.status.as_u16(), &answer.json()["error"]["param"]),
-        (400, &json!("mock_testing_fallbacks"))
+        (400, &json!(param))
     );
+}
+
+const FLAGS: [(&str, &str, &str); 3] = [
+    ("mock_testing_fallbacks", "general", "error"),
+    ("mock_testing_context_fallbacks", "long", "context_window"),
+    (
+        "mock_testing_content_policy_fallbacks",
+        "refused",
+        "content_policy",
+    ),
+];
+
+#[tokio::test]
+async fn a_request_may_try_its_fallbacks_where_that_is_allowed() {
+    let chains = ", fallbacks: [{real: [general]}], context_window_fallbacks: [{real: [long]}], \
+        content_policy_fallbacks: [{real: [refused]}]}";
+    let groups = FLAGS.map(|(_, group, _)| {
+        format!("- {{model_name: {group}, litellm_params: {{model: openai/x, api_base: os.environ/A, mock_response: {group}}}}}\n")
+    });
+    let yaml = YAML.replace("0}", &format!("0{chains}"));
+    let yaml = yaml.replace(
+        "router_settings",
+        &format!("{}router_settings", groups.concat()),
+    );
+    let up = upstream("a", Script::default()).await;
+    let variables = [("A", up.url())];
+    let closed = Proxy::start(&yaml, &variables).await;
+    let allowed = "general_settings: {dangerously_allow_mock_testing_request_params: true}";
+    let proxy = Proxy::start(&format!("{yaml}{allowed}"), &variables).await;
+    for (flag, group, reason) in FLAGS {
+        assert_refused(&closed.chat("real", &json!({flag: true})).await, flag);
+        for stream in [false, true] {
+            let answer = proxy
+                .chat("real", &json!({flag: true, "stream": stream}))
+                .await;
+            assert_eq!(answer.content(), group);
+            assert_eq!(answer.header("x-litellm-fallback-reason"), reason);
+            assert_eq!(answer.header("x-litellm-attempted-fallbacks"), "1");
+            assert_eq!(answer.header("x-litellm-total-attempts"), "1");
+        }
+        let answer = proxy.chat("real", &json!({flag: "yes"})).await;
+        assert_refused(&answer, flag);
+        assert_eq!(up.count(), 0, "{flag}");
+    }
+    // Without a chain the failure is the answer; it is no one's, so that nobody rests for it.
+    let members = json!({"mock_testing_fallbacks": true, "disable_fallbacks": true});
+    let answer = proxy.chat("real", &members).await;
+    assert_eq!(answer.status, 500, "{}", answer.text);
+    assert_eq!(proxy.get("/cooldowns").await.json()["data"], json!([]));
+    assert_eq!(up.count(), 0);
+    let unset = json!({"mock_testing_fallbacks": false, "mock_timeout": false});
+    assert_eq!(proxy.chat("real", &unset).await.content(), "hello from a");
+    let sent = up.hits().pop().unwrap().json().unwrap();
+    assert!(
+        sent.as_object()
+            .unwrap()
+            .keys()
+            .all(|name| !name.starts_with("mock"))
+    );
+}
+
+#[tokio::test]
+async fn a_request_may_bring_a_timeout_where_that_is_allowed() {
+    let settings = "general_settings: {dangerously_allow_mock_testing_request_params: true}";
+    let (proxy, up) = start(settings).await;
+    let answer = proxy.chat("real", &json!({"mock_timeout": true})).await;
+    assert_eq!(answer.status, 408, "{}", answer.text);
+    let members = json!({"mock_timeout": true, "fallbacks": ["mocked"]});
+    // The timeout is that of every group that is asked.
+    assert_eq!(proxy.chat("real", &members).await.status, 408);
+    assert_eq!(up.count(), 0);
+    let (proxy, _up) = start("").await;
+    let answer = proxy.chat("real", &json!({"mock_timeout": true})).await;
+    assert_refused(&answer, "mock_timeout");
 }

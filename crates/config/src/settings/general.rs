@@ -29,7 +29,8 @@ pub struct GeneralSettings {
     pub max_request_bytes: u64,
     /// `forward_client_headers_to_llm_api`.
     pub forward_client_headers: ForwardClientHeaders,
-    /// `dangerously_allow_mock_testing_request_params`: whether requests may bring their answer, as `mock_response`.
+    /// `dangerously_allow_mock_testing_request_params`: whether requests may bring their answer, as `mock_response`, or
+    /// the failure in its place, as `mock_testing_fallbacks`.
     pub allow_mock_response: bool,
     /// `log_metadata_keys`: the members of a request's metadata that its log line may show; none by default.
     pub log_metadata_keys: Vec<String>,

@@ -11,6 +11,8 @@ pub(super) enum Fate {
     Restrict,
     /// It is noted for observers and cut.
     Note,
+    /// It is read here and cut where tests may bring their answers, else refused.
+    Mock,
     /// It is cut without effect; callers expect no more (bookkeeping fields).
     Cut,
     /// It is cut without effect, and the response says so.
@@ -20,7 +22,7 @@ pub(super) enum Fate {
 }
 
 const REDIRECT: &str = "the upstream of a request cannot be chosen by the caller";
-const MOCK: &str = "test fields are not accepted";
+pub(super) const MOCK: &str = "test fields are not accepted";
 
 /// Says what happens to a member of this name.
 pub(super) fn fate(name: &str) -> Fate {
@@ -69,6 +71,10 @@ pub(super) fn fate(name: &str) -> Fate {
         | "ttl" => Fate::Ignore,
         "guardrails" => Fate::Refuse("guardrails are not supported"),
         "api_base" | "base_url" | "custom_llm_provider" | "user_config" => Fate::Refuse(REDIRECT),
+        "mock_testing_fallbacks"
+        | "mock_testing_context_fallbacks"
+        | "mock_testing_content_policy_fallbacks"
+        | "mock_timeout" => Fate::Mock,
         _ if name.starts_with("mock_") => Fate::Refuse(MOCK),
         _ if name.starts_with("litellm_") || name.starts_with("_litellm_") => Fate::Cut,
         _ => Fate::Forward,

@@ -29,6 +29,9 @@ use super::{
 /// Names the members of the request that had no effect.
 const IGNORED: HeaderName = HeaderName::from_static("x-ziggurat-ignored");
 
+/// The mock response that is a timeout.
+const TIMED_OUT: &str = "litellm.Timeout";
+
 pin_project! {
     /// The future of [`Envelope`](super::Envelope): reads the body, then calls the inner service.
     pub struct ResponseFuture<S, B>
@@ -173,6 +176,7 @@ fn address(
         operation,
         named,
         operation.prompt().filter(|_| settings.prompt_required),
+        settings.mocks,
     )?;
     if operation.is_anthropic() {
         keep_user_id(&document, &mut body)?;
@@ -186,7 +190,10 @@ fn address(
     }
     let mock = document.get("mock_response").filter(|_| settings.mocks);
     let mock = mock.and_then(|value| value.as_str());
+    let mock = mock.or(wishes.mock_timeout.then_some(TIMED_OUT.into()));
     let mock = mock.map(|text| overrides::MockResponse(text.into()));
+    put(&mut head.extensions, mock);
+    let mock = wishes.mock_failure.map(overrides::MockFailure);
     put(&mut head.extensions, mock);
     let group = ModelGroup::new(model);
     let metadata = wishes.metadata();

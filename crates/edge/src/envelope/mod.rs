@@ -130,8 +130,9 @@ impl EnvelopeLayer {
         self
     }
 
-    /// Lets requests bring their answer, as `mock_response`: no upstream is asked then. Off by default; the member is cut from
-    /// the body either way.
+    /// Lets requests bring their answer, as `mock_response`, or the failure in its place, as `mock_timeout` or
+    /// `mock_testing_fallbacks`: no upstream is asked then. Off by default: the former is cut from the body without effect, the
+    /// others are refused.
     #[must_use]
     pub fn accept_mock_response(mut self, accept: bool) -> Self {
         self.edit().mocks = accept;

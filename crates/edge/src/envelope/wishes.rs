@@ -5,13 +5,13 @@ use std::{borrow::Cow, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use ziggurat_core::{
-    AllowedRegions, Failure, JsonBody, Metadata, Operation, Tags,
+    AllowedRegions, Failure, FailureKind, JsonBody, Metadata, Operation, Tags,
     json::{Document, Value},
     overrides,
 };
 
 use super::{
-    fields::{Fate, fate},
+    fields::{Fate, MOCK, fate},
     lists::{self, Tagged},
     targets,
     values::{count, flag, invalid, not_a_count, refusal, seconds, text, to_seconds, wrong_type},
@@ -52,6 +52,8 @@ pub(super) struct Wishes {
     pub(super) fallbacks: Option<overrides::Fallbacks>,
     pub(super) fallback_errors: bool,
     pub(super) fastest: bool,
+    pub(super) mock_failure: Option<FailureKind>,
+    pub(super) mock_timeout: bool,
     tagged: Tagged,
     metadata: Option<Document>,
     litellm_metadata: Option<Document>,
@@ -81,6 +83,7 @@ pub(super) fn read(
     operation: Operation,
     named: Option<Cow<'_, str>>,
     required: Option<&'static str>,
+    mocks: bool,
 ) -> Result<Reading, Failure> {
     // A name that occurs twice could mean one thing here and another at the upstream.
     let counts = |name: &str| {
@@ -112,7 +115,9 @@ pub(super) fn read(
                 };
             }
             Fate::Note => wishes.note(&name, value, caps.is_some())?,
-            Fate::Refuse(_) if value.is_null() => {}
+            Fate::Refuse(_) | Fate::Mock if value.is_null() => {}
+            Fate::Mock if mocks => wishes.mock(document, &name)?,
+            Fate::Mock => return Err(refusal(&name, &name, MOCK)),
             Fate::Refuse(reason) => return Err(refusal(&name, &name, reason)),
             Fate::Read if let Some(caps) = caps => {
                 wishes.read_member(document, &name, value, caps)?
@@ -173,6 +178,33 @@ impl Wishes {
                 self.fallbacks().content_policy = Some(table);
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// Reads a flag by which a test brings a failure. Of several the most general counts, as in LiteLLM.
+    fn mock(&mut self, document: &Document, name: &str) -> Result<(), Failure> {
+        let is_set = flag(document, name)?;
+        let kind = match name {
+            "mock_testing_fallbacks" => FailureKind::Server,
+            "mock_testing_context_fallbacks" => FailureKind::ContextWindow,
+            "mock_testing_content_policy_fallbacks" => FailureKind::ContentPolicy,
+            _ => {
+                self.mock_timeout = is_set;
+                return Ok(());
+            }
+        };
+        let rank = |kind| match kind {
+            FailureKind::Server => 0,
+            FailureKind::ContextWindow => 1,
+            _ => 2,
+        };
+        if is_set
+            && self
+                .mock_failure
+                .is_none_or(|other| rank(kind) < rank(other))
+        {
+            self.mock_failure = Some(kind);
         }
         Ok(())
     }
