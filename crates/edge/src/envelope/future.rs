@@ -22,6 +22,7 @@ use crate::{IncludeFallbackErrors, Models, path::Endpoint};
 use super::{
     Settings,
     read::Read,
+    stall::Stall,
     values,
     wishes::{self, Reading},
 };
@@ -52,6 +53,7 @@ pin_project! {
             #[pin]
             body: B,
             read: Read,
+            stall: Stall,
             settings: Arc<Settings>,
         },
         Calling {
@@ -69,12 +71,14 @@ where
     pub(super) fn new(service: S, req: Request<B>, settings: Arc<Settings>) -> Self {
         let (head, body) = req.into_parts();
         let read = Read::of(&head.headers, settings.limit);
+        let stall = Stall::new(settings.body_timeout);
         Self {
             state: State::Reading {
                 service,
                 head: Some(head),
                 body,
                 read,
+                stall,
                 settings,
             },
         }
@@ -116,9 +120,10 @@ where
                     head,
                     body,
                     read,
+                    stall,
                     settings,
                 } => {
-                    let raw = ready!(read.poll(body, settings.limit, cx))?;
+                    let raw = ready!(read.poll(body, settings.limit, stall, cx))?;
                     let head = head.take().expect("polled after completion");
                     let (request, notes) = address(head, raw, settings)?;
                     State::Calling {

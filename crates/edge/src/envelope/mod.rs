@@ -4,6 +4,7 @@ mod fields;
 mod future;
 mod lists;
 mod read;
+mod stall;
 mod targets;
 mod values;
 mod wishes;
@@ -50,6 +51,7 @@ pub struct EnvelopeLayer {
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     limit: usize,
+    body_timeout: Option<Duration>,
     overrides: bool,
     caps: Caps,
     prompt_required: bool,
@@ -65,6 +67,7 @@ impl EnvelopeLayer {
         Self {
             settings: Arc::new(Settings {
                 limit: DEFAULT_LIMIT,
+                body_timeout: None,
                 overrides: false,
                 caps: Caps {
                     retries: DEFAULT_RETRIES_CAP,
@@ -82,6 +85,14 @@ impl EnvelopeLayer {
     #[must_use]
     pub fn limit(mut self, bytes: usize) -> Self {
         self.edit().limit = bytes;
+        self
+    }
+
+    /// Sets the longest silence of a client before the end of its body: then the request is refused as timed out. By default,
+    /// and with zero, it is waited for.
+    #[must_use]
+    pub fn body_timeout(mut self, limit: Duration) -> Self {
+        self.edit().body_timeout = (!limit.is_zero()).then_some(limit);
         self
     }
 

@@ -3,7 +3,7 @@
 use std::{
     io::{self, Write},
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -12,6 +12,8 @@ use http::{HeaderMap, StatusCode, header::CONTENT_ENCODING};
 use http_body::Body;
 use http_body_util::LengthLimitError;
 use ziggurat_core::{BoxError, Failure, FailureKind};
+
+use super::stall::Stall;
 
 /// What of a body was read so far. One frame, the usual case, is not copied.
 pub(super) enum Read {
@@ -79,6 +81,7 @@ impl Read {
         &mut self,
         mut body: Pin<&mut B>,
         limit: usize,
+        stall: &mut Stall,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Bytes, Failure>>
     where
@@ -91,7 +94,14 @@ impl Read {
         if body.size_hint().lower() > limit as u64 {
             return Poll::Ready(Err(too_large(limit)));
         }
-        while let Some(frame) = ready!(body.as_mut().poll_frame(cx)) {
+        loop {
+            let Poll::Ready(frame) = body.as_mut().poll_frame(cx) else {
+                return stall.poll(cx).map(Err);
+            };
+            let Some(frame) = frame else {
+                return Poll::Ready(self.finish());
+            };
+            stall.moved();
             let Ok(mut data) = frame
                 .map_err(|error| broken(error.into(), limit))?
                 .into_data()
@@ -105,7 +115,6 @@ impl Read {
             let expected = usize::try_from(body.size_hint().lower()).unwrap_or_default();
             self.add(data, expected)?;
         }
-        Poll::Ready(self.finish())
     }
 
     /// Adds what came; of so many bytes at least the rest comes later.

@@ -1,12 +1,16 @@
 //! Bodies in pieces, too long, broken off or not JSON; and the service below.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, Limited, StreamBody};
+use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
 use ziggurat_core::{BoxError, FailureKind};
+use ziggurat_testing::ScriptedBody;
 
 use crate::{Seen, layer, post, refused, send};
 
@@ -140,4 +144,35 @@ async fn dropping_the_future_drops_the_body_being_read() {
     assert!(watch.upgrade().is_some());
     drop(future);
     assert!(watch.upgrade().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_stops_is_not_waited_for() {
+    let secs = Duration::from_secs;
+    let body = || {
+        let body = ScriptedBody::new().data("{").wait(secs(50)).data(" ");
+        body.wait(secs(50)).data(" ")
+    };
+    let layer = || layer().body_timeout(secs(60));
+    let whole = body().wait(secs(59)).data(r#""model":"m"}"#);
+    send(layer(), Request::new(whole)).await.unwrap();
+
+    for encoding in ["identity", "gzip"] {
+        let begun = Instant::now();
+        // What comes of it does not count: gzip may hold back more than it is given.
+        let stopped = match encoding {
+            "gzip" => ScriptedBody::new().data(&[0x1f, 0x8b][..]).hang(),
+            _ => body().hang(),
+        };
+        let mut request = Request::new(stopped);
+        let value = encoding.parse().unwrap();
+        request.headers_mut().insert("content-encoding", value);
+        let failure = send(layer(), request).await.unwrap_err();
+        assert_eq!(
+            (failure.kind(), failure.param()),
+            (FailureKind::Timeout, Some("request_body"))
+        );
+        let expected = if encoding == "gzip" { 60 } else { 160 };
+        assert_eq!(begun.elapsed().as_secs(), expected, "{encoding}");
+    }
 }

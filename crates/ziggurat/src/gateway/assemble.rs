@@ -1,6 +1,6 @@
 //! The layers, as a configuration sets them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use http::{Extensions, HeaderName};
 use tower_layer::Layer;
@@ -100,13 +100,17 @@ fn respond(config: &Config) -> RespondLayer {
         .keep_alive(config.settings.keepalive.unwrap_or_default())
 }
 
+/// How long a client may be silent in the middle of a body: as long as for the head of a request.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+
 fn envelope(config: &Config) -> EnvelopeLayer {
     let limit = usize::try_from(config.general.max_request_bytes).unwrap_or(usize::MAX);
     let layer = EnvelopeLayer::new()
         .accept_overrides(true)
         .require_prompt(true)
         .accept_mock_response(config.general.allow_mock_response)
-        .limit(limit);
+        .limit(limit)
+        .body_timeout(BODY_TIMEOUT);
     match &config.general.forward_client_headers {
         ForwardClientHeaders::Custom => layer.forward_custom_headers(true),
         ForwardClientHeaders::Listed(names) => {
