@@ -12,6 +12,7 @@ mod cooldowns;
 mod curl;
 mod docs;
 mod edges;
+mod fields;
 mod headers;
 mod health;
 mod lifetime;

@@ -55,6 +55,10 @@ pub(super) fn fate(name: &str) -> Fate {
         | "specific_deployment"
         | "mock_response" => Fate::Cut,
         "api_key"
+        | "client_id"
+        | "client_secret"
+        | "organization"
+        | "tenant_id"
         | "api_version"
         | "cache"
         | "caching"
@@ -70,13 +74,33 @@ pub(super) fn fate(name: &str) -> Fate {
         | "routing_strategy"
         | "ttl" => Fate::Ignore,
         "guardrails" => Fate::Refuse("guardrails are not supported"),
-        "api_base" | "base_url" | "custom_llm_provider" | "user_config" => Fate::Refuse(REDIRECT),
+        "api_base"
+        | "base_url"
+        | "custom_llm_provider"
+        | "user_config"
+        | "aws_bedrock_runtime_endpoint"
+        | "aws_sts_endpoint"
+        | "watsonx_url" => Fate::Refuse(REDIRECT),
         "mock_testing_fallbacks"
         | "mock_testing_context_fallbacks"
         | "mock_testing_content_policy_fallbacks"
         | "mock_timeout" => Fate::Mock,
         _ if name.starts_with("mock_") => Fate::Refuse(MOCK),
+        _ if of_provider(name).is_some() => Fate::Ignore,
         _ if name.starts_with("litellm_") || name.starts_with("_litellm_") => Fate::Cut,
         _ => Fate::Forward,
     }
+}
+
+/// The settings of providers, credentials among them: those of a deployment are the operator's, and a caller's own must not reach
+/// an upstream, which may be another provider's.
+pub(super) fn of_provider(name: &str) -> Option<&'static str> {
+    const FAMILIES: [(&str, &str); 4] = [
+        ("aws_", "aws_*"),
+        ("azure_", "azure_*"),
+        ("vertex_", "vertex_*"),
+        ("watsonx_", "watsonx_*"),
+    ];
+    let family = FAMILIES.iter().find(|(prefix, _)| name.starts_with(prefix));
+    family.map(|(_, family)| *family)
 }

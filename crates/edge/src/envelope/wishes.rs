@@ -11,7 +11,7 @@ use ziggurat_core::{
 };
 
 use super::{
-    fields::{Fate, MOCK, fate},
+    fields::{Fate, MOCK, fate, of_provider},
     lists::{self, Tagged},
     targets,
     values::{count, flag, invalid, not_a_count, refusal, seconds, text, to_seconds, wrong_type},
@@ -122,7 +122,7 @@ pub(super) fn read(
             Fate::Read if let Some(caps) = caps => {
                 wishes.read_member(document, &name, value, caps)?
             }
-            Fate::Read | Fate::Ignore if !value.is_null() => wishes.ignored.extend(known(&name)),
+            Fate::Read | Fate::Ignore if !value.is_null() => wishes.ignore(&name),
             Fate::Read | Fate::Ignore | Fate::Cut => {}
         }
         body.remove(name.into_owned());
@@ -180,6 +180,12 @@ impl Wishes {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Notes that a member has no effect.
+    fn ignore(&mut self, name: &str) {
+        let known = known(name).filter(|known| !self.ignored.contains(known));
+        self.ignored.extend(known);
     }
 
     /// Reads a flag by which a test brings a failure. Of several the most general counts, as in LiteLLM.
@@ -323,11 +329,13 @@ fn model(
 
 /// The name of a member that may be named in a response: one of ours, never text of the caller.
 fn known(name: &str) -> Option<&'static str> {
-    const NAMES: [&str; 29] = [
+    const NAMES: [&str; 33] = [
         "api_key",
         "api_version",
         "cache",
         "caching",
+        "client_id",
+        "client_secret",
         "content_policy_fallbacks",
         "context_window_fallbacks",
         "cooldown_time",
@@ -342,6 +350,7 @@ fn known(name: &str) -> Option<&'static str> {
         "max_retries",
         "model_group_retry_policy",
         "num_retries",
+        "organization",
         "priority",
         "request_timeout",
         "retry_policy",
@@ -350,9 +359,11 @@ fn known(name: &str) -> Option<&'static str> {
         "stream_timeout",
         "stream_total_timeout",
         "tags",
+        "tenant_id",
         "timeout",
         "total_timeout",
         "ttl",
     ];
-    NAMES.into_iter().find(|known| *known == name)
+    let named = NAMES.into_iter().find(|known| *known == name);
+    named.or_else(|| of_provider(name))
 }
