@@ -139,11 +139,10 @@ fn class(failure: &Failure) -> &'static str {
         FailureKind::ContentPolicy => {
             "litellm.BadRequestError: litellm.ContentPolicyViolationError: "
         }
-        FailureKind::BadRequest | FailureKind::PayloadTooLarge | FailureKind::Conflict => {
-            "litellm.BadRequestError: "
-        }
+        FailureKind::BadRequest | FailureKind::PayloadTooLarge => "litellm.BadRequestError: ",
         FailureKind::Authentication => "litellm.AuthenticationError: ",
-        FailureKind::PaymentRequired => "litellm.PaymentRequiredError: ",
+        // It has no classes for these.
+        FailureKind::PaymentRequired | FailureKind::Conflict => "litellm.APIError: ",
         FailureKind::PermissionDenied => "litellm.PermissionDeniedError: ",
         FailureKind::NotFound => "litellm.NotFoundError: ",
         FailureKind::Timeout => "litellm.Timeout: ",

@@ -61,6 +61,18 @@ async fn failures_have_litellms_types() {
             "litellm.RateLimitError: ",
         ),
         (
+            upstream(FailureKind::PaymentRequired, 402),
+            402,
+            "invalid_request_error",
+            "litellm.APIError: ",
+        ),
+        (
+            upstream(FailureKind::Conflict, 409),
+            409,
+            "invalid_request_error",
+            "litellm.APIError: ",
+        ),
+        (
             upstream(FailureKind::Server, 500),
             500,
             "internal_server_error",
