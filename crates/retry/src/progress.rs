@@ -134,9 +134,9 @@ impl Progress {
         // The step to the next order is none.
         if !self.passes_over && !left {
             self.retries += 1;
-            if let Some(allowed) = self.allowed {
-                self.tried.allow_retries(allowed);
-            }
+        }
+        if let Some(allowed) = self.allowed.filter(|_| !self.passes_over) {
+            self.tried.allow_retries(allowed);
         }
         self.current = attempts;
         self.started = Instant::now();

@@ -69,6 +69,16 @@ async fn only_a_success_after_a_retry_says_how_many_there_might_have_been() {
     assert_eq!(answer.header("x-litellm-attempted-retries"), "2");
     assert_eq!(answer.header(name), "2");
     assert_eq!(proxy.chat("m", &json!({})).await.header(name), "");
+    // The step to the next order is none of them, but another attempt all the same.
+    let (failing, b) = (
+        upstream("a", [failure()]).await,
+        upstream("b", [Step::hello()]).await,
+    );
+    let variables = [("A", failing.url()), ("B", b.url()), ("C", b.url())];
+    let ordered = Proxy::start(YAML, &variables).await;
+    let answer = ordered.chat("m", &json!({})).await;
+    assert_eq!(answer.header("x-litellm-attempted-retries"), "1");
+    assert_eq!(answer.header(name), "3");
     // The retries were in the group before.
     let answer = proxy.chat("broken", &json!({})).await;
     assert_eq!(answer.header("x-litellm-attempted-fallbacks"), "1");
