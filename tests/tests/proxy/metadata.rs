@@ -59,6 +59,8 @@ model_list:
 #[tokio::test(start_paused = true)]
 async fn only_listed_metadata_is_logged_and_none_goes_upstream() {
     let log = Log::default();
+    // With a single subscriber, tests on other threads, which have none, would decide what is logged where.
+    let _second = tracing::Dispatch::new(log.clone());
     let _guard = tracing::subscriber::set_default(log.clone());
     let a = upstream("a", [Step::hello()]).await;
     for (settings, logged) in [
