@@ -34,7 +34,7 @@ pub use self::{
     failure::{BoxError, Failure, FailureKind, FailureKinds, UpstreamError},
     ids::{DeploymentId, ModelGroup},
     json::JsonBody,
-    keep_alive::KeepAlive,
+    keep_alive::{AskedKeepAlive, KeepAlive, LateAnswer},
     metadata::Metadata,
     meter::Meter,
     observe::Observer,

@@ -65,6 +65,12 @@ impl Operation {
         }
     }
 
+    /// Says whether an answer may be a stream.
+    #[must_use]
+    pub const fn has_streams(self) -> bool {
+        !matches!(self, Self::Embeddings | Self::CountTokens)
+    }
+
     /// Says whether requests and answers are in Anthropic's form; else they are in OpenAI's.
     #[must_use]
     pub const fn is_anthropic(self) -> bool {

@@ -36,6 +36,10 @@ pub struct TotalTimeout(pub Duration);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClientTimeout(pub Duration);
 
+/// How long the client's stream may be silent before it gets a sign of life, also before there is an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeepAlive(pub Duration);
+
 /// A text that stands for every answer to the request, so that no upstream is asked: for tests. [`Debug`](fmt::Debug) does not
 /// show it.
 #[derive(Clone, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod early_head;
 pub mod envelope;
 pub mod fanout;
 pub mod path;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use ziggurat_core::{ModelGroup, Tried};
 
 pub use self::{
+    early_head::{EarlyHead, EarlyHeadLayer},
     envelope::{Envelope, EnvelopeLayer},
     fanout::{Fanout, FanoutLayer},
     respond::{ErrorForm, ErrorTypes, Respond, RespondLayer},

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use tower::{Layer, util::MapRequest};
-use ziggurat_core::JsonBody;
-use ziggurat_edge::{Envelope, EnvelopeLayer, RespondLayer};
+use ziggurat_core::{JsonBody, LlmRequest, json::Document};
+use ziggurat_edge::{EarlyHeadLayer, Envelope, EnvelopeLayer, RespondLayer};
 use ziggurat_testing::contract;
 
 /// An envelope over a service that takes bodies as they come.
@@ -37,4 +37,22 @@ async fn respond_keeps_the_contract() {
     contract::readiness(&layer, &request).await;
     contract::concurrency_limit(&layer, &request).await;
     contract::cancellation(&layer, &request).await;
+}
+
+/// Whether or not it looks at the request.
+#[tokio::test(start_paused = true)]
+async fn early_head_keeps_the_contract() {
+    let every = std::time::Duration::from_secs(3600);
+    for layer in [EarlyHeadLayer::new(), EarlyHeadLayer::new().every(every)] {
+        contract::all(&layer, &contract::request()).await;
+        contract::all(&layer, &asks_for_a_stream()).await;
+    }
+}
+
+fn asks_for_a_stream() -> Request<Full<Bytes>> {
+    let mut request = contract::request();
+    let document = Document::parse(Bytes::from_static(b"{}")).expect("it is one");
+    let asked = LlmRequest::new("m", true, document);
+    request.extensions_mut().insert(asked);
+    request
 }

@@ -77,7 +77,7 @@ where
             }
             Some(Err(error)) => {
                 let failure = Failure::wrap(error);
-                this.watch.end(Ended::Failed(failure.kind()));
+                this.watch.broke(&failure);
                 this.inner.set(None);
                 Poll::Ready(Some(Err(failure)))
             }

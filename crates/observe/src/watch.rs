@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use http::{Request, Response, StatusCode};
 use tokio::time::Instant;
 use ziggurat_core::{
-    ByStatus, DeploymentId, Failure, LlmRequest, Meter, ModelGroup, Observer, Tried, judge,
+    ByStatus, DeploymentId, Failure, LateAnswer, LlmRequest, Meter, ModelGroup, Observer, Tried,
+    judge,
     observe::{AttemptEnd, CallEnd, Ended, Note, RequestEnd},
 };
 
@@ -26,6 +27,8 @@ struct Call {
     status: Option<StatusCode>,
     outcome: Ended,
     meter: Option<Meter>,
+    /// Where to look for what the head did not tell.
+    late: Option<LateAnswer>,
 }
 
 enum Subject {
@@ -88,6 +91,7 @@ impl Watch {
             status: None,
             outcome: Ended::Cancelled,
             meter,
+            late: None,
         };
         Self {
             call: Some(Box::new(call)),
@@ -113,6 +117,7 @@ impl Watch {
             (Subject::Request { deployment, .. }, Ok(response)) => {
                 call.meter = response.extensions().get().cloned();
                 *deployment = response.extensions().get().cloned();
+                call.late = response.extensions().get().cloned();
             }
             (Subject::Request { deployment, .. }, Err(failure)) => {
                 *deployment = failure.deployment().cloned();
@@ -149,6 +154,17 @@ impl Watch {
         }
     }
 
+    /// Hears that the body broke.
+    pub(crate) fn broke(&mut self, failure: &Failure) {
+        if let Some(call) = &mut self.call
+            && let Subject::Request { deployment, .. } = &mut call.subject
+            && deployment.is_none()
+        {
+            *deployment = failure.deployment().cloned();
+        }
+        self.end(Ended::Failed(failure.kind()));
+    }
+
     pub(crate) fn end(&mut self, outcome: Ended) {
         if let Some(mut call) = self.call.take() {
             call.outcome = outcome;
@@ -168,7 +184,21 @@ impl Drop for Watch {
 // === impl Call ===
 
 impl Call {
-    fn tell(self) {
+    /// Takes what an answer has told that came after its head.
+    fn catch_up(&mut self) {
+        let Some(told) = self.late.as_ref().and_then(LateAnswer::get) else {
+            return;
+        };
+        self.meter = told.get().cloned();
+        if let Subject::Request { deployment, .. } = &mut self.subject
+            && deployment.is_none()
+        {
+            *deployment = told.get().cloned();
+        }
+    }
+
+    fn tell(mut self) {
+        self.catch_up();
         let asked = match &self.subject {
             Subject::Attempt { .. } => None,
             Subject::Request { note, .. } => note.read(),

@@ -9,7 +9,8 @@ use http::{HeaderName, Request, Response};
 use tower_service::Service;
 use tracing::Span;
 use ziggurat_core::{
-    Admit, Failure, FailureKind, JsonBody, KeepAlive, Operation, Rejection, Served, overrides,
+    Admit, AskedKeepAlive, Failure, FailureKind, JsonBody, KeepAlive, Operation, Rejection, Served,
+    overrides,
 };
 
 use crate::{Call, Dialect, HttpClient, ProviderBody, ResponseFuture, headers, mock, span};
@@ -78,7 +79,8 @@ impl ProviderService {
         self
     }
 
-    /// Notes in each response how long a stream may be silent before its client gets a sign of life, for the edge.
+    /// Notes in each response how long a stream may be silent before its client gets a sign of life, for the edge; and tells
+    /// it so before there is a response, if it wants to know: see [`AskedKeepAlive`].
     #[must_use]
     pub fn keep_alive(mut self, every: Duration) -> Self {
         Arc::make_mut(&mut self.inner).keep_alive = Some(KeepAlive(every));
@@ -135,6 +137,11 @@ impl Service<Request<JsonBody>> for ProviderService {
         let call =
             Call::new(&request, &deployment.forward).with_custom_headers(deployment.forward_custom);
         let operation = call.operation();
+        if let Some(keep_alive) = deployment.keep_alive
+            && let Some(asked) = request.extensions().get::<AskedKeepAlive>()
+        {
+            asked.tell(keep_alive);
+        }
         let mock = request.extensions().get::<overrides::MockResponse>();
         let mock = mock.map(|overrides::MockResponse(text)| text);
         if let Some(text) = mock.or(deployment.mock.as_ref()) {

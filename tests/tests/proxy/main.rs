@@ -15,6 +15,7 @@ mod edges;
 mod fields;
 mod headers;
 mod health;
+mod keepalive;
 mod lifetime;
 mod messages;
 mod metadata;

@@ -124,6 +124,30 @@ async fn what_is_ours_is_cut_out() {
     assert_eq!(sent, expected);
 }
 
+/// R91: what fallbacks went around stands after the event that clients expect first, whoever answers.
+#[tokio::test]
+async fn an_event_tells_what_a_fallback_went_around() {
+    let broken = Step::error(StatusCode::INTERNAL_SERVER_ERROR);
+    let (claude, gpt) = (
+        upstream("claude", [broken]).await,
+        upstream("gpt", [Step::hello()]).await,
+    );
+    let yaml = format!("{YAML}\ngeneral_settings: {{expose_fallback_errors_to_caller: true}}");
+    let proxy = Proxy::start(&yaml, &[("A", claude.url()), ("B", gpt.url())]).await;
+    let members = json!({"stream": true, "include_fallback_errors": true});
+    let answer = ask(&proxy, "claude", &members).await;
+    let (names, text) = read(&answer);
+    assert_eq!(text, "hello from gpt");
+    assert_eq!(names[0], "message_start");
+    let told = names.iter().position(|name| name == "litellm_fallback");
+    let told = told.unwrap_or_else(|| panic!("{}", answer.text));
+    let event = &answer.events()[told];
+    assert_eq!(event["litellm_fallback"]["errors"][0]["code"], "500");
+    let header = answer.header("x-litellm-fallback-errors");
+    let header: Value = serde_json::from_str(header).unwrap();
+    assert_eq!(event["litellm_fallback"]["errors"], header);
+}
+
 #[tokio::test]
 async fn a_stream_passes_with_the_name_of_the_group() {
     let two = start(Step::answer(Reply::deltas(["one", " two"])), Step::hello()).await;

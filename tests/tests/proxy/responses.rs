@@ -134,6 +134,38 @@ async fn a_stream_passes_with_the_name_of_the_group() {
     assert!(!answer.text.contains("[DONE]"));
 }
 
+/// R91: what fallbacks went around stands after the event that clients expect first.
+#[tokio::test]
+async fn an_event_tells_what_a_fallback_went_around() {
+    let broken = Step::error(StatusCode::INTERNAL_SERVER_ERROR);
+    let (a, b) = (
+        upstream("a", [broken]).await,
+        upstream("b", [Step::events(whole("hi"))]).await,
+    );
+    let yaml = format!("{YAML}\ngeneral_settings: {{expose_fallback_errors_to_caller: true}}");
+    let proxy = Proxy::start(&yaml, &[("A", a.url()), ("B", b.url())]).await;
+    for asked in [true, false] {
+        let body =
+            json!({"model": "m", "input": "hi", "stream": true, "include_fallback_errors": asked});
+        let request = proxy.request(Method::POST, "/v1/responses", body.to_string());
+        let answer = proxy.call(request).await;
+        let (kinds, text) = read(&answer);
+        assert_eq!(
+            (text.as_str(), kinds[0].as_str()),
+            ("hi!", "response.created")
+        );
+        let told = answer
+            .events()
+            .iter()
+            .position(|event| event["type"] == "litellm_fallback");
+        assert_eq!(told.is_some(), asked, "{}", answer.text);
+        let Some(told) = told else { continue };
+        let errors = &answer.events()[told]["litellm_fallback"]["errors"];
+        assert_eq!(errors[0]["code"], "500");
+        assert!(answer.text.contains("\n\nevent: litellm_fallback\ndata: {"));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn before_the_first_content_another_is_asked() {
     let failed = response(

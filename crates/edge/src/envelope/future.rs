@@ -227,6 +227,7 @@ fn address(
         wishes.stream_total.map(overrides::StreamTotalTimeout),
     );
     put(extensions, wishes.total.map(overrides::TotalTimeout));
+    put(extensions, wishes.keep_alive.map(overrides::KeepAlive));
     put(extensions, wishes.retries.map(overrides::MaxRetries));
     let again = wishes.client_retries.filter(|n| *n > 0);
     put(extensions, again.map(overrides::ClientRetries));

@@ -31,6 +31,9 @@ const READ_TIMEOUT: HeaderName = HeaderName::from_static("x-stainless-read-timeo
 /// than a round trip between continents takes.
 const LONGEST_WAY: Duration = Duration::from_millis(250);
 
+/// The shortest and the longest time between two signs of life, as for those that are configured.
+const SIGNS_OF_LIFE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+
 /// Caps on what a request may ask for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caps {
@@ -46,6 +49,7 @@ pub(super) struct Wishes {
     pub(super) stream_idle: Option<Duration>,
     pub(super) stream_total: Option<Duration>,
     pub(super) total: Option<Duration>,
+    pub(super) keep_alive: Option<Duration>,
     pub(super) retries: Option<u32>,
     pub(super) client_retries: Option<u32>,
     pub(super) client_timeout: Option<Duration>,
@@ -158,6 +162,7 @@ impl Wishes {
             "stream_idle_timeout" => self.stream_idle = seconds(name, value)?,
             "stream_total_timeout" => self.stream_total = seconds(name, value)?,
             "total_timeout" => self.total = seconds(name, value)?,
+            "keepalive_seconds" => self.keep_alive = seconds(name, value)?,
             "num_retries" => self.retries = count(name, value)?,
             "disable_fallbacks" => self.fallbacks().disabled = flag(document, name)?,
             "include_fallback_errors" => self.fallback_errors = flag(document, name)?,
@@ -274,6 +279,8 @@ impl Wishes {
         limit(&mut self.stream_idle);
         limit(&mut self.stream_total);
         limit(&mut self.total);
+        let (least, most) = SIGNS_OF_LIFE;
+        self.keep_alive = self.keep_alive.map(|wish| wish.clamp(least, most));
         self.retries = self.retries.map(|wish| wish.min(caps.retries));
     }
 

@@ -6,11 +6,10 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
-use memchr::memmem;
 use pin_project_lite::pin_project;
 use ziggurat_core::{BoxError, Failure};
 
-use super::{form::ErrorForm, ping::Pings};
+use super::events::Events;
 
 pin_project! {
     /// The body of a response: the inner one, or an error that was written here.
@@ -26,65 +25,26 @@ pin_project! {
 
 pin_project! {
     #[project = StateProj]
-    #[project_replace = StateOwn]
     enum State<B> {
-        Inner { #[pin] body: B, events: Option<Told>, before: Option<Bytes>, pings: Option<Pings> },
+        Inner { #[pin] body: B, events: Option<Events> },
         Written { text: Bytes },
         Done,
     }
 }
 
-/// How a stream tells its client of a failure.
-struct Told {
-    form: ErrorForm,
-    /// The number of the last event, in streams that number them.
-    last: Option<u64>,
-}
-
-impl Told {
-    fn hear(&mut self, data: &[u8]) {
-        if self.form.numbers_events() {
-            self.last = sequence_number(data).or(self.last);
-        }
-    }
-}
-
-/// The last `sequence_number` in whole events.
-fn sequence_number(events: &[u8]) -> Option<u64> {
-    const NAME: &[u8] = br#""sequence_number":"#;
-    let rest = &events[memmem::rfind(events, NAME)? + NAME.len()..];
-    let rest = rest.trim_ascii_start();
-    let end = rest.iter().position(|byte| !byte.is_ascii_digit())?;
-    std::str::from_utf8(&rest[..end]).ok()?.parse().ok()
-}
-
 impl<B> ResponseBody<B> {
     pub(super) fn inner(body: B) -> Self {
+        let events = None;
         Self {
-            state: State::Inner {
-                body,
-                events: None,
-                before: None,
-                pings: None,
-            },
+            state: State::Inner { body, events },
         }
     }
 
-    /// The same for an event stream, which tells its client of failures, begins with an event of ours if there is one, and
-    /// gives signs of life.
-    pub(super) fn events(
-        body: B,
-        form: ErrorForm,
-        before: Option<Bytes>,
-        pings: Option<Pings>,
-    ) -> Self {
+    /// The same for an event stream.
+    pub(super) fn events(body: B, events: Events) -> Self {
+        let events = Some(events);
         Self {
-            state: State::Inner {
-                body,
-                events: Some(Told { form, last: None }),
-                before,
-                pings,
-            },
+            state: State::Inner { body, events },
         }
     }
 
@@ -122,34 +82,22 @@ where
                 state.set(State::Done);
                 Poll::Ready(Some(Ok(Frame::data(text))))
             }
-            StateProj::Inner {
-                before: before @ Some(_),
-                ..
-            } => Poll::Ready(before.take().map(|text| Ok(Frame::data(text)))),
-            StateProj::Inner {
-                body,
-                events,
-                pings,
-                ..
-            } => match (body.poll_frame(cx), pings) {
-                (Poll::Pending, Some(pings)) => {
-                    let ping = ready!(pings.poll(cx));
+            StateProj::Inner { body, events } => match (body.poll_frame(cx), events) {
+                (Poll::Pending, Some(events)) => {
+                    let ping = ready!(events.poll_ping(cx));
                     Poll::Ready(Some(Ok(Frame::data(ping))))
                 }
                 (Poll::Pending, None) => Poll::Pending,
-                (Poll::Ready(Some(Ok(frame))), pings) => {
+                (Poll::Ready(Some(Ok(frame))), events) => {
                     let frame = frame.map_data(|mut data| data.copy_to_bytes(data.remaining()));
-                    if let (Some(told), Some(data)) = (events, frame.data_ref()) {
-                        told.hear(data);
-                    }
-                    if let (Some(pings), Some(data)) = (pings, frame.data_ref()) {
-                        pings.sent(data);
-                    }
-                    Poll::Ready(Some(Ok(frame)))
+                    Poll::Ready(Some(Ok(match events {
+                        Some(events) => frame.map_data(|data| events.pass(data)),
+                        None => frame,
+                    })))
                 }
-                (Poll::Ready(Some(Err(error))), _) => {
+                (Poll::Ready(Some(Err(error))), events) => {
                     let failure = Failure::wrap(error);
-                    let events = events.take();
+                    let end = events.as_ref().map(|events| events.end(&failure));
                     tracing::warn!(
                         target: "ziggurat::respond",
                         deployment = failure.deployment().map(|id| id.as_str()),
@@ -158,10 +106,7 @@ where
                     );
                     // The inner body goes at once, and with it the connection to the upstream.
                     state.set(State::Done);
-                    Poll::Ready(Some(match events {
-                        Some(Told { form, last }) => Ok(Frame::data(form.event(&failure, last))),
-                        None => Err(failure),
-                    }))
+                    Poll::Ready(Some(end.map(Frame::data).ok_or(failure)))
                 }
                 (Poll::Ready(None), _) => {
                     state.set(State::Done);
@@ -175,7 +120,7 @@ where
         match &self.state {
             State::Done => true,
             State::Written { text } => text.is_empty(),
-            State::Inner { body, before, .. } => before.is_none() && body.is_end_stream(),
+            State::Inner { body, .. } => body.is_end_stream(),
         }
     }
 
@@ -187,7 +132,7 @@ where
                 body, events: None, ..
             } => body.size_hint(),
             // An error event may be added to what the inner body promises.
-            State::Inner { body, before, .. } => match before.is_none() && body.is_end_stream() {
+            State::Inner { body, .. } => match body.is_end_stream() {
                 true => SizeHint::with_exact(0),
                 false => SizeHint::default(),
             },

@@ -91,12 +91,6 @@ pub(super) fn json_array(failures: &[Failure], types: ErrorTypes) -> String {
         })
 }
 
-/// The chunk of a stream that tells what fallbacks went around; `None` if they went around nothing.
-pub(super) fn metadata_event(failures: &[Failure], types: ErrorTypes) -> Option<Bytes> {
-    const HEAD: &str = r#"data: {"id":"litellm-fallback-metadata","object":"chat.completion.chunk","created":0,"model":"","choices":[],"litellm_fallback":{"errors":"#;
-    (!failures.is_empty()).then(|| format!("{HEAD}{}}}}}\n\n", json_array(failures, types)).into())
-}
-
 fn error<'a>(failure: &'a Failure, status: &'a StatusCode, types: ErrorTypes) -> Error<'a> {
     let fields = failure.upstream().and_then(|upstream| upstream.fields());
     Error {

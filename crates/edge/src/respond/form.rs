@@ -99,13 +99,32 @@ impl ErrorForm {
         .into()
     }
 
-    /// Writes what fallbacks went around as the first event of a stream; `None` if they went around nothing, or if
-    /// streams of the API have no event that could tell.
+    /// Writes what fallbacks went around as an event of a stream; `None` if they went around nothing.
     pub(super) fn metadata_event(&self, failures: &[Failure]) -> Option<Bytes> {
-        match self.api {
-            Api::OpenAi => errors::metadata_event(failures, self.types),
-            Api::Responses | Api::Anthropic => None,
+        const CHUNK: &str = r#"data: {"id":"litellm-fallback-metadata","object":"chat.completion.chunk","created":0,"model":"","choices":[]"#;
+        const EVENT: &str = "event: litellm_fallback\ndata: {\"type\":\"litellm_fallback\"";
+        if failures.is_empty() {
+            return None;
         }
+        let begin = match self.api {
+            Api::OpenAi => CHUNK,
+            Api::Responses | Api::Anthropic => EVENT,
+        };
+        let errors = errors::json_array(failures, self.types);
+        Some(format!("{begin},\"litellm_fallback\":{{\"errors\":{errors}}}}}\n\n").into())
+    }
+
+    /// Says whether that event may be the first. Where events have names, clients want to be told first what begins.
+    pub(super) fn begins_with_metadata(&self) -> bool {
+        self.api == Api::OpenAi
+    }
+
+    /// A sign of life: Anthropic's own, or a comment, which all clients of event streams pass over.
+    pub(super) fn ping(&self) -> Bytes {
+        Bytes::from_static(match self.api {
+            Api::OpenAi | Api::Responses => b": ping\n\n",
+            Api::Anthropic => b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
+        })
     }
 
     /// Names the request in a header, as clients of Anthropic's look for it, unless an upstream has named it.

@@ -152,8 +152,11 @@ pub(super) fn unframe(headers: &mut HeaderMap) {
     }
 }
 
-/// Adds the errors that fallbacks went around.
+/// Adds the errors that fallbacks went around, if there are any.
 pub(super) fn fallback_errors(headers: &mut HeaderMap, failures: &[Failure], types: ErrorTypes) {
+    if failures.is_empty() {
+        return;
+    }
     insert(
         headers,
         FALLBACK_ERRORS,

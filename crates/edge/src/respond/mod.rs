@@ -3,6 +3,7 @@
 mod anthropic;
 mod body;
 mod errors;
+mod events;
 mod form;
 mod headers;
 mod ping;
@@ -22,12 +23,15 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
-use ziggurat_core::{BoxError, Failure, KeepAlive, Tried};
+use ziggurat_core::{BoxError, Failure, KeepAlive, LateAnswer, Tried};
 
 use crate::{IncludeFallbackErrors, Ledger};
 
-use self::ping::Pings;
 pub use self::{body::ResponseBody, errors::ErrorTypes, form::ErrorForm};
+use self::{
+    events::{Detours, Events},
+    ping::Pings,
+};
 
 /// Writes failures as responses. See the [crate page](crate).
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,10 +63,10 @@ impl RespondLayer {
         self
     }
 
-    /// Writes a comment, `: ping`, into an event stream whenever nothing was sent for so long, unless the deployment has an
-    /// interval of its own: a [`KeepAlive`] in the response's extensions. Off by default; zero is off.
+    /// Writes a comment, `: ping`, or Anthropic's event `ping` to its clients, into an event stream whenever nothing was sent
+    /// for so long, unless the response has an interval of its own: a [`KeepAlive`] in its extensions. Off by default; zero is off.
     ///
-    /// Pings begin with the stream: before its first content nothing is sent.
+    /// Pings begin with the head. That it need not wait for an answer is up to [`EarlyHead`](crate::EarlyHead).
     #[must_use]
     pub fn keep_alive(mut self, every: Duration) -> Self {
         self.keep_alive = (!every.is_zero()).then_some(every);
@@ -234,37 +238,7 @@ impl RespondLayer {
             Err(failure) => Some(failure.clone()),
         };
         let mut response = match (result, &failure) {
-            (Ok(response), None) => {
-                let events = is_event_stream(&response);
-                let asked = response
-                    .extensions()
-                    .get::<IncludeFallbackErrors>()
-                    .is_some();
-                let failures = if asked && self.fallback_errors {
-                    tried.failures()
-                } else {
-                    Vec::new()
-                };
-                let own = response.extensions().get::<KeepAlive>();
-                let every = own.map(|KeepAlive(every)| *every).or(self.keep_alive);
-                let pings = every.filter(|every| !every.is_zero()).map(Pings::new);
-                let mut response = response.map(|body| match events {
-                    true => ResponseBody::events(
-                        body,
-                        form.clone(),
-                        form.metadata_event(&failures),
-                        pings,
-                    ),
-                    false => ResponseBody::inner(body),
-                });
-                if !failures.is_empty() {
-                    headers::fallback_errors(response.headers_mut(), &failures, form.types());
-                }
-                if events {
-                    headers::stream(response.headers_mut());
-                }
-                response
-            }
+            (Ok(response), None) => self.succeeded(response, tried, form),
             // What the upstream said of itself in headers is kept; its body gives way to ours.
             (Ok(response), Some(failure)) => {
                 let (mut head, _) = response.into_parts();
@@ -285,7 +259,10 @@ impl RespondLayer {
                 "the request failed"
             );
         }
-        headers::describe(&mut response, tried, failure.as_ref());
+        // The rest of a head that went out early would tell of attempts that are no answer.
+        if response.extensions().get::<LateAnswer>().is_none() {
+            headers::describe(&mut response, tried, failure.as_ref());
+        }
         if failure.is_none() {
             headers::time(response.headers_mut(), tried, started);
             let limits = response.extensions().get().copied();
@@ -298,6 +275,45 @@ impl RespondLayer {
     }
 }
 
+impl RespondLayer {
+    /// Adds to an answer what its client should know.
+    fn succeeded<R>(
+        self,
+        response: Response<R>,
+        tried: &Tried,
+        form: &ErrorForm,
+    ) -> Response<ResponseBody<R>> {
+        let extensions = response.extensions();
+        let asked = self.fallback_errors && extensions.get::<IncludeFallbackErrors>().is_some();
+        let late = extensions.get::<LateAnswer>().cloned();
+        if !is_event_stream(&response) {
+            let mut response = response.map(ResponseBody::inner);
+            if asked {
+                headers::fallback_errors(response.headers_mut(), &tried.failures(), form.types());
+            }
+            return response;
+        }
+        let own = extensions.get::<KeepAlive>();
+        let every = own.map(|KeepAlive(every)| *every).or(self.keep_alive);
+        let mut events = Events::new(form.clone());
+        events.pings = every.filter(|every| !every.is_zero()).map(match &late {
+            Some(_) => Pings::at_once,
+            None => Pings::new,
+        });
+        events.detours = asked.then(|| Detours {
+            tried: tried.clone(),
+            late: late.clone(),
+        });
+        let mut response = response.map(|body| ResponseBody::events(body, events));
+        let headers = response.headers_mut();
+        headers::stream(headers);
+        if asked && late.is_none() {
+            headers::fallback_errors(headers, &tried.failures(), form.types());
+        }
+        response
+    }
+}
+
 fn written<B>(failure: &Failure, form: &ErrorForm) -> Response<ResponseBody<B>> {
     let mut response = Response::new(ResponseBody::written(form.json(failure)));
     *response.status_mut() = form.status(failure);
@@ -305,7 +321,8 @@ fn written<B>(failure: &Failure, form: &ErrorForm) -> Response<ResponseBody<B>> 
     response
 }
 
-fn is_event_stream<B>(response: &Response<B>) -> bool {
+/// Says whether a response is one by its content type.
+pub(crate) fn is_event_stream<B>(response: &Response<B>) -> bool {
     let content_type = response
         .headers()
         .get(CONTENT_TYPE)

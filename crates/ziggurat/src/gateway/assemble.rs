@@ -7,7 +7,7 @@ use tower_layer::Layer;
 use ziggurat_config::{Config, ForwardClientHeaders};
 use ziggurat_context_window::{PrecountLayer, Window, exceeds};
 use ziggurat_core::{ModelGroup, Observer};
-use ziggurat_edge::{EnvelopeLayer, FanoutLayer, RespondLayer};
+use ziggurat_edge::{EarlyHeadLayer, EnvelopeLayer, FanoutLayer, RespondLayer};
 use ziggurat_fallback::FallbackLayer;
 use ziggurat_observe::ObserveLayer;
 use ziggurat_router::Router;
@@ -52,7 +52,7 @@ pub(super) fn stack(
     );
     let total = TotalTimeoutLayer::new(config.settings.total_timeout.unwrap_or_default());
     let inside = total.layer(precount.layer(fallback.layer(router)));
-    let door = envelope(config).layer(fanout.layer(inside));
+    let door = envelope(config).layer(early_head(config).layer(fanout.layer(inside)));
     respond(config).layer(observe(observer).layer(door))
 }
 
@@ -98,6 +98,13 @@ fn respond(config: &Config) -> RespondLayer {
         .error_types(error_types(config))
         .expose_fallback_errors(config.general.expose_fallback_errors)
         .keep_alive(config.settings.keepalive.unwrap_or_default())
+}
+
+fn early_head(config: &Config) -> EarlyHeadLayer {
+    let mut deployments = config.deployments.iter();
+    EarlyHeadLayer::new()
+        .every(config.settings.keepalive.unwrap_or_default())
+        .hear_deployments(deployments.any(|deployment| deployment.keepalive.is_some()))
 }
 
 /// How long a client may be silent in the middle of a body: as long as for the head of a request.

@@ -29,9 +29,10 @@ use ziggurat_balance::{Balance, ResponseBody as Counted, Strategy};
 use ziggurat_config::{Config, ConfigErrors, Loader};
 use ziggurat_context_window::{ContextWindowFilter, Precount};
 use ziggurat_cooldown::{Cooldown, ResponseBody as Judged};
-use ziggurat_core::{Board, BoxError, Slim};
+use ziggurat_core::{Board, BoxError, JsonBody, Slim};
 use ziggurat_edge::{
-    Envelope, ErrorTypes, Fanout, Respond,
+    EarlyHead, Envelope, ErrorTypes, Fanout, Respond,
+    early_head::ResponseBody as Early,
     fanout::ResponseBody as Fanned,
     respond::{ResponseBody as Answered, ResponseFuture as Answering},
 };
@@ -61,13 +62,17 @@ type Leaf = Slim<RegionFilter<ContextWindowFilter<Observe<Sent>>>>;
 type Group = Retry<Balance<Leaf, Strategy>>;
 /// What is behind the door: `TotalTimeout · Precount · Fallback · Router · [group]`.
 type Inside = TotalTimeout<Precount<Fallback<Router<Group>>>>;
-/// The whole: `Respond · Observe · Envelope · Fanout · TotalTimeout · Precount · Fallback · Router · [group]`.
+/// The whole: `Respond · Observe · Envelope · EarlyHead · Fanout · TotalTimeout · Precount · Fallback · Router · [group]`.
 type Stack = Respond<Door>;
 /// The part whose failures are answered by `Respond`.
-type Door = Observe<Envelope<Fanout<Inside, ObserveLayer>>>;
+type Door = Observe<Envelope<EarlyHead<Behind>>>;
+/// The part whose answers a client may have to wait for.
+type Behind = Fanout<Inside, ObserveLayer>;
 
 /// The body of a gateway's responses.
-pub type Body = Answered<Observed<Fanned<Whole, Observed<Whole>>>>;
+pub type Body = Answered<Observed<Early<Waited, Fanned<Whole, Observed<Whole>>>>>;
+
+type Waited = <Behind as Service<Request<JsonBody>>>::Future;
 
 type Whole = Timed<Counted<Attempted>>;
 
