@@ -247,6 +247,8 @@ async fn other_apis_get_them_in_their_own_form() {
         (&error["type"], &error["sequence_number"]),
         (&json!("error"), &json!(0))
     );
+    // The SDKs raise what has this member.
+    assert_eq!(error["error"]["message"], error["message"]);
 }
 
 /// How a request ended, as an observer hears it.

@@ -85,13 +85,17 @@ impl ErrorForm {
             Api::OpenAi => [b"\n\ndata: ", &*self.json(failure), b"\n\ndata: [DONE]\n\n"].concat(),
             Api::Responses => {
                 let error = errors::error_value(failure, self.types);
-                let event = json!({
+                let mut event = json!({
                     "type": "error",
                     "code": error["code"],
                     "message": error["message"],
                     "param": error["param"],
                     "sequence_number": last.map_or(0, |last| last.saturating_add(1)),
                 });
+                // Where nothing has begun, the SDKs know a failure by this member only.
+                if last.is_none() {
+                    event["error"] = error;
+                }
                 format!("\n\nevent: error\ndata: {event}\n\n").into()
             }
             Api::Anthropic => [b"\n\nevent: error\ndata: ", &*self.json(failure), b"\n\n"].concat(),
