@@ -217,15 +217,45 @@ def test_what_a_retry_cannot_change_is_sent_once(client, proxy, upstreams, statu
     assert len(sdk.tap.answers) == 1 and len(upstreams["budget"].hits) == 1
 
 
-def test_what_waiting_helps_is_sent_less_each_time(client, proxy, upstreams):
+@pytest.mark.parametrize("wait", [{"retry-after-ms": "50"}, {"retry-after": "1"}, {}], ids=["ms", "seconds", "none"])
+@pytest.mark.parametrize("status", [429, 503])
+def test_waits_are_within_the_budget(client, proxy, upstreams, status, wait):
     sdk = client(proxy, max_retries=openai.DEFAULT_MAX_RETRIES)
-    upstreams["budget"].play(always(document(429, WIRE.error(429, "slow down"), **{"retry-after-ms": "50"})))
-    with pytest.raises(openai.RateLimitError) as caught:
+    upstreams["budget"].play(always(document(status, WIRE.error(status, "slow down"), **wait)))
+    with pytest.raises(openai.APIStatusError) as caught:
         sdk.chat.completions.create(model="budget", messages=HI)
-    assert caught.value.response.headers["x-should-retry"] == "true"
-    assert int(caught.value.response.headers["retry-after"]) >= 1
-    # Each retry of the SDK takes one from those of the proxy: two, one, none.
-    assert len(sdk.tap.answers) == 3 and len(upstreams["budget"].hits) == 3 + 2 + 1
+    # The proxy has waited itself, and made all its retries: the SDK has none left.
+    headers = caught.value.response.headers
+    assert caught.value.status_code == status and headers["x-should-retry"] == "false"
+    assert ("retry-after" in headers) == bool(wait)
+    assert len(sdk.tap.answers) == 1 and len(upstreams["budget"].hits) == 3
+
+
+def test_a_limit_without_retries_is_asked_once(client, proxy, upstreams):
+    sdk = client(proxy, max_retries=openai.DEFAULT_MAX_RETRIES)
+    upstreams["gpt"].play(always(document(429, WIRE.error(429, "slow down"), **{"retry-after": "1"})))
+    with pytest.raises(openai.RateLimitError):
+        sdk.chat.completions.create(model="gpt", messages=HI)
+    assert len(sdk.tap.answers) == 1 and len(upstreams["gpt"].hits) == 1
+
+
+def test_what_waiting_helps_is_asked_again(start, client):
+    """A group that rests sends nothing, and says until when."""
+    one, two = start.upstream("one"), start.upstream("two")
+    for upstream in (one, two):
+        limited = always(document(429, WIRE.error(429, "slow down"), **{"retry-after": "1"}))
+        upstream.play(limited, WIRE.answer(says("rested")))
+    settings = {"num_retries": 0, "cooldown_time": 1, "disable_cooldowns": False}
+    proxy = start.proxy({"model_list": [deployment("m", one), deployment("m", two)], "router_settings": settings})
+    sdk = client(proxy, max_retries=openai.DEFAULT_MAX_RETRIES)
+    for _ in range(2):
+        with pytest.raises(openai.RateLimitError):
+            sdk.chat.completions.create(model="m", messages=HI)
+    completion = sdk.chat.completions.create(model="m", messages=HI)
+    assert content(completion) == "rested"
+    [*_, refused, answered] = sdk.tap.answers
+    assert (refused.status, refused.headers["x-should-retry"], answered.status) == (429, "true", 200)
+    assert len(one.hits) + len(two.hits) == 3
 
 
 def test_models(sdk, upstreams):

@@ -60,6 +60,8 @@ pub struct MockFailure(pub FailureKind);
 pub struct MaxRetries(pub u32);
 
 /// How many times the client itself has asked again already; taken off the retries of each group.
+///
+/// A client that counts, from 0 on, shares the retries: it is told to ask again only as long as there are any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClientRetries(pub u32);
 

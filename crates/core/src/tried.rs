@@ -111,6 +111,7 @@ struct Ledger {
     failures: Vec<Failure>,
     waited: Waits,
     max_retries: Option<u32>,
+    retries_spent: bool,
 }
 
 /// How long a request has waited in its present group before its attempts could begin.
@@ -374,6 +375,17 @@ impl Tried {
     #[must_use]
     pub fn max_retries(&self) -> Option<u32> {
         self.lock().max_retries
+    }
+
+    /// Writes that whatever retries there are were made, or will have been if the client asks again.
+    pub fn spend_retries(&self) {
+        self.lock().retries_spent = true;
+    }
+
+    /// Says whether no retry is left, not even for the client.
+    #[must_use]
+    pub fn are_retries_spent(&self) -> bool {
+        self.lock().retries_spent
     }
 
     /// Returns the number of the last attempt on a deployment, if it was tried.

@@ -5,8 +5,8 @@ use ziggurat_core::{
     Failure, FailureKind, FailureKinds, FallbackReason, ModelGroup, Tried,
     fallbacks::{Chain, Target},
     overrides::{
-        FallbackAhead, Fallbacks, MaxRetries, Parameters, StreamIdleTimeout, StreamTimeout,
-        StreamTotalTimeout, Timeout,
+        ClientRetries, FallbackAhead, Fallbacks, MaxRetries, Parameters, StreamIdleTimeout,
+        StreamTimeout, StreamTotalTimeout, Timeout,
     },
 };
 
@@ -17,6 +17,8 @@ use crate::policy::{Chains, Policy};
 pub(crate) struct Walk {
     chains: Chains,
     tried: Tried,
+    /// Attempts that were made for the client when it asked before, at most.
+    earlier: usize,
     /// What the request brought itself: an earlier hop's parameters do not hold for the next.
     own: Option<Parameters>,
     /// Being asked now, or next.
@@ -66,6 +68,7 @@ impl Walk {
         Some(Self {
             chains,
             tried: extensions.get_or_insert_with(Tried::new).clone(),
+            earlier: extensions.get().map_or(0, |&ClientRetries(n)| n as usize),
             own: extensions.get().cloned(),
             current,
             asked: Vec::new(),
@@ -201,8 +204,8 @@ impl Walk {
     /// Says whether the limits allow a hop once `more` attempts have been made.
     fn permits(&self, more: usize) -> bool {
         let policy = &self.chains.policy;
-        self.tried.hops() < policy.max_fallbacks
-            && self.tried.attempts().saturating_add(more) < policy.max_attempts
+        let made = self.tried.attempts() + self.earlier;
+        self.tried.hops() < policy.max_fallbacks && made.saturating_add(more) < policy.max_attempts
     }
 
     fn open_chain(&mut self, kind: FailureKind) {

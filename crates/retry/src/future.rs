@@ -109,6 +109,7 @@ where
                     match wait {
                         Some(wait) if kept.is_some() => State::pause(wait, failure),
                         _ => {
+                            this.progress.give_up(this.policy);
                             let earlier = this.progress.instead_of(&failure);
                             return Poll::Ready(earlier.map_or(result, Err));
                         }
@@ -124,6 +125,7 @@ where
                     let service = &mut this.again.as_mut().expect(KEPT).service;
                     ready!(service.poll_ready(cx)).map_err(Failure::wrap)?;
                     if this.progress.is_over(failure) {
+                        this.progress.give_up(this.policy);
                         return Poll::Ready(Err(failure.clone()));
                     }
                     this.progress.retry(failure);

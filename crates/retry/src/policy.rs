@@ -68,6 +68,11 @@ impl<C> Policy<C> {
         }
     }
 
+    /// Says whether there is a cap on the attempts of a request.
+    pub(crate) fn has_cap(&self) -> bool {
+        self.max_attempts_per_request.is_some()
+    }
+
     /// Says whether a request has made all the attempts that it may.
     pub(crate) fn is_capped(&self, attempts: usize) -> bool {
         self.max_attempts_per_request

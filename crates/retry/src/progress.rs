@@ -28,10 +28,10 @@ pub(crate) struct Progress {
     no_failover: bool,
     /// The request's own number of retries.
     wanted: Option<u32>,
-    /// Retries that the client has made itself.
-    by_client: u32,
-    /// The number of retries, fixed by the first failure.
-    allowed: Option<u32>,
+    /// Retries that the client has made itself, if it counts them.
+    by_client: Option<u32>,
+    /// The number of retries, fixed by the first failure; those of the client are among them.
+    count: Option<u32>,
     retries: u32,
     backoffs: u32,
     /// The last deployment refused for itself alone: what follows is no retry.
@@ -94,8 +94,8 @@ impl Progress {
             deadline: extensions.get().copied(),
             no_failover: extensions.get().is_some_and(|it: &Fallbacks| it.disabled),
             wanted: extensions.get().map(|&MaxRetries(n)| n),
-            by_client: extensions.get().map_or(0, |&ClientRetries(n)| n),
-            allowed: None,
+            by_client: extensions.get().map(|&ClientRetries(n)| n),
+            count: None,
             retries: 0,
             backoffs: 0,
             passes_over: false,
@@ -118,7 +118,7 @@ impl Progress {
     ///
     /// Who is left shows when it has begun, and whether its deployment takes the request at all.
     pub(crate) fn may_follow<C>(&self, policy: &Policy<C>) -> bool {
-        !policy.is_capped(self.current + 1)
+        !self.is_capped(policy, self.current + 1)
     }
 
     /// Begins another attempt, after this failure.
@@ -135,8 +135,8 @@ impl Progress {
         if !self.passes_over && !left {
             self.retries += 1;
         }
-        if let Some(allowed) = self.allowed.filter(|_| !self.passes_over) {
-            self.tried.allow_retries(allowed);
+        if let Some(count) = self.count.filter(|_| !self.passes_over) {
+            self.tried.allow_retries(count.saturating_sub(self.client_retries()));
         }
         self.current = attempts;
         self.started = Instant::now();
@@ -284,7 +284,7 @@ impl Progress {
     /// The first failure decides how many retries its group gets: its class, unless the request wants none; else the
     /// request; else the deployment that failed.
     fn fix_count<C>(&mut self, policy: &Policy<C>, failure: &Failure, attempts: &[Attempt]) {
-        if self.allowed.is_some() {
+        if self.count.is_some() {
             return;
         }
         let of_class = || policy.by_class.retries(failure);
@@ -293,16 +293,46 @@ impl Progress {
             Some(0) => Some(0),
             wanted => of_class().or(wanted).or_else(of_deployment),
         };
-        let count = count.unwrap_or(policy.max_retries);
-        self.allowed = Some(count.saturating_sub(self.by_client));
+        self.count = Some(count.unwrap_or(policy.max_retries));
     }
 
     /// Says whether both counts, of this group and of the whole request, leave room after `attempts` in the ledger.
     /// `untried` deployments may be left.
     fn is_within<C>(&self, policy: &Policy<C>, attempts: usize, untried: bool) -> bool {
         let exhausts = policy.exhaust_untried && !self.no_failover && untried;
-        let is_left = self.allowed.is_some_and(|allowed| self.retries < allowed);
-        !policy.is_capped(attempts) && (exhausts || is_left)
+        let made = self.retries.saturating_add(self.client_retries());
+        let is_left = self.count.is_some_and(|count| made < count);
+        !self.is_capped(policy, attempts) && (exhausts || is_left)
+    }
+
+    /// Says whether the request has made all the attempts that it may; each of the client's own counts as one.
+    pub(crate) fn is_capped<C>(&self, policy: &Policy<C>, attempts: usize) -> bool {
+        policy.is_capped(attempts.saturating_add(self.client_retries() as usize))
+    }
+
+    fn client_retries(&self) -> u32 {
+        self.by_client.unwrap_or(0)
+    }
+
+    /// Ends the group with a failure: tells a client that counts its retries whether it has any left.
+    ///
+    /// Its next request says how often it has asked, not what was sent for it. So it may come back as long as each time sent
+    /// one attempt at most, and finds one less each time: all it asks stays within the count.
+    pub(crate) fn give_up<C>(&self, policy: &Policy<C>) {
+        let Some(by_client) = self.by_client else {
+            return;
+        };
+        let (here, all) = self.tried.read(|attempts| {
+            let sent = |attempts: &[Attempt]| attempts.iter().filter(|it| is_sent(it)).count();
+            let here = attempts.get(self.first..).unwrap_or_default();
+            (sent(here), sent(attempts))
+        });
+        let count = self.count.unwrap_or(policy.max_retries);
+        let is_left = here == 1 && by_client < count;
+        let is_capped = all > 1 && policy.has_cap() || self.is_capped(policy, all);
+        if here > 0 && (!is_left || is_capped) {
+            self.tried.spend_retries();
+        }
     }
 
     fn nameless(&self) -> Attempt {
@@ -311,4 +341,9 @@ impl Progress {
         attempt.group = self.group.clone();
         attempt
     }
+}
+
+/// Says whether an attempt may have reached an upstream.
+fn is_sent(attempt: &Attempt) -> bool {
+    !matches!(attempt.outcome, Some(Outcome::Failed { kind, .. }) if kind.is_local())
 }

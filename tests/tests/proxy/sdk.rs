@@ -131,3 +131,78 @@ async fn errors_say_whether_to_ask_again() {
         assert_eq!(answer.header("retry-after"), after, "{status}");
     }
 }
+
+/// Asks as an SDK does that asks `most` times again: with its count, and when it is told to.
+async fn ask_like_an_sdk(proxy: &Proxy, members: &Value, most: u32) -> Vec<Answer> {
+    let mut answers: Vec<Answer> = Vec::new();
+    for count in 0..=most {
+        let mut request = proxy.chat_request("m", members);
+        let headers = request.headers_mut();
+        headers.insert("x-stainless-retry-count", count.into());
+        headers.insert("x-stainless-read-timeout", HeaderValue::from_static("600"));
+        answers.push(proxy.call(request).await);
+        let answer = &answers[answers.len() - 1];
+        if answer.status == 200 || answer.header("x-should-retry") != "true" {
+            break;
+        }
+        let wait: f64 = answer.header("retry-after").parse().unwrap();
+        sleep(Duration::from_secs_f64(wait)).await;
+    }
+    answers
+}
+
+/// However an upstream fails, all that one call of an SDK sends stays within the retries of each group.
+#[tokio::test(start_paused = true)]
+async fn calls_of_an_sdk_stay_within_the_budget() {
+    let failing = |status, wait| Step::error(status).retry_after(Duration::from_secs(wait));
+    let limited = |wait| failing(StatusCode::TOO_MANY_REQUESTS, wait);
+    let steps: [&dyn Fn() -> Step; 5] = [
+        &|| limited(1),
+        // Longer than there is time for.
+        &|| limited(6),
+        &|| failing(StatusCode::SERVICE_UNAVAILABLE, 1),
+        &|| Step::error(StatusCode::TOO_MANY_REQUESTS),
+        &Step::reset,
+    ];
+    for (at, step) in steps.into_iter().enumerate() {
+        for retries in [0, 1, 3] {
+            for yaml in [
+                YAML.to_owned(),
+                YAML.replace("disable_cooldowns: true", "cooldown_time: 2"),
+            ] {
+                let (a, b) = (upstream("a", [step()]).await, upstream("b", [step()]).await);
+                let proxy = Proxy::start(&yaml, &[("A", a.url()), ("B", b.url())]).await;
+                // Without a fallback there is something to wait for.
+                for alone in [true, false] {
+                    let before = (a.count(), b.count());
+                    let members = json!({"num_retries": retries, "total_timeout": 5, "disable_fallbacks": alone});
+                    let answers = ask_like_an_sdk(&proxy, &members, 3).await;
+                    let sent = (a.count() - before.0, b.count() - before.1);
+                    let case = format!("{at} {retries} {alone}: {sent:?} for {}", answers.len());
+                    assert!(sent.0.max(sent.1) <= retries + 1, "{case}");
+                }
+            }
+        }
+    }
+}
+
+/// What waiting helps is worth another call of the SDK, as long as the budget is not spent.
+#[tokio::test(start_paused = true)]
+async fn an_sdk_comes_back_when_waiting_helps() {
+    let limited = Step::error(StatusCode::TOO_MANY_REQUESTS).retry_after(Duration::from_secs(30));
+    let script = Script::new([limited]).then(Step::hello());
+    let (proxy, a, _b) = start(script, [Step::hello()]).await;
+    // It cannot be waited for here.
+    let members = json!({"disable_fallbacks": true, "total_timeout": 10});
+    let started = Instant::now();
+    let answers = ask_like_an_sdk(&proxy, &members, 2).await;
+    let [refused, answered] = &answers[..] else {
+        panic!("{answers:?}")
+    };
+    assert_eq!(
+        (refused.status.as_u16(), refused.header("retry-after")),
+        (429, "30")
+    );
+    assert_eq!(answered.content(), "hello from a");
+    assert_eq!((a.count(), started.elapsed().as_secs()), (2, 30));
+}

@@ -229,8 +229,10 @@ fn address(
     put(extensions, wishes.total.map(overrides::TotalTimeout));
     put(extensions, wishes.keep_alive.map(overrides::KeepAlive));
     put(extensions, wishes.retries.map(overrides::MaxRetries));
-    let again = wishes.client_retries.filter(|n| *n > 0);
-    put(extensions, again.map(overrides::ClientRetries));
+    put(
+        extensions,
+        wishes.client_retries.map(overrides::ClientRetries),
+    );
     let waits = wishes.client_timeout.map(overrides::ClientTimeout);
     put(extensions, waits);
     put(extensions, wishes.tags());

@@ -8,13 +8,16 @@ use std::{
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
 use http_body::Body;
-use http_body_util::Either;
+use http_body_util::{Either, Full};
 use pin_project_lite::pin_project;
 use tower_service::Service;
-use ziggurat_core::{BoxError, Failure, FailureKind, JsonBody};
+use ziggurat_core::{BoxError, Failure, FailureKind, JsonBody, Tried};
 
 use super::{ResponseBody, branch::Branch};
 use crate::{ErrorForm, ErrorTypes, Ledger, TotalAttempts};
+
+/// One of the models' answers, or a list of them.
+type Answer<R> = Response<Either<R, Full<Bytes>>>;
 
 /// Which answers are wanted.
 #[derive(Clone, Copy)]
@@ -44,7 +47,7 @@ pin_project! {
         E: Service<Request<JsonBody>>,
     {
         One { #[pin] future: F },
-        Many { calls: Vec<Call<E, T>>, mode: Mode },
+        Many { calls: Vec<Call<E, T>>, mode: Mode, outer: Option<Tried> },
         Refused { failure: Option<Failure> },
     }
 }
@@ -67,13 +70,14 @@ where
         Self { state }
     }
 
-    pub(super) fn many(branches: Vec<Branch<E, T>>, mode: Mode) -> Self {
+    /// `outer` is the ledger of the whole request.
+    pub(super) fn many(branches: Vec<Branch<E, T>>, mode: Mode, outer: Option<Tried>) -> Self {
         let call = |branch| Call {
             branch,
             outcome: None,
         };
         let calls = branches.into_iter().map(call).collect();
-        let state = State::Many { calls, mode };
+        let state = State::Many { calls, mode, outer };
         Self { state }
     }
 
@@ -115,27 +119,44 @@ where
             StateProj::Refused { failure } => {
                 Poll::Ready(Err(failure.take().expect("polled after completion")))
             }
-            StateProj::Many {
-                calls,
-                mode: Mode::Fastest,
-            } => {
-                let response = ready!(fastest(calls, cx))?;
-                Poll::Ready(Ok(response.map(|body| Either::Right(Either::Left(body)))))
+            StateProj::Many { calls, mode, outer } => {
+                let result = ready!(mode.poll(calls, cx));
+                let mut branches = calls.iter().map(|call| &call.branch);
+                if result.is_err()
+                    && let Some(outer) = outer
+                    && branches.any(|branch| branch.tried.are_retries_spent())
+                {
+                    outer.spend_retries();
+                }
+                Poll::Ready(result.map(|response| response.map(Either::Right)))
             }
-            StateProj::Many {
-                calls,
-                mode: Mode::All(types),
-            } => {
-                let text = ready!(all(calls, *types, cx))?;
-                let mut response = Response::new(Either::Right(Either::Right(text.into())));
+        }
+    }
+}
+
+impl Mode {
+    /// Waits for what is wanted.
+    fn poll<S, R>(
+        self,
+        calls: &mut Vec<Call<S, R>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Answer<R>, Failure>>
+    where
+        S: Service<Request<JsonBody>, Response = Response<R>>,
+        S::Error: Into<BoxError>,
+        R: Body<Data = Bytes> + Unpin,
+        R::Error: Into<BoxError>,
+    {
+        match self {
+            Self::Fastest => fastest(calls, cx).map_ok(|response| response.map(Either::Left)),
+            Self::All(types) => all(calls, types, cx).map_ok(|text| {
+                let mut response = Response::new(Either::Right(text.into()));
                 let json = HeaderValue::from_static("application/json");
                 response.headers_mut().insert(CONTENT_TYPE, json);
-                let attempts = calls.iter().map(|call| call.branch.tried.sent());
+                let attempts = calls.iter().map(|call| call.branch.tried.sent()).sum();
+                response.extensions_mut().insert(TotalAttempts(attempts));
                 response
-                    .extensions_mut()
-                    .insert(TotalAttempts(attempts.sum()));
-                Poll::Ready(Ok(response))
-            }
+            }),
         }
     }
 }

@@ -220,7 +220,8 @@ where
                     true => Mode::Fastest,
                     false => Mode::All(self.layer.types),
                 };
-                ResponseFuture::many(branches, mode)
+                let outer = request.extensions().get::<Tried>().cloned();
+                ResponseFuture::many(branches, mode, outer)
             }
             Err(failure) => ResponseFuture::refused(failure),
         }

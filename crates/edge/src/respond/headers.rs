@@ -172,8 +172,9 @@ pub(super) fn stream(headers: &mut HeaderMap) {
 
 /// Adds what a client should know before it asks again: whether to do so at all, and when.
 ///
-/// Everything that helps was tried here already. Only a known wait on a 429 or 503 is worth another request.
-pub(super) fn failed(headers: &mut HeaderMap, failure: &Failure) {
+/// Everything that helps was tried here already. Only a known wait on a 429 or 503 is worth another request, unless the
+/// retries that a client shares are `spent`.
+pub(super) fn failed(headers: &mut HeaderMap, failure: &Failure, spent: bool) {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     match failure.retry_after() {
         Some(wait) => headers.insert(RETRY_AFTER, whole_seconds(wait)),
@@ -187,7 +188,7 @@ pub(super) fn failed(headers: &mut HeaderMap, failure: &Failure) {
         failure.status(),
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
     );
-    let again = waits && failure.retry_after().is_some();
+    let again = waits && failure.retry_after().is_some() && !spent;
     headers.insert(
         SHOULD_RETRY,
         HeaderValue::from_static(if again { "true" } else { "false" }),

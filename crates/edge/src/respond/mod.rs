@@ -76,7 +76,7 @@ impl RespondLayer {
     /// Writes a failure as the response that this layer would give to a client of OpenAI's API.
     #[must_use]
     pub fn response<B>(&self, failure: &Failure) -> Response<ResponseBody<B>> {
-        written(failure, &self.types.into())
+        written(failure, &self.types.into(), false)
     }
 }
 
@@ -244,11 +244,11 @@ impl RespondLayer {
                 let (mut head, _) = response.into_parts();
                 head.status = form.status(failure);
                 headers::unframe(&mut head.headers);
-                headers::failed(&mut head.headers, failure);
+                headers::failed(&mut head.headers, failure, tried.are_retries_spent());
                 Response::from_parts(head, ResponseBody::written(form.json(failure)))
             }
-            (Err(_), Some(failure)) => written(failure, form),
-            (Err(failure), None) => written(&failure, form),
+            (Err(_), Some(failure)) => written(failure, form, tried.are_retries_spent()),
+            (Err(failure), None) => written(&failure, form, tried.are_retries_spent()),
         };
         if let Some(failure) = &failure {
             tracing::debug!(
@@ -314,10 +314,10 @@ impl RespondLayer {
     }
 }
 
-fn written<B>(failure: &Failure, form: &ErrorForm) -> Response<ResponseBody<B>> {
+fn written<B>(failure: &Failure, form: &ErrorForm, spent: bool) -> Response<ResponseBody<B>> {
     let mut response = Response::new(ResponseBody::written(form.json(failure)));
     *response.status_mut() = form.status(failure);
-    headers::failed(response.headers_mut(), failure);
+    headers::failed(response.headers_mut(), failure, spent);
     response
 }
 

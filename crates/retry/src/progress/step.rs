@@ -105,7 +105,9 @@ impl Progress {
         end: &End<'_>,
         attempts: &[Attempt],
     ) -> bool {
-        is_for_itself(end.failure) && self.is_fresh(attempts) && !policy.is_capped(attempts.len())
+        is_for_itself(end.failure)
+            && self.is_fresh(attempts)
+            && !self.is_capped(policy, attempts.len())
     }
 
     /// A refusal of one for itself says nothing of the others: what they failed with before counts.

@@ -1,19 +1,22 @@
 //! How many attempts there are.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use http::{Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
 use ziggurat_core::{
-    BoxError, FallbackReason, Tried,
+    BoxError, Deadline, FailureKind, FallbackReason, Tried,
     overrides::{ClientRetries, MaxRetries},
 };
 use ziggurat_retry::RetryLayer;
 
-use crate::support::{Group, ahead, code, exact, member, request, status, with};
+use crate::support::{Group, ahead, code, exact, fail, member, request, status, with};
 
 #[tokio::test(start_paused = true)]
 async fn r56_one_attempt_and_the_retries() {
@@ -85,6 +88,55 @@ async fn d7_retries_of_the_client_are_taken_off() {
         let _ = group.ask(&exact(0), request).await;
         assert_eq!(group.visits().len(), attempts, "{by_client} by the client");
     }
+}
+
+/// A client that counts may ask again as long as all that it asks stays within the count, whatever was sent before.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_counts_is_told_when_no_retry_is_left() {
+    // What every deployment answers: to wait for longer than the client does.
+    let limited = || status(429).retry_after(30);
+    let far = || Deadline::start(Duration::from_secs(10)).unwrap();
+    for (retries, by_client, members, sent, spent) in [
+        (0, Some(0), 1, 1, true),
+        (1, Some(0), 1, 1, false),
+        (1, Some(1), 1, 1, true),
+        (3, Some(2), 1, 1, false),
+        (3, Some(3), 1, 1, true),
+        // More than one was sent: the client would not say so when it comes back.
+        (5, Some(0), 2, 2, true),
+        (1, Some(1), 2, 1, true),
+        // It does not count, and shares nothing.
+        (0, None, 1, 1, false),
+        (5, None, 2, 2, false),
+    ] {
+        let all: Vec<_> = ["a", "b"][..members].iter().map(|id| member(id)).collect();
+        let group = Group::new(all, move |_, _| limited());
+        let tried = Tried::new();
+        let mut request = with(tried.clone());
+        request.extensions_mut().insert(far());
+        by_client.map(|n| request.extensions_mut().insert(ClientRetries(n)));
+        let _ = group.ask(&exact(retries), request).await;
+        let found = (tried.attempts(), tried.are_retries_spent());
+        assert_eq!(found, (sent, spent), "{retries} {by_client:?} {members}");
+    }
+    // The cap of the whole request is the client's too.
+    for (by_client, cap, spent) in [(0, 2, false), (1, 2, true), (0, 1, true)] {
+        let group = Group::new([member("a")], move |_, _| limited());
+        let tried = Tried::new();
+        let mut request = with(tried.clone());
+        request.extensions_mut().insert(far());
+        request.extensions_mut().insert(ClientRetries(by_client));
+        let layer = exact(5).max_attempts_per_request(cap);
+        let _ = group.ask(&layer, request).await;
+        assert_eq!(tried.are_retries_spent(), spent, "{by_client} of {cap}");
+    }
+    // Nothing was sent: it may ask for ever.
+    let group = Group::nameless(|_| fail(FailureKind::CoolingDown));
+    let tried = Tried::new();
+    let mut request = with(tried.clone());
+    request.extensions_mut().insert(ClientRetries(7));
+    let _ = group.ask(&exact(0), request).await;
+    assert!(!tried.are_retries_spent());
 }
 
 #[tokio::test(start_paused = true)]
