@@ -12,16 +12,17 @@ use ziggurat_provider::{Answer, Exchange, Streamed, redact};
 
 use crate::{
     answer,
+    events::Events,
     failure::Wire,
     request::Asked,
-    stream::Events,
+    stream::Reader,
     template::{Template, no_answer},
 };
 
 /// One chat completion.
 pub(crate) struct Chat {
     context: Arc<Context>,
-    events: Option<Box<Events>>,
+    events: Option<Box<Events<Reader>>>,
     /// Set by a plain answer that was held back.
     filtered: bool,
 }
@@ -61,9 +62,9 @@ impl Chat {
         }
     }
 
-    fn events(&mut self) -> &mut Events {
+    fn events(&mut self) -> &mut Events<Reader> {
         let context = &self.context;
-        let new = || Box::new(Events::new(context.clone()));
+        let new = || Box::new(Events::new(Reader::new(context.clone())));
         self.events.get_or_insert_with(new)
     }
 }

@@ -4,6 +4,7 @@ mod answer;
 mod builder;
 mod dialect;
 mod event;
+mod events;
 mod exchange;
 mod failure;
 mod finish;

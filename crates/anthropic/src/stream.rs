@@ -4,35 +4,23 @@ mod blocks;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use memchr::memchr2;
 use serde_json::{Value, value::RawValue};
 use ziggurat_core::{Failure, FailureKind};
-use ziggurat_provider::{
-    Streamed,
-    sse::{self, DONE_EVENT, Splitter},
-};
+use ziggurat_provider::sse::{self, DONE_EVENT};
 
 use self::blocks::Open;
 use crate::{
     event::{Event, Start},
+    events::{self, End, unreadable},
     exchange::Context,
     failure::Wire,
     finish,
-    template::invalid,
     usage::Usage,
 };
 
-/// The events of a stream.
-pub(crate) struct Events {
-    splitter: Splitter,
-    reader: Reader,
-    /// Set once the stream was ended; nothing comes after it.
-    over: bool,
-}
-
 /// What is known of a stream while it is read.
-struct Reader {
+pub(crate) struct Reader {
     context: Arc<Context>,
     /// What all chunks begin with, up to their choices.
     head: Vec<u8>,
@@ -50,88 +38,12 @@ struct Reader {
     stop_sequence: Option<String>,
 }
 
-/// What an event means for its stream; `None` that it goes on.
-type End = Option<Result<(), Failure>>;
-
-// === impl Events ===
-
-impl Events {
-    pub(crate) fn new(context: Arc<Context>) -> Self {
-        let reader = Reader {
-            context,
-            head: Vec::new(),
-            began: false,
-            open: Vec::new(),
-            calls: 0,
-            thoughts: 0,
-            natives: 0,
-            usage: Usage::default(),
-            reason: None,
-            stop_sequence: None,
-        };
-        Self {
-            splitter: Splitter::new(),
-            reader,
-            over: false,
-        }
-    }
-
-    pub(crate) fn chunk(&mut self, data: Bytes) -> Streamed {
-        let mut out = Vec::with_capacity(data.len());
-        self.splitter.push(data);
-        let end = loop {
-            match self.splitter.next_event() {
-                Ok(Some(event)) => {
-                    if let Some(end) = self.reader.event(event, &mut out) {
-                        break Some(end);
-                    }
-                }
-                Ok(None) => break None,
-                Err(too_long) => {
-                    let failure = invalid("the upstream's stream has an unreadable event");
-                    break Some(Err(failure.with_source(too_long)));
-                }
-            }
-        };
-        self.over |= end.is_some();
-        let data = out.into();
-        Streamed { data, end }
-    }
-
-    pub(crate) fn end(&mut self, broken: Option<Failure>) -> Streamed {
-        let mut out = Vec::new();
-        // The last event may lack its blank line; half of one says nothing.
-        let last = self
-            .splitter
-            .rest()
-            .filter(|_| broken.is_none() && !self.over);
-        let last = last.filter(|event| {
-            let data = event.data().unwrap_or_default();
-            serde_json::from_slice::<&RawValue>(&data).is_ok()
-        });
-        let end = last.and_then(|event| self.reader.event(event, &mut out));
-        let end = end.unwrap_or_else(|| {
-            Err(broken.unwrap_or_else(|| Failure::new(FailureKind::Disconnected)))
-        });
-        self.over = true;
-        let data = out.into();
-        Streamed {
-            data,
-            end: Some(end),
-        }
-    }
-}
-
 // === impl Reader ===
 
-impl Reader {
+impl events::Reader for Reader {
     fn event(&mut self, event: sse::Event<'_>, out: &mut Vec<u8>) -> End {
-        let unreadable = || {
-            let failure = invalid("the upstream's stream has an unreadable event");
-            Some(Err(failure))
-        };
         if event.is_damaged() {
-            return unreadable();
+            return Some(Err(unreadable()));
         }
         let data = event.data().filter(|data| !data.is_empty());
         let Some(data) = data else {
@@ -142,7 +54,7 @@ impl Reader {
         let read: Event<'_> = match serde_json::from_slice(&data) {
             Ok(read) => read,
             Err(_) if event.name() == Some(b"error") => return Some(Err(self.error(&data))),
-            Err(_) => return unreadable(),
+            Err(_) => return Some(Err(unreadable())),
         };
         match &*read.kind {
             "message_start" => self.start(read.message),
@@ -164,6 +76,23 @@ impl Reader {
             _ => {}
         }
         None
+    }
+}
+
+impl Reader {
+    pub(crate) fn new(context: Arc<Context>) -> Self {
+        Self {
+            context,
+            head: Vec::new(),
+            began: false,
+            open: Vec::new(),
+            calls: 0,
+            thoughts: 0,
+            natives: 0,
+            usage: Usage::default(),
+            reason: None,
+            stop_sequence: None,
+        }
     }
 
     fn start(&mut self, message: Option<Start<'_>>) {

@@ -10,7 +10,8 @@ use ziggurat_core::{
 };
 use ziggurat_provider::{Answer, Exchange, Streamed, redact};
 
-use super::stream::Events;
+use super::stream::Reader;
+use crate::events::Events;
 use crate::{
     failure::Wire,
     template::{Template, invalid, no_answer},
@@ -22,7 +23,7 @@ pub(super) struct Native {
     context: Arc<Context>,
     operation: Operation,
     stream: bool,
-    events: Option<Box<Events>>,
+    events: Option<Box<Events<Reader>>>,
     /// Set by a plain answer that was held back.
     filtered: bool,
 }
@@ -57,9 +58,9 @@ impl Native {
         }
     }
 
-    fn events(&mut self) -> &mut Events {
+    fn events(&mut self) -> &mut Events<Reader> {
         let context = &self.context;
-        let new = || Box::new(Events::new(context.clone()));
+        let new = || Box::new(Events::new(Reader::new(context.clone())));
         self.events.get_or_insert_with(new)
     }
 

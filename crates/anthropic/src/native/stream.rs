@@ -2,35 +2,26 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use ziggurat_core::{Failure, FailureKind, JsonBody, json::Document};
-use ziggurat_provider::{
-    Streamed,
-    sse::{self, Splitter},
-};
+use ziggurat_core::{Failure, JsonBody, json::Document};
+use ziggurat_provider::sse;
 
 use super::exchange::Context;
-use crate::{failure::Wire, template::invalid, usage::Usage};
-
-/// The events of a stream.
-pub(super) struct Events {
-    splitter: Splitter,
-    reader: Reader,
-    /// Set once the stream was ended; nothing comes after it.
-    over: bool,
-}
+use crate::{
+    events::{self, End, unreadable},
+    failure::Wire,
+    template::invalid,
+    usage::Usage,
+};
 
 /// What is known of a stream while it is read.
-struct Reader {
+pub(super) struct Reader {
     context: Arc<Context>,
     began: bool,
     usage: Usage,
 }
-
-/// What an event means for its stream; `None` that it goes on.
-type End = Option<Result<(), Failure>>;
 
 /// What of an event is looked at.
 #[derive(Deserialize)]
@@ -43,83 +34,15 @@ struct Event<'a> {
     usage: Option<&'a RawValue>,
 }
 
-// === impl Events ===
-
-impl Events {
-    pub(super) fn new(context: Arc<Context>) -> Self {
-        let reader = Reader {
-            context,
-            began: false,
-            usage: Usage::default(),
-        };
-        Self {
-            splitter: Splitter::new(),
-            reader,
-            over: false,
-        }
-    }
-
-    pub(super) fn chunk(&mut self, data: Bytes) -> Streamed {
-        let mut out = BytesMut::with_capacity(data.len());
-        self.splitter.push(data);
-        let end = loop {
-            match self.splitter.next_event() {
-                Ok(Some(event)) => {
-                    if let Some(end) = self.reader.event(event, &mut out) {
-                        break Some(end);
-                    }
-                }
-                Ok(None) => break None,
-                Err(too_long) => {
-                    let failure = Failure::new(FailureKind::InvalidResponse).with_source(too_long);
-                    break Some(Err(failure));
-                }
-            }
-        };
-        self.over |= end.is_some();
-        let data = out.freeze();
-        Streamed { data, end }
-    }
-
-    pub(super) fn end(&mut self, broken: Option<Failure>) -> Streamed {
-        let mut out = BytesMut::new();
-        // The last event may lack its blank line; half of one says nothing.
-        let last = self
-            .splitter
-            .rest()
-            .filter(|_| broken.is_none() && !self.over);
-        let last = last.filter(|event| {
-            let data = event.data().unwrap_or_default();
-            serde_json::from_slice::<&RawValue>(&data).is_ok()
-        });
-        let end = last.and_then(|event| {
-            let end = self.reader.event(event, &mut out);
-            if !out.is_empty() && !out.ends_with(b"\n\n") {
-                out.put_slice(b"\n\n");
-            }
-            end
-        });
-        let end = end.unwrap_or_else(|| {
-            Err(broken.unwrap_or_else(|| Failure::new(FailureKind::Disconnected)))
-        });
-        self.over = true;
-        let data = out.freeze();
-        Streamed {
-            data,
-            end: Some(end),
-        }
-    }
-}
-
 // === impl Reader ===
 
-impl Reader {
-    fn event(&mut self, event: sse::Event<'_>, out: &mut BytesMut) -> End {
+impl events::Reader for Reader {
+    fn event(&mut self, event: sse::Event<'_>, out: &mut Vec<u8>) -> End {
         if event.is_damaged() || std::str::from_utf8(event.raw()).is_err() {
             return Some(Err(unreadable()));
         }
         let Some(data) = event.data().filter(|data| !data.is_empty()) else {
-            out.put_slice(event.raw());
+            out.extend_from_slice(event.raw());
             return None;
         };
         // Most events of a stream are pieces of content, and say so in their name: they are passed on as long as they can be
@@ -128,7 +51,7 @@ impl Reader {
             if serde_json::from_slice::<&RawValue>(&data).is_err() {
                 return Some(Err(unreadable()));
             }
-            out.put_slice(event.raw());
+            out.extend_from_slice(event.raw());
             return None;
         }
         let is_error = event.name() == Some(b"error");
@@ -147,8 +70,18 @@ impl Reader {
         if read.kind == "message_stop" && !self.began {
             return Some(Err(invalid("the upstream's stream ended before it began")));
         }
-        out.put_slice(event.raw());
+        out.extend_from_slice(event.raw());
         (read.kind == "message_stop").then_some(Ok(()))
+    }
+}
+
+impl Reader {
+    pub(super) fn new(context: Arc<Context>) -> Self {
+        Self {
+            context,
+            began: false,
+            usage: Usage::default(),
+        }
     }
 
     /// Passes the first event on, with the name that answers bear.
@@ -157,7 +90,7 @@ impl Reader {
         event: sse::Event<'_>,
         data: &[u8],
         message: &RawValue,
-        out: &mut BytesMut,
+        out: &mut Vec<u8>,
     ) -> End {
         self.began = true;
         let Ok(message) = Document::parse(Bytes::copy_from_slice(message.get().as_bytes())) else {
@@ -167,7 +100,7 @@ impl Reader {
         let upstream = message.get("model").map(|model| model.as_bytes());
         let model = self.context.model.as_deref();
         if model.is_none() || model == upstream {
-            out.put_slice(event.raw());
+            out.extend_from_slice(event.raw());
             return None;
         }
         let Ok(whole) = Document::parse(Bytes::copy_from_slice(data)) else {
@@ -175,11 +108,11 @@ impl Reader {
         };
         let mut whole = JsonBody::new(whole);
         whole.set("message", self.context.named(message).to_bytes());
-        out.put_slice(b"event: message_start\ndata: ");
+        out.extend_from_slice(b"event: message_start\ndata: ");
         // A line break between the tokens of JSON would end the line of the event.
         let line = whole.to_bytes();
         out.extend(line.iter().map(|&b| if b == b'\n' { b' ' } else { b }));
-        out.put_slice(b"\n\n");
+        out.extend_from_slice(b"\n\n");
         None
     }
 
@@ -193,8 +126,4 @@ impl Reader {
     fn error(&self, data: &[u8]) -> Failure {
         Wire::of(data, &self.context.template.secrets).in_band()
     }
-}
-
-fn unreadable() -> Failure {
-    invalid("the upstream's stream has an unreadable event")
 }
