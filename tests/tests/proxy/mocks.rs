@@ -55,6 +55,34 @@ async fn a_deployment_answers_by_itself() {
     assert_eq!(up.count(), 0);
 }
 
+/// What calls of its upstream would take is not asked for.
+#[tokio::test]
+async fn a_deployment_that_answers_by_itself_needs_no_keys() {
+    for model in [
+        "openai/x",
+        "gpt-4o",
+        "anthropic/claude-3-opus-20240229",
+        "azure/x",
+        "vertex_ai/gemini-1.5-pro",
+        "watsonx/ibm/granite-3-8b-instruct",
+    ] {
+        let of =
+            |mock| format!("{{model_name: mocked, litellm_params: {{model: '{model}'{mock}}}}}");
+        let yaml = format!("model_list: [{}]", of(", mock_response: two words"));
+        let proxy = Proxy::start(&yaml, &[]).await;
+        for stream in [false, true] {
+            let answer = proxy.chat("mocked", &json!({"stream": stream})).await;
+            assert_eq!(answer.content(), "two words", "{model}");
+        }
+        let body = json!({"model": "mocked", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]});
+        let answer = post(&proxy, "/v1/messages", &body).await;
+        assert_eq!(answer.json()["content"][0]["text"], "two words", "{model}");
+        // Without it they are.
+        let config = crate::support::config(&format!("model_list: [{}]", of("")), &[]);
+        assert!(ziggurat::Gateway::new(&config).is_err(), "{model}");
+    }
+}
+
 #[tokio::test]
 async fn it_answers_in_the_form_of_the_api_that_was_called() {
     let (proxy, up) = start("").await;

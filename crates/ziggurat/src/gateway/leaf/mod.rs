@@ -62,10 +62,15 @@ pub(super) fn build(
     client: &HttpClient,
 ) -> Result<Built, Unusable> {
     let shared = Shared::of(config, client);
-    let mut spoken = dialect(Params {
+    let params = Params {
         shared: &shared,
         deployment,
-    })?;
+    };
+    let mut spoken = match dialect(params) {
+        // It asks no upstream, and does without what that would take.
+        Err(Unusable::Missing(_)) if deployment.mock_response.is_some() => openai::stand_in()?,
+        spoken => spoken?,
+    };
     if deployment.litellm_model.contains('*') {
         spoken.dialect = Arc::new(any_model(shared, deployment, spoken.dialect));
     }

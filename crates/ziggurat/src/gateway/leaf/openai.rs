@@ -68,3 +68,16 @@ pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, Unusable> {
         dialect: Arc::new(dialect),
     })
 }
+
+/// What stands for the dialect of a deployment that never calls its upstream. Its address is none.
+pub(super) fn stand_in() -> Result<Spoken, Unusable> {
+    let dialect = OpenAi::builder(Face::OpenAi, "mock")
+        .api_base("http://mock.invalid")
+        .build()
+        .map_err(|error| Unusable::of(&error, false))?;
+    Ok(Spoken {
+        api_base: dialect.api_base().to_owned(),
+        keyless: false,
+        dialect: Arc::new(dialect),
+    })
+}
