@@ -1,4 +1,4 @@
-use ziggurat::config::{Config, Finding};
+use ziggurat::config::{Config, Finding, lines};
 
 const SECRET: &str = "sk-from-the-environment";
 
@@ -14,12 +14,13 @@ pub fn config(bytes: &[u8]) {
     if text.contains("model_facts") || text.contains("include") {
         return; // names a file, which may be any
     }
+    let file = lines(text);
     let findings = match Config::from_str(text, "c.yaml", |_| Some(SECRET.to_owned())) {
         Ok(config) => {
             assert!(!config.deployments.is_empty(), "a proxy of nothing");
             assert!(!format!("{config:?}").contains(SECRET), "a secret is shown");
             for finding in config.meaning() {
-                check(&finding, text);
+                check(&finding, &file);
             }
             config.findings
         }
@@ -27,13 +28,13 @@ pub fn config(bytes: &[u8]) {
     };
     assert!(findings.len() <= 16 + FINDINGS_PER_BYTE * bytes.len());
     for finding in findings {
-        check(&finding, text);
+        check(&finding, &file);
     }
 }
 
-fn check(finding: &Finding, text: &str) {
+fn check(finding: &Finding, lines: &[&str]) {
     assert!(!finding.to_string().contains(SECRET), "{finding}");
-    if let Some(excerpt) = finding.excerpt(text) {
+    if let Some(excerpt) = finding.excerpt(lines) {
         assert!(excerpt.caret <= excerpt.line.chars().count(), "{excerpt:?}");
     }
 }
