@@ -74,6 +74,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ziggurat-tests", &[]),
     ("ziggurat-benches", &[]),
     ("ziggurat-messages", &[]),
+    ("ziggurat-wall", &["ziggurat", "ziggurat-server"]),
 ];
 
 fn packages() -> Vec<Package> {

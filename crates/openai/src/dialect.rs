@@ -226,7 +226,7 @@ fn asked(body: &JsonBody, call: Call<'_>, json_tool: bool) -> Asked {
     Asked {
         operation,
         stream,
-        usage: stream && asks_for_usage(body),
+        usage: (stream && asks_for_usage(body)).then(|| usage::of_prompt(body, operation)),
         // A list of prompts has an answer to each.
         many: body.contains("n") || operation != Operation::Chat,
         json_tool,

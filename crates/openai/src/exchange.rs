@@ -45,8 +45,8 @@ pub(crate) struct Chat {
 pub(crate) struct Asked {
     pub(crate) operation: Operation,
     pub(crate) stream: bool,
-    /// The chunk that tells the usage.
-    pub(crate) usage: bool,
+    /// The chunk that tells the usage: with about so many tokens of the prompt, if the upstream does not tell.
+    pub(crate) usage: Option<u64>,
     /// More than one choice.
     pub(crate) many: bool,
     /// JSON of a schema, by way of a tool that is called with it.

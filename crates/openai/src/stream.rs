@@ -35,8 +35,10 @@ struct Reader {
     operation: Operation,
     /// The name that chunks bear, as JSON.
     model: Option<Bytes>,
-    /// Whether the client wants the chunk that tells the usage.
-    include_usage: bool,
+    /// Set if the client wants the chunk that tells the usage: about so many tokens has the prompt.
+    include_usage: Option<u64>,
+    /// The upstream has told it.
+    has_usage: bool,
     /// Where the usage is written, if anyone wants to know.
     meter: Option<Meter>,
     /// Set if calls of the JSON tool are to become content. Such streams have no memo.
@@ -71,6 +73,7 @@ impl Events {
             operation: asked.operation,
             model,
             include_usage: asked.usage,
+            has_usage: false,
             meter,
             json_tool: asked.json_tool.then(Box::default),
             id: None,
@@ -201,6 +204,8 @@ impl Reader {
             let wire = Wire::of(data, &template.secrets);
             return Some(Err(wire.in_band(template.face.label())));
         }
+        let has_usage = document.get("usage").is_some_and(|usage| !usage.is_null());
+        self.has_usage |= has_usage;
         let choices = match document.get("choices") {
             Some(choices) => match choices.decode::<Option<Vec<Choice<'_>>>>() {
                 Ok(choices) => choices.unwrap_or_default(),
@@ -212,11 +217,10 @@ impl Reader {
                 return None;
             }
         };
-        let has_usage = document.get("usage").is_some_and(|usage| !usage.is_null());
         if has_usage && let Some(meter) = &self.meter {
             usage::record(meter, &document);
         }
-        if choices.is_empty() && !(has_usage && self.include_usage) {
+        if choices.is_empty() && !(has_usage && self.include_usage.is_some()) {
             return None;
         }
         self.pieces += u64::from(!choices.is_empty());
@@ -366,8 +370,26 @@ impl Reader {
                 out.put_slice(b"\"}]}\n\n");
             }
         }
+        if let Some(prompt) = self.include_usage.filter(|_| !self.has_usage) {
+            self.estimate(prompt, object, out);
+        }
         out.put_slice(DONE_EVENT);
         Ok(())
+    }
+
+    /// Tells a client who wants it what the upstream does not: about so many tokens as the answer had pieces.
+    fn estimate(&self, prompt: u64, object: &[u8], out: &mut BytesMut) {
+        let answer = self.pieces;
+        let usage = serde_json::json!({
+            "prompt_tokens": prompt,
+            "completion_tokens": answer,
+            "total_tokens": prompt.saturating_add(answer),
+        });
+        out.put_slice(b"data: {");
+        out.put_slice(&self.head);
+        out.put_slice(b"\"object\":\"");
+        out.put_slice(object);
+        out.put_slice(format!("\",\"choices\":[],\"usage\":{usage}}}\n\n").as_bytes());
     }
 
     /// Says whether every choice that began has ended.

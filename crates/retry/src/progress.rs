@@ -136,7 +136,8 @@ impl Progress {
             self.retries += 1;
         }
         if let Some(count) = self.count.filter(|_| !self.passes_over) {
-            self.tried.allow_retries(count.saturating_sub(self.client_retries()));
+            self.tried
+                .allow_retries(count.saturating_sub(self.client_retries()));
         }
         self.current = attempts;
         self.started = Instant::now();

@@ -24,14 +24,14 @@ fn fields() -> Vec<(&'static str, Value, bool)> {
     let effective = json!({
         "fallbacks": ["m"], "context_window_fallbacks": [{"m": ["m"]}], "content_policy_fallbacks": [{"m": ["m"]}],
         "disable_fallbacks": false, "include_fallback_errors": true, "num_retries": 0, "timeout": 9, "request_timeout": 9,
-        "stream_timeout": 9, "tags": ["a"], "metadata": {"a": 1}, "litellm_metadata": {"a": 1}, "allowed_model_region": "eu",
+        "stream_timeout": 9, "keepalive_seconds": 1, "tags": ["a"], "metadata": {"a": 1}, "litellm_metadata": {"a": 1}, "allowed_model_region": "eu",
         "model_info": {"id": "z"}, "rpm": 1, "tpm": 1, "weight": 1, "order": 1, "max_parallel_requests": 1, "region_name": "us",
         "specific_deployment": true, "fallback_depth": 1, "litellm_call_id": "x", "_litellm_internal": 1, "mock_response": "no",
     });
     let ignored = json!({
         "max_retries": 1, "retry_policy": {}, "model_group_retry_policy": {}, "cooldown_time": 1, "routing_strategy": "x",
         "enable_tag_filtering": true, "priority": 1, "caching": true, "cache": {}, "ttl": 1, "drop_params": true,
-        "api_version": "1", "max_fallbacks": 1, "fastest_response": true, "keepalive_seconds": 1, "api_key": "sk-caller",
+        "api_version": "1", "max_fallbacks": 1, "fastest_response": true, "api_key": "sk-caller",
         "client_secret": "sk-caller", "organization": "o",
     });
     let list = |fields: &Value, is_ignored: bool| {

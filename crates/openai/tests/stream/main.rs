@@ -371,3 +371,41 @@ fn comments_pass_and_data_on_several_lines_is_joined() {
     assert!(text.starts_with(": ping\n\n"));
     assert_eq!(events(&text)[0]["model"], "group");
 }
+
+/// R189: who asks for the usage gets one: the upstream's, or an estimate if it tells none.
+#[test]
+fn usage_that_is_asked_for_is_estimated_where_none_is_told() {
+    let text = [chunk(0, "one", None), chunk(0, " two", Some("stop"))].concat();
+    let told =
+        "data: {\"id\":\"c1\",\"model\":\"m\",\"choices\":[],\"usage\":{\"total_tokens\":3}}\n\n";
+    let within = "data: {\"id\":\"c1\",\"model\":\"m\",\"usage\":{\"total_tokens\":3}}\n\n";
+    for end in [DONE, ""] {
+        let stream = [&text, end].concat();
+        let (played, ended) = play_on(exchange(Face::OpenAi, true), &[stream.as_bytes()], None);
+        ended.unwrap();
+        let usage = &events(&played)[2];
+        let expected = json!({
+            "id": "c1", "created": 1, "model": "group", "object": "chat.completion.chunk", "choices": [],
+            "usage": {"prompt_tokens": 0, "completion_tokens": 2, "total_tokens": 2},
+        });
+        assert_eq!(usage, &expected);
+        for told in [told, within] {
+            let stream = [&text, told, end].concat();
+            let exchange = exchange(Face::OpenAi, true);
+            let (played, ended) = play_on(exchange, &[stream.as_bytes()], None);
+            ended.unwrap();
+            assert_eq!(played.matches("usage").count(), 1, "{played}");
+        }
+        let (played, ended) = play(&[[&text, end].concat().as_bytes()]);
+        ended.unwrap();
+        assert!(!played.contains("usage"), "{played}");
+    }
+    // What breaks off is no answer.
+    let (played, ended) = play_on(
+        exchange(Face::OpenAi, true),
+        &[&text.as_bytes()[..20]],
+        None,
+    );
+    ended.unwrap_err();
+    assert!(!played.contains("usage"), "{played}");
+}
