@@ -190,11 +190,10 @@ impl Reader {
     /// Reads a chunk and passes it on. `data` is a part of the event.
     fn read(&mut self, event: Event<'_>, data: &[u8], out: &mut BytesMut) -> End {
         let template = &self.template;
-        let invalid = || Some(Err(self.unreadable()));
         let is_error = event.name() == Some(b"error");
         let document = match Document::parse(Bytes::copy_from_slice(data)) {
             Ok(document) => document,
-            Err(_) if !is_error => return invalid(),
+            Err(_) if !is_error => return Some(Err(self.unreadable())),
             Err(_) => {
                 let wire = Wire::of(data, &template.secrets);
                 return Some(Err(wire.in_band(template.face.label())));
@@ -209,7 +208,7 @@ impl Reader {
         let choices = match document.get("choices") {
             Some(choices) => match choices.decode::<Option<Vec<Choice<'_>>>>() {
                 Ok(choices) => choices.unwrap_or_default(),
-                Err(_) => return invalid(),
+                Err(_) => return Some(Err(self.unreadable())),
             },
             None => {
                 let edits = self.edits(&document, &[], offset(event.raw(), data));
