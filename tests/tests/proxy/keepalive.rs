@@ -17,7 +17,7 @@ use ziggurat::{
         observe::{Ended, RequestEnd},
     },
 };
-use ziggurat_testing::mock::{Answer as Reply, Progress, Running, Step};
+use ziggurat_testing::mock::{Answer as Reply, Event, Progress, Running, Step};
 
 use crate::support::{Answer, Proxy, config, upstream};
 
@@ -84,6 +84,27 @@ async fn a_silent_stream_gives_signs_of_life() {
         let plain = proxy.chat(model, &json!({})).await;
         assert!(plain.json()["id"].is_string());
     }
+}
+
+/// Some servers end their lines with two bytes.
+#[tokio::test(start_paused = true)]
+async fn pings_go_between_events_whatever_ends_their_lines() {
+    let chunk = |text: &str, reason: Value| {
+        let chunk = json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "x",
+            "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": reason}]});
+        Event::raw(format!("data: {chunk}\r\n\r\n"))
+    };
+    let pause = || Event::pause(Duration::from_secs(5));
+    let events = [
+        chunk("one", Value::Null),
+        pause(),
+        chunk(" two", json!("stop")),
+        Event::raw("data: [DONE]\r\n\r\n"),
+    ];
+    let (proxy, _a, _b) = start(EVERY, Step::events(events), Step::hello()).await;
+    let answer = stream(&proxy, &json!({})).await;
+    assert_eq!(answer.content(), "one two");
+    assert_eq!(answer.text.matches(PING).count(), 2, "{}", answer.text);
 }
 
 /// D9: who waits for an answer gets the head of a stream, and a ping at each interval.

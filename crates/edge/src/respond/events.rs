@@ -8,7 +8,10 @@ use ziggurat_core::{Failure, LateAnswer, Tried};
 
 use crate::Ledger;
 
-use super::{form::ErrorForm, ping::Pings};
+use super::{
+    form::ErrorForm,
+    ping::{Pings, ends_an_event},
+};
 
 /// Tells the client of a stream of failures, of what fallbacks went around, and that it still lives.
 pub(super) struct Events {
@@ -54,7 +57,7 @@ impl Events {
             pings.sent(&data);
         }
         let first = self.form.begins_with_metadata();
-        match self.detours.take_if(|_| first || data.ends_with(b"\n\n")) {
+        match self.detours.take_if(|_| first || ends_an_event(&data)) {
             None => data,
             Some(detours) => match self.form.metadata_event(&detours.failures()) {
                 Some(event) if first => [event, data].concat().into(),

@@ -40,7 +40,7 @@ impl Pings {
     /// Notes that something was sent.
     pub(super) fn sent(&mut self, data: &[u8]) {
         self.last = Some(Instant::now());
-        self.between = data.is_empty() && self.between || data.ends_with(b"\n\n");
+        self.between = data.is_empty() && self.between || ends_an_event(data);
     }
 
     /// Waits until it is time for a sign of life.
@@ -66,4 +66,11 @@ impl Pings {
             }
         }
     }
+}
+
+/// Says whether a piece of a stream ends with a blank line, in any of the ways in which lines of events may end.
+pub(super) fn ends_an_event(data: &[u8]) -> bool {
+    [&b"\n\n"[..], b"\r\n\r\n", b"\r\r"]
+        .iter()
+        .any(|end| data.ends_with(end))
 }
