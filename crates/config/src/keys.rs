@@ -32,6 +32,11 @@ impl Keys {
         }
     }
 
+    /// Whether a name is one of these itself, and does not only begin like some.
+    pub(crate) fn spells_out(&self, key: &str) -> bool {
+        self.all().any(|name| name == key)
+    }
+
     pub(crate) fn nearest(&self, key: &str) -> Option<&'static str> {
         nearest(key, self.all())
     }
@@ -336,6 +341,14 @@ pub(crate) const GENERAL: Keys = Keys {
         store_* supported_db_objects ui_access_mode use_* user_api_key_cache_ttl
         user_header_mappings user_header_name user_mcp_management_mode",
 };
+
+/// Settings without effect that LiteLLM has switched on: switched off, they ask for something.
+const ON: &str = "health_check_details ignore_invalid_deployments ssl_verify user_url_validation";
+
+/// Whether a setting asks for something when it is switched off.
+pub(crate) fn is_on_by_itself(key: &str) -> bool {
+    ON.split_whitespace().any(|name| name == key)
+}
 
 /// The strategy that is known and not active.
 pub(crate) const BUDGET_ROUTING: &str = "provider-budget-routing";

@@ -58,7 +58,9 @@ impl Places {
     pub(crate) fn says_something(&self, path: &Path) -> bool {
         const NOTHING: [&str; 9] = ["", "~", "null", "Null", "false", "False", "no", "off", "0"];
         let is_nothing = |text| NOTHING.contains(&text);
-        self.has(path) && !self.plain_text(path).is_some_and(is_nothing)
+        let mut files = self.files.iter();
+        let is_empty = files.all(|file| file.own(path).is_none_or(|own| file.tree.is_empty(&own)));
+        !is_empty && !self.plain_text(path).is_some_and(is_nothing)
     }
 
     /// The names of the files, the first one first.

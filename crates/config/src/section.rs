@@ -139,7 +139,11 @@ impl<'a> Section<'a> {
         for (key, value) in self.entries() {
             let path = self.path.key(&key);
             match keys.lookup(&key) {
-                Known::NotActive if says_something(value) => {
+                Known::NotActive if !keys.spells_out(&key) && !keys::homes(&key).is_empty() => {
+                    let message = self.misplaced(&key).unwrap_or_else(|| unknown(keys, &key));
+                    self.warn(&path, message);
+                }
+                Known::NotActive if says_something(&key, value) => {
                     let is_shared_state = key.starts_with("redis_");
                     let detail = match is_shared_state {
                         true => ": state is per process",
@@ -188,7 +192,7 @@ impl<'a> Section<'a> {
     /// Reports keys that are known and not active, and lets all others pass.
     pub(crate) fn check_not_active(&mut self, keys: &Keys) {
         for (key, value) in self.entries() {
-            if matches!(keys.lookup(&key), Known::NotActive) && says_something(value) {
+            if matches!(keys.lookup(&key), Known::NotActive) && says_something(&key, value) {
                 self.not_active(&self.path.key(&key), "");
             }
         }
@@ -205,11 +209,13 @@ impl<'a> Section<'a> {
     }
 }
 
-/// A setting that is switched off or empty asks for nothing.
-fn says_something(value: &Value) -> bool {
+/// A setting that is switched off or empty asks for nothing, unless it is on by itself.
+fn says_something(key: &str, value: &Value) -> bool {
     match value {
-        Value::Null | Value::Bool(false) => false,
-        Value::String(text) => !text.is_empty() && scalar::word(text) != Some(false),
+        Value::Null => false,
+        Value::Bool(false) => keys::is_on_by_itself(key),
+        Value::String(text) if scalar::word(text) == Some(false) => keys::is_on_by_itself(key),
+        Value::String(text) => !text.is_empty(),
         Value::Sequence(items) => !items.is_empty(),
         Value::Mapping(entries) => !entries.is_empty(),
         Value::Bool(true) | Value::Number(_) | Value::Tagged(_) => true,

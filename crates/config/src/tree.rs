@@ -72,6 +72,15 @@ impl Tree {
         }
     }
 
+    /// Returns whether nothing is there: no such key, or a list or mapping without content.
+    pub(crate) fn is_empty(&self, path: &Path) -> bool {
+        self.find(path).is_none_or(|(_, node)| match &node.kind {
+            Kind::Scalar { .. } => false,
+            Kind::List(items) => items.is_empty(),
+            Kind::Map(entries) => entries.is_empty(),
+        })
+    }
+
     /// Returns where a key stands; for an item of a list, the item.
     pub(crate) fn key_at(&self, path: &Path) -> Option<Mark> {
         self.find(path)?.0

@@ -97,3 +97,54 @@ fn a_file_of_facts_that_cannot_be_used_stops_the_start() {
         ["c.yaml:2:32: router_settings.model_facts: expected text, found a list"]
     );
 }
+
+#[test]
+fn names_that_begin_like_known_ones_belong_where_they_act() {
+    let text =
+        "litellm_settings: {disable_cooldowns: true, enable_pre_call_checks: true, disable_x: true}
+general_settings: {enable_tag_filtering: false}";
+    let findings = with_settings(text).findings;
+    let no = "has no effect here; it belongs to `router_settings`";
+    assert_eq!(
+        shown(&findings, Severity::Warning),
+        [
+            format!("c.yaml:2:20: litellm_settings.disable_cooldowns: {no}"),
+            format!("c.yaml:2:45: litellm_settings.enable_pre_call_checks: {no}"),
+            format!("c.yaml:3:20: general_settings.enable_tag_filtering: {no}"),
+        ]
+    );
+    let idle = "c.yaml:2:75: not active yet: litellm_settings.disable_x";
+    assert_eq!(shown(&findings, Severity::NotActive), [idle]);
+}
+
+#[test]
+fn what_is_on_by_itself_asks_for_something_when_it_is_off() {
+    let told = |settings: &str| shown(&with_settings(settings).findings, Severity::NotActive);
+    for off in ["false", "no"] {
+        assert_eq!(
+            told(&format!(
+                "litellm_settings: {{ssl_verify: {off}, cache: {off}}}"
+            )),
+            ["c.yaml:2:20: not active yet: litellm_settings.ssl_verify"]
+        );
+    }
+    assert_eq!(
+        told("general_settings: {health_check_details: false, store_model_in_db: false}"),
+        ["c.yaml:2:20: not active yet: general_settings.health_check_details"]
+    );
+}
+
+#[test]
+fn what_acts_elsewhere_is_no_parameter_of_a_request() {
+    let params = "{model: o1, blocked: true, enable_pre_call_checks: true, top_k: 3}";
+    let text = format!("model_list: [{{model_name: a, litellm_params: {params}}}]");
+    let at = "model_list[0].litellm_params";
+    let sent = "sent to the provider as it is; it belongs to";
+    assert_eq!(
+        shown(&common::config(&text).findings, Severity::Warning),
+        [
+            format!("c.yaml:1:58: {at}.blocked: {sent} `model_info`"),
+            format!("c.yaml:1:73: {at}.enable_pre_call_checks: {sent} `router_settings`"),
+        ]
+    );
+}

@@ -95,7 +95,7 @@ fn text_that_is_no_yaml() {
     assert_eq!(unreadable("a: *nowhere").0, "c.yaml:1:4");
     assert_eq!(unreadable(&"[".repeat(10_000)).0, "c.yaml:2:1");
     assert_eq!(unreadable("a: &a [*a, a: &a [*a, x").0, "c.yaml:2:1");
-    assert_eq!(unreadable("a: \u{1}b").0, "c.yaml:1:1");
+    assert_eq!(unreadable("a: \u{1}b").0, "c.yaml:1:4");
     let deep = format!("a: {}{}", "[".repeat(200), "]".repeat(200));
     assert_eq!(
         unreadable(&deep),

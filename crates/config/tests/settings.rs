@@ -358,6 +358,9 @@ litellm_settings: {routing_strategy: least-busy}
             format!("c.yaml:6:3: model_list[0].num_retries: {no} `litellm_params`: {lost}"),
             format!("c.yaml:7:3: model_list[0].base_model: {no} `litellm_params`: {lost}"),
             format!("c.yaml:8:3: model_list[0].id: {no} `model_info`: {lost}"),
+            "c.yaml:4:31: model_list[0].litellm_params.model_name: sent to the provider as it is; \
+             it belongs to `model_list`"
+                .to_owned(),
         ]
     );
 }

@@ -14,13 +14,13 @@ pub fn config(bytes: &[u8]) {
     if text.contains("model_facts") || text.contains("include") {
         return; // names a file, which may be any
     }
-    let file = lines(text);
+    let lines = lines(text);
     let findings = match Config::from_str(text, "c.yaml", |_| Some(SECRET.to_owned())) {
         Ok(config) => {
             assert!(!config.deployments.is_empty(), "a proxy of nothing");
             assert!(!format!("{config:?}").contains(SECRET), "a secret is shown");
             for finding in config.meaning() {
-                check(&finding, &file);
+                check(&finding, &lines);
             }
             config.findings
         }
@@ -28,7 +28,7 @@ pub fn config(bytes: &[u8]) {
     };
     assert!(findings.len() <= 16 + FINDINGS_PER_BYTE * bytes.len());
     for finding in findings {
-        check(&finding, &file);
+        check(&finding, &lines);
     }
 }
 

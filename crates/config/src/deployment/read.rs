@@ -337,6 +337,12 @@ impl<'a> Entry<'a> {
     fn check_spelling(&mut self, unknown: &[String]) {
         self.params.check_not_active(&keys::PARAMS);
         for key in unknown {
+            let homes = keys::homes(key).join("` or `");
+            if !homes.is_empty() {
+                let message = format!("sent to the provider as it is; it belongs to `{homes}`");
+                self.params.warn(&self.params.path.key(key), message);
+                continue;
+            }
             let lists = [keys::PARAMS, keys::PROVIDER, keys::REQUEST];
             let names = lists.iter().flat_map(keys::Keys::all);
             if let Some(near) = keys::nearest(key, names) {

@@ -31,6 +31,10 @@ router_settings.allowed_model_region | R152 | is kept to on every hop, with or w
 litellm_settings.allowed_model_region | R152 | is kept to on every hop, with or without `enable_pre_call_checks`; regions are also told from the provider's settings (R153)
 litellm_settings.fallbacks | R69 | a refusal of the region or of a prompt that is too long goes to the chain at once, without retries
 router_settings.fallbacks | R69 | a refusal of the region or of a prompt that is too long goes to the chain at once, without retries
+litellm_settings.fallbacks | R79c | take content that a provider refused only with `allow_generic_fallback_on_refusal`; in LiteLLM wherever `content_policy_fallbacks` is not set
+router_settings.fallbacks | R79c | take content that a provider refused only with `allow_generic_fallback_on_refusal`; in LiteLLM wherever `content_policy_fallbacks` is not set
+litellm_settings.context_window_fallbacks | R79b | a group without a chain here goes on to `fallbacks`; in LiteLLM its request fails
+router_settings.context_window_fallbacks | R79b | a group without a chain here goes on to `fallbacks`; in LiteLLM its request fails
 litellm_settings.context_window_fallbacks | R30 | is checked like `fallbacks`; LiteLLM does not look at it before it is needed
 router_settings.context_window_fallbacks | R30 | is checked like `fallbacks`; LiteLLM does not look at it before it is needed
 litellm_settings.drop_params | R147 | a parameter that no deployment takes and that is not dropped is refused with 400 that names it

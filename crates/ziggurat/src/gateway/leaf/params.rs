@@ -6,10 +6,13 @@ use ziggurat_provider::HttpClient;
 
 use super::Unusable;
 
+/// Finds environment variables.
+type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// What dialects need beside their deployments. Cheap to keep: nothing else of the configuration comes with it.
 #[derive(Clone)]
 pub(super) struct Shared {
-    environment: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    environment: Arc<Lookup>,
     drop_params: bool,
     /// For dialects that have to fetch something, such as tokens.
     client: HttpClient,
