@@ -13,6 +13,7 @@ use crate::{
     places::{Places, Positions, at},
     scalar,
     schema::Recorder,
+    text,
     tree::{Fault, Mark, Tree},
     yaml,
 };
@@ -192,20 +193,28 @@ fn error(file: &Arc<str>, fault: Fault) -> Finding {
 }
 
 /// Reads the text, which must be a mapping.
-fn mapping(text: &str) -> Result<Value, Fault> {
+fn mapping(source: &str) -> Result<Value, Fault> {
     let fault = |message, at: Option<Mark>| Fault {
         path: Path::default(),
         at: at.unwrap_or(Mark::START),
         message,
     };
-    match yaml::read(text) {
+    match yaml::read(source) {
         Ok(root @ Value::Mapping(_)) => Ok(root),
         Ok(Value::Null) => Err(fault("the file is empty".to_owned(), None)),
         Ok(other) => Err(fault(
             scalar::expected("a mapping of sections", &other),
             None,
         )),
-        Err(unreadable) => Err(fault(unreadable.message, unreadable.at)),
+        Err(unreadable) => {
+            let at = match unreadable.message.contains("control characters") {
+                true => text::control_character(source).or(unreadable.at),
+                false => unreadable.at,
+            };
+            let told = at.and_then(|at| text::explain(&unreadable.message, source, at));
+            let told = told.map(|told| format!("not readable as YAML: {told}"));
+            Err(fault(told.unwrap_or(unreadable.message), at))
+        }
     }
 }
 

@@ -38,7 +38,7 @@ pub fn lines(text: &str) -> Vec<&str> {
 // === impl Finding ===
 
 impl Finding {
-    /// Returns the line of the finding out of those of its file, which [`lines`] finds.
+    /// Returns the line of the finding out of those of its file, which [`lines`] finds. A line with nothing to show is none.
     #[must_use]
     pub fn excerpt(&self, lines: &[&str]) -> Option<Excerpt> {
         let location = self.location.as_ref()?;
@@ -57,7 +57,7 @@ impl Finding {
         // The place may be white space at the end, which is not shown.
         let end = shown.chars().count();
         let caret = printer.caret.map_or(end, |caret| caret.min(end));
-        Some(Excerpt { line: shown, caret })
+        (end > 0).then_some(Excerpt { line: shown, caret })
     }
 }
 

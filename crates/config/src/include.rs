@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    fs, io,
+    fmt, fs,
     path::{Path as FilePath, PathBuf},
 };
 
@@ -13,11 +13,19 @@ use crate::{
     document::{Source, read},
     environment::key_text,
     location::Path,
-    places::{Places, Positions},
+    places::{Places, Positions, at},
     scalar,
+    text::{self, NoText},
 };
 
 const KEY: &str = "include";
+
+fn unreadable(why: impl fmt::Display) -> NoText {
+    NoText {
+        message: format!("cannot be read: {why}"),
+        at: None,
+    }
+}
 
 /// A file and all that it includes.
 pub(crate) struct Merged {
@@ -93,13 +101,22 @@ impl Merger {
         // A device would be read for ever.
         let is_file = fs::metadata(&file).map(|file| file.is_file());
         let text = match is_file {
-            Ok(true) => fs::read_to_string(&file),
-            Ok(false) => Err(io::Error::other("not a file")),
-            Err(error) => Err(error),
+            Ok(true) => text::read(&file),
+            Ok(false) => Err(unreadable("not a file")),
+            Err(error) => Err(unreadable(error)),
         };
         let text = match text {
             Ok(text) => text,
-            Err(error) => return self.error(by, path, format!("`{name}` cannot be read: {error}")),
+            Err(NoText { message, at: None }) => {
+                return self.error(by, path, format!("`{name}` {message}"));
+            }
+            Err(NoText {
+                message,
+                at: Some(mark),
+            }) => {
+                let place = at(&file.display().to_string().into(), mark);
+                return self.error(by, path, format!("`{name}` {message}, at {place}"));
+            }
         };
         let is_new = fs::canonicalize(&file).is_ok_and(|file| self.read.insert(file));
         if !is_new {

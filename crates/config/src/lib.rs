@@ -20,6 +20,7 @@ mod schema;
 mod secret;
 mod section;
 mod settings;
+mod text;
 mod tree;
 mod yaml;
 

@@ -17,9 +17,11 @@ use crate::{
     environment::Lookup,
     keys,
     location::Path,
+    places::at,
     scalar,
     section::Section,
     settings::ALLOWED_REGION,
+    text,
 };
 
 /// Reads configurations.
@@ -114,18 +116,21 @@ impl Loader {
     pub fn inspect(&self, path: impl AsRef<FilePath>) -> Inspection {
         let path = path.as_ref();
         let file = path.display().to_string();
-        match fs::read_to_string(path) {
+        match text::read(path) {
             Ok(text) => {
                 let directory = path.parent().map(FilePath::to_owned).unwrap_or_default();
                 self.read_text(&text, &file, directory)
             }
-            Err(error) => Inspection::unreadable(vec![Finding {
-                severity: Severity::Error,
-                message: format!("cannot be read: {error}"),
-                path: file,
-                location: None,
-                rule: None,
-            }]),
+            Err(no_text) => {
+                let location = no_text.at.map(|mark| at(&Arc::from(&*file), mark));
+                Inspection::unreadable(vec![Finding {
+                    severity: Severity::Error,
+                    message: no_text.message,
+                    path: location.as_ref().map_or(file, |_| String::new()),
+                    location,
+                    rule: None,
+                }])
+            }
         }
     }
 

@@ -161,7 +161,7 @@ fn r3_what_cannot_be_included_stops_the_start() {
     assert_eq!(
         wrong("include: [broken.yaml, list.yaml]"),
         [
-            "broken.yaml:1:5: not readable as YAML: mapping values are not allowed in this context",
+            "broken.yaml:1:5: not readable as YAML: a value cannot hold `: `; is a new line missing, or are quotes?",
             "list.yaml:1:1: expected a mapping of sections, found a list",
         ]
     );

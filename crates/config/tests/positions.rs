@@ -78,7 +78,9 @@ fn text_that_lost_its_indentation() {
 fn text_that_is_no_yaml() {
     assert_eq!(
         errors("model_list:\n  - a: b: c\n"),
-        ["c.yaml:2:9: not readable as YAML: mapping values are not allowed in this context"]
+        [
+            "c.yaml:2:9: not readable as YAML: a value cannot hold `: `; is a new line missing, or are quotes?"
+        ]
     );
     for empty in ["", "# nothing\n", "---\n", "~"] {
         assert_eq!(errors(empty), ["c.yaml:1:1: the file is empty"], "{empty}");

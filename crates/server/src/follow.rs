@@ -150,7 +150,9 @@ async fn look_aside(files: Vec<PathBuf>) -> Contents {
 /// Whole contents are compared: times of files stay as they are, or go back, when others are put in their places.
 fn look(files: Vec<PathBuf>) -> Contents {
     let hash = |file: PathBuf| {
-        let content = fs::read(&file).ok();
+        // A pipe is read once, and would be waited for.
+        let is_file = fs::metadata(&file).is_ok_and(|file| file.is_file());
+        let content = is_file.then(|| fs::read(&file).ok()).flatten();
         let hash = content.map(|content| {
             let mut hasher = DefaultHasher::new();
             content.hash(&mut hasher);

@@ -224,16 +224,26 @@ pub(crate) fn has_key(gateway: &Gateway) -> bool {
     gateway.config().general.master_key.is_some()
 }
 
-/// What the configuration deserves to be told, line by line.
+/// What the configuration deserves to be told, line by line. What settings mean is for those who ask.
 pub(crate) fn log(summary: &Summary) {
     for left_out in &summary.left_out {
-        tracing::error!("{left_out}");
+        tracing::error!(target: "ziggurat::server", "{left_out}");
     }
     for finding in &summary.findings {
         match finding.severity {
-            Severity::Note => tracing::info!("{finding}"),
-            _ => tracing::warn!("{finding}"),
+            Severity::Note => tracing::debug!(target: "ziggurat::server", "{finding}"),
+            _ => tracing::warn!(target: "ziggurat::server", "{finding}"),
         }
+    }
+    let notes = summary.findings.iter();
+    let notes = notes.filter(|finding| finding.severity == Severity::Note);
+    match notes.count() {
+        0 => {}
+        notes => tracing::info!(
+            target: "ziggurat::server",
+            notes,
+            "`check` has notes on what settings mean here, as has the log at the level debug"
+        ),
     }
 }
 

@@ -71,7 +71,11 @@ fn serve(args: &Args) -> Result<(), Box<dyn Error>> {
         .is_some_and(|config| config.settings.json_logs);
     let json = json || args.logs.json_logs;
     logs::init(args.logs, json);
-    runtime(args.run.num_workers)?.block_on(run(args, source, config, json))
+    let runtime = runtime(args.run.num_workers)?;
+    let ended = runtime.block_on(run(args, source, config, json));
+    // A configuration may just be read again from what does not answer, such as a pipe that nobody writes to.
+    runtime.shutdown_background();
+    ended
 }
 
 /// On a single thread the simpler scheduler does less work per request.
@@ -110,7 +114,11 @@ async fn run(
     let server = Server::bind(&config, &options).await?;
     match json {
         true => tracing::info!(address = %server.address(), "listening"),
-        false => eprint!("{server}"),
+        false => {
+            // Written at once: no line of the log gets between.
+            let text = server.to_string();
+            eprint!("{text}");
+        }
     }
     if demo.is_some() && !json {
         eprint!("{}", demo::hint(server.address()));

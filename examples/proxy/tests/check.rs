@@ -211,10 +211,8 @@ fn a_start_logs_what_a_check_finds() {
     assert!(has("ERROR", "deployment `b` is left out"), "{log}");
     assert!(has("WARN", "did you mean `num_retries`?"), "{log}");
     assert!(has("WARN", "leads back: `a` -> `a`"), "{log}");
-    assert!(
-        has("INFO", "router_settings.max_fallbacks") && has("INFO", "(R80)"),
-        "{log}"
-    );
+    // What settings mean is not said at each start, only that there is something to be said.
+    assert!(has("INFO", "notes=") && !log.contains("(R80)"), "{log}");
     assert!(!log.contains("sk-"), "{log}");
     let (_, shown) = file.check(&[]);
     assert!(

@@ -55,3 +55,35 @@ router_settings: {routing_strategy: least-busy}",
     assert!(!lines[0].contains("LIMITS") && !lines[0].contains("FALLBACKS"));
     assert!(lines[1].contains(" least-busy "), "{}", lines[1]);
 }
+
+/// R40: the share that it really gets.
+#[test]
+fn r40_who_has_no_weight_takes_the_mean() {
+    let lines = table(
+        "
+model_list:
+- {model_name: a, litellm_params: {model: openai/x, api_key: k, rpm: 6}}
+- {model_name: a, litellm_params: {model: openai/y, api_key: k, rpm: 1440}}
+- {model_name: a, litellm_params: {model: openai/z, api_key: k}}",
+    );
+    for (line, weight) in lines[1..]
+        .iter()
+        .zip(["6 (0 %)", "1440 (66 %)", "mean (33 %)"])
+    {
+        assert!(line.contains(&format!("  {weight}  ")), "{line}");
+    }
+}
+
+#[test]
+fn who_is_left_out_is_named_once() {
+    let faulty =
+        |n: usize| format!("- {{model_name: g{n}, litellm_params: {{model: gpt-4o, rpm: x}}}}");
+    let list: Vec<_> = (1..=10).flat_map(|n| [faulty(n), faulty(n)]).collect();
+    let yaml = format!(
+        "model_list:\n- {{model_name: a, litellm_params: {{model: gpt-4o, api_key: k}}}}\n{}",
+        list.join("\n")
+    );
+    let lines = table(&yaml);
+    let last = "  left out: g1, g2, g3, g4, g5, g6, g7, g8, and 2 more (20 in all)";
+    assert_eq!(lines[2..], [last.to_owned()]);
+}

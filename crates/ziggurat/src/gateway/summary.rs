@@ -95,15 +95,15 @@ impl Summary {
     }
 }
 
-/// The deployments of each group in a table, then other names, then what was left out, then notes.
+/// The deployments of each group in a table, then other names, then the names of what was left out, then notes.
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.table)?;
         for (alias, group, _) in &self.aliases {
             writeln!(f, "  {alias} = {group}")?;
         }
-        for left_out in &self.left_out {
-            writeln!(f, "  {left_out}")?;
+        if let Some(names) = left_out(&self.left_out) {
+            writeln!(f, "  left out: {names}")?;
         }
         for note in &self.notes {
             writeln!(f, "  note: {note}")?;
@@ -119,6 +119,21 @@ fn routing_groups(config: &Config, groups: &[GroupSummary]) -> Vec<String> {
     let served = routing
         .filter(|routing| !known(&routing.name) && routing.models.iter().any(|model| known(model)));
     served.map(|routing| routing.name.clone()).collect()
+}
+
+/// The groups of deployments that cannot serve, each once; of many, the first ones.
+fn left_out(all: &[LeftOut]) -> Option<String> {
+    const SHOWN: usize = 8;
+    let mut names: Vec<_> = all.iter().map(|one| one.model_name.as_str()).collect();
+    names.dedup();
+    let more = names.len().saturating_sub(SHOWN);
+    names.truncate(SHOWN);
+    let more = match more {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    let names = names.join(", ");
+    (!all.is_empty()).then(|| format!("{names}{more} ({} in all)", all.len()))
 }
 
 /// A base URL without what may hold a secret: user, password and query.

@@ -91,8 +91,12 @@ fn target(deployment: &Deployment) -> String {
 
 /// What the choice among a group's deployments goes by.
 enum Weights {
-    /// Weights that were given, or limits in their place, with their sum where there is a choice.
-    By(fn(&Deployment) -> Option<f64>, Option<f64>),
+    /// Weights that were given, or limits in their place. Who has none takes the mean.
+    By {
+        measure: fn(&Deployment) -> Option<f64>,
+        mean: f64,
+        count: usize,
+    },
     /// All have the same chance.
     Even(usize),
     Strategy(&'static str),
@@ -106,22 +110,34 @@ impl Weights {
         }
         let measures: [fn(&Deployment) -> Option<f64>; 3] =
             [|one| one.weight, |one| one.rpm, |one| one.tpm];
-        let sums = measures.map(|measure| {
-            let values = deployments.iter().filter_map(|one| measure(one));
-            (measure, values.sum::<f64>())
+        let count = deployments.len();
+        let means = measures.into_iter().filter_map(|measure| {
+            let values: Vec<_> = deployments.iter().filter_map(|one| measure(one)).collect();
+            let sum: f64 = values.iter().sum();
+            (sum > 0.0).then(|| (measure, sum / values.len() as f64))
         });
-        let used = sums.into_iter().find(|(_, sum)| *sum > 0.0);
-        used.map_or(Self::Even(deployments.len()), |(measure, sum)| {
-            Self::By(measure, (deployments.len() > 1).then_some(sum))
+        let used = means.into_iter().next();
+        used.map_or(Self::Even(count), |(measure, mean)| Self::By {
+            measure,
+            mean,
+            count,
         })
     }
 
     fn print(&self, deployment: &Deployment) -> String {
         match self {
-            Self::By(measure, sum) => {
-                let value = measure(deployment).unwrap_or_default();
-                let share = sum.map(|sum| format!(" ({:.0} %)", value / sum * 100.0));
-                format!("{value}{}", share.unwrap_or_default())
+            Self::By {
+                measure,
+                mean,
+                count,
+            } => {
+                let own = measure(deployment);
+                let value = own.map_or_else(|| "mean".to_owned(), |own| own.to_string());
+                let share = own.unwrap_or(*mean) / mean / *count as f64;
+                match count {
+                    1 => value,
+                    _ => format!("{value} ({:.0} %)", share * 100.0),
+                }
             }
             Self::Even(1) => "1".to_owned(),
             Self::Even(count) => format!("1 ({:.0} %)", 100.0 / *count as f64),
