@@ -35,7 +35,7 @@ const MAX_FETCHED: usize = 1024 * 1024;
 pub struct HttpClient {
     inner: Client<Connector, Printed>,
     /// Makes a connection for each request.
-    fresh: Client<Connector, Printed>,
+    fresh: Arc<Client<Connector, Printed>>,
     proxies: Option<Arc<Matcher>>,
     /// What is fetched by way of it and serves several deployments.
     pub(crate) shared: Shared,
@@ -188,7 +188,7 @@ impl HttpClientBuilder {
             .http2_keep_alive_timeout(PONG);
         HttpClient {
             inner: builder.build(connector.clone()),
-            fresh: builder.pool_max_idle_per_host(0).build(connector),
+            fresh: Arc::new(builder.pool_max_idle_per_host(0).build(connector)),
             proxies,
             shared: Shared::default(),
         }

@@ -53,7 +53,7 @@ pub(crate) struct Sending {
 
 struct Again {
     /// Uses each connection once.
-    client: Client<Connector, Printed>,
+    client: Arc<Client<Connector, Printed>>,
     request: Request<Printed>,
 }
 
@@ -109,11 +109,11 @@ impl Sending {
     /// Sends a request. If it has to be sent again, `fresh` makes the connection for it.
     pub(crate) fn new(
         client: &Client<Connector, Printed>,
-        fresh: &Client<Connector, Printed>,
+        fresh: &Arc<Client<Connector, Printed>>,
         request: Request<Printed>,
     ) -> Self {
         let again = Again {
-            client: fresh.clone(),
+            client: Arc::clone(fresh),
             request: request.clone(),
         };
         Self {
