@@ -95,21 +95,24 @@ impl Expect {
     /// Notes in a row where it is otherwise.
     fn compare(&self, row: &mut Row, pace: Pace) {
         if let Ok(seen) = row.seen {
-            row.holds(seen == self.seen, || format!("expected: {}", self.seen));
+            row.holds(seen == self.seen, format!("expected: {}", self.seen));
         }
-        row.holds(self.primary.contains(&row.primary), || {
-            format!("expected calls of the primary: {:?}", self.primary)
-        });
-        row.holds(row.fallback == self.fallback, || {
-            format!("expected calls of the fallback: {}", self.fallback)
-        });
+        row.holds(
+            self.primary.contains(&row.primary),
+            format!("expected calls of the primary: {:?}", self.primary),
+        );
+        row.holds(
+            row.fallback == self.fallback,
+            format!("expected calls of the fallback: {}", self.fallback),
+        );
         let (from, to) = (pace.of(*self.within.start()), pace.of(*self.within.end()));
         // A timer may be early by its own grain.
         let early = row.took + std::time::Duration::from_millis(5) < from;
-        row.holds(!early, || format!("expected to last {from:?}"));
-        row.holds(row.took <= to + pace.slack(), || {
-            format!("expected to be done after {to:?}")
-        });
+        row.holds(!early, format!("expected to last {from:?}"));
+        row.holds(
+            row.took <= to + pace.slack(),
+            format!("expected to be done after {to:?}"),
+        );
     }
 }
 
@@ -192,6 +195,7 @@ impl Once {
         .await?;
         stage.ask_and_note(row, row.streams, &self.members).await?;
         stage.look_around(row).await?;
+        row.exact = true;
         let expect = if row.streams {
             &self.stream
         } else {

@@ -8,6 +8,7 @@ mod proxy;
 mod row;
 mod scene;
 mod stage;
+mod table;
 mod upstream;
 mod view;
 
@@ -17,8 +18,9 @@ pub use self::{
     fault::Fault,
     faults::faults,
     pace::Pace,
-    row::{Row, Seen, table},
+    row::{Row, Seen},
     scene::{End, Scene},
+    table::{outcomes, table},
     upstream::{Call, Play, Script, Upstream},
 };
 

@@ -44,6 +44,8 @@ pub struct Row {
     pub primary: usize,
     /// How often the fallback was.
     pub fallback: usize,
+    /// Whether these numbers are the same each time.
+    pub exact: bool,
     /// How long the caller waited; of several requests, the longest.
     pub took: Duration,
     /// What should have been otherwise.
@@ -85,72 +87,16 @@ impl Row {
             seen: Err("nothing".to_owned()),
             primary: 0,
             fallback: 0,
+            exact: false,
             took: Duration::ZERO,
             problems: Vec::new(),
         }
     }
 
     /// Notes a problem unless what should hold does.
-    pub(crate) fn holds(&mut self, holds: bool, problem: impl FnOnce() -> String) {
+    pub(crate) fn holds(&mut self, holds: bool, problem: impl Into<String>) {
         if !holds {
-            self.problems.push(problem());
+            self.problems.push(problem.into());
         }
     }
-}
-
-/// Shows the wall: a row for each fault and mode, in Markdown.
-#[must_use]
-pub fn table(rows: &[Row]) -> String {
-    let mut lines = vec![
-        [
-            "fault",
-            "mode",
-            "the caller gets",
-            "calls: primary",
-            "fallback",
-            "seconds",
-            "",
-        ]
-        .map(str::to_owned),
-    ];
-    lines.extend(rows.iter().map(|row| {
-        let mode = if row.streams { "stream" } else { "plain" };
-        let seen = match &row.seen {
-            Ok(seen) => seen.to_string(),
-            Err(wrong) => wrong.clone(),
-        };
-        let verdict = match row.problems.is_empty() {
-            true => "ok".to_owned(),
-            false => row.problems.join("; "),
-        };
-        let took = format!("{:.2}", row.took.as_secs_f64());
-        let (primary, fallback) = (row.primary.to_string(), row.fallback.to_string());
-        [
-            row.fault.to_owned(),
-            mode.to_owned(),
-            seen,
-            primary,
-            fallback,
-            took,
-            verdict,
-        ]
-    }));
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max();
-    // The last one is as long as it likes.
-    let widths: Vec<_> = (0..6).filter_map(width).chain([0]).collect();
-    let mut out = String::new();
-    for (number, line) in lines.iter().enumerate() {
-        for (cell, width) in line.iter().zip(&widths) {
-            out += &format!("| {cell:width$} ");
-        }
-        out += "|\n";
-        if number == 0 {
-            let rule = widths
-                .iter()
-                .map(|width| format!("|{:-<1$}", "", width + 2));
-            out += &rule.collect::<String>();
-            out += "|\n";
-        }
-    }
-    out
 }

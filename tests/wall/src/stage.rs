@@ -117,18 +117,19 @@ impl Stage {
         (row.primary, row.fallback) = (self.primary.count(), self.fallback.count());
         for upstream in [&self.primary, &self.fallback] {
             let left = upstream.is_left(self.pace.slack()).await;
-            row.holds(left, || "an upstream is kept busy for nobody".to_owned());
+            row.holds(left, "an upstream is kept busy for nobody");
         }
         let alive = self.proxy.is_alive().await?;
-        row.holds(alive, || "the proxy is not alive".to_owned());
+        row.holds(alive, "the proxy is not alive");
         let other = self
             .proxy
             .ask(BYSTANDER.group, row.streams, &json!({}))
             .await?
             .judge();
-        row.holds(other == Ok(Seen::Bystander), || {
-            format!("others get: {other:?}")
-        });
+        row.holds(
+            other == Ok(Seen::Bystander),
+            format!("others get: {other:?}"),
+        );
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
+use futures_util::{FutureExt, future::try_join_all};
 use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -61,11 +61,11 @@ async fn ask_until(
 ) -> Told {
     let mut arrivals = interval(every);
     arrivals.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (row_streams, mut number) = (row.streams, 0);
+    let (streams, mut number) = (row.streams, 0);
     loop {
         arrivals.tick().await;
         number += 1;
-        let view = stage.ask_and_note(row, row_streams, &json!({})).await?;
+        let view = stage.ask_and_note(row, streams, &json!({})).await?;
         if enough(number, &view, row.seen.clone().ok()) {
             return Ok(());
         }
@@ -95,17 +95,11 @@ async fn retry_after(pace: Pace, row: &mut Row) -> Told {
     })
     .await?;
     stage.look_around(row).await?;
-    row.holds(row.seen == Ok(Seen::Primary), || {
-        "it does not come back".to_owned()
-    });
-    row.holds(row.primary == 2, || {
-        "expected calls of the primary: 2".to_owned()
-    });
+    row.holds(row.seen == Ok(Seen::Primary), "it does not come back");
+    row.holds(row.primary == 2, "expected calls of the primary: 2");
     if let [first, second] = stage.asked()[..] {
         // The wait begins when the answer is read, which is later than what is measured here.
-        row.holds(second - first >= wait, || {
-            "asked before the wait was over".to_owned()
-        });
+        row.holds(second - first >= wait, "asked before the wait was over");
     }
     Ok(())
 }
@@ -124,30 +118,31 @@ async fn stale(pace: Pace, row: &mut Row, when: Gone) -> Told {
         let view = stage
             .ask_and_note(row, row.streams, &json!({"num_retries": 0}))
             .await?;
-        row.holds(row.seen == Ok(Seen::Primary), || {
-            "the other is asked".to_owned()
-        });
+        row.holds(row.seen == Ok(Seen::Primary), "the other is asked");
         for (name, count) in [
             ("x-litellm-attempted-retries", "0"),
             ("x-litellm-total-attempts", "1"),
         ] {
-            row.holds(view.header(name) == count, || {
-                format!("{name}: {}", view.header(name))
-            });
+            row.holds(
+                view.header(name) == count,
+                format!("{name}: {}", view.header(name)),
+            );
         }
-        row.holds(stage.primary.is_left(pace.slack()).await, || {
-            "it does not end".to_owned()
-        });
+        row.holds(stage.primary.is_left(pace.slack()).await, "it does not end");
     }
     stage.look_around(row).await?;
-    let calls = stage.primary.calls();
     if when != Gone::Idle {
-        row.holds(calls.len() == 3, || {
-            "expected calls of the primary: 3".to_owned()
-        });
-        row.holds(calls[0].connection == calls[1].connection, || {
-            "the connection is not used again".to_owned()
-        });
+        row.holds(row.primary == 3, "expected calls of the primary: 3");
+        let connections: Vec<_> = stage
+            .primary
+            .calls()
+            .iter()
+            .map(|call| call.connection)
+            .collect();
+        row.holds(
+            connections.starts_with(&[0, 0]),
+            "the connection is not used again",
+        );
     }
     Ok(())
 }
@@ -182,7 +177,7 @@ async fn flapping(pace: Pace, row: &mut Row) -> Told {
     .await?;
     stage.look_around(row).await?;
     for (number, (_, seen)) in answers.iter().enumerate() {
-        row.holds(is_answer(seen), || format!("request {number}: {seen:?}"));
+        row.holds(is_answer(seen), format!("request {number}: {seen:?}"));
     }
     let asked = stage.asked();
     let while_down = asked.iter().filter(|at| **at < up).count();
@@ -190,20 +185,20 @@ async fn flapping(pace: Pace, row: &mut Row) -> Told {
     // three attempts.
     let trials = (down.as_secs_f64() / pace.of(COOLDOWN).as_secs_f64()).ceil() as usize;
     let most = 5 + BUDGET + trials;
-    row.holds(while_down <= most, || {
-        format!("{while_down} calls while it was down, expected at most {most}")
-    });
+    row.holds(
+        while_down <= most,
+        format!("{while_down} calls while it was down, expected at most {most}"),
+    );
     let soon = up + pace.of(COOLDOWN) + every + pace.slack() / 2;
     let late = answers.iter().filter(|(at, _)| *at > soon);
     let late: Vec<_> = late
         .filter(|(_, seen)| *seen != Some(Seen::Primary))
         .collect();
-    row.holds(late.is_empty(), || {
-        format!("{} late requests do not go to the primary", late.len())
-    });
-    row.holds(row.seen == Ok(Seen::Primary), || {
-        "it does not come back".to_owned()
-    });
+    row.holds(
+        late.is_empty(),
+        format!("{} late requests do not go to the primary", late.len()),
+    );
+    row.holds(row.seen == Ok(Seen::Primary), "it does not come back");
     Ok(())
 }
 
@@ -222,46 +217,38 @@ async fn crowd(pace: Pace, row: &mut Row) -> Told {
     while stage.primary.count() < 5 && begun.elapsed() < pace.slack() {
         stage.ask_and_note(row, row.streams, &json!({})).await?;
     }
-    let limit = pace.of(COOLDOWN) * 3 + pace.slack();
-    let mut callers: FuturesUnordered<_> = (0..CALLERS)
-        .map(|_| async {
-            let mut seen = Vec::new();
-            let mut arrivals = interval(pace.of(1.0));
-            while begun.elapsed() < limit {
-                arrivals.tick().await;
-                seen.push(stage.ask(row.streams).await?.judge());
-                if seen.last() == Some(&Ok(Seen::Primary)) {
-                    break;
-                }
-            }
-            Ok::<_, Broken>(seen)
-        })
-        .collect();
-    let mut all = Vec::new();
-    while let Some(seen) = callers.next().await {
-        all.push(seen?);
-    }
-    drop(callers);
-    for seen in &all {
-        for one in seen {
-            row.holds(is_answer(&one.clone().ok()), || format!("{one:?}"));
+    let until = begun + pace.of(COOLDOWN) * 3 + pace.slack();
+    let callers = (0..CALLERS).map(|_| until_served(&stage, row.streams, until));
+    let mut last = None;
+    for seen in try_join_all(callers).await? {
+        for one in &seen {
+            row.holds(is_answer(&one.clone().ok()), format!("{one:?}"));
         }
-        row.holds(seen.last() == Some(&Ok(Seen::Primary)), || {
-            "a caller is never sent to the primary again".to_owned()
-        });
+        last = seen.into_iter().last();
+        let back = last == Some(Ok(Seen::Primary));
+        row.holds(back, "a caller is never sent to the primary again");
     }
-    row.seen = all
-        .pop()
-        .and_then(|mut seen| seen.pop())
-        .unwrap_or(Err("nobody came".to_owned()));
+    row.seen = last.unwrap_or(Err("nobody came".to_owned()));
     stage.look_around(row).await?;
-    let calls = stage.primary.calls();
-    if let [trial, rest @ ..] = &calls[5..] {
-        let during = rest
-            .iter()
-            .filter(|call| trial.ended.is_none_or(|(end, _)| call.at < end))
-            .count();
-        row.holds(during == 0, || format!("{during} calls beside the trial"));
+    if let [trial, rest @ ..] = stage.primary.calls().get(5..).unwrap_or_default() {
+        let beside = |call: &&Call| trial.ended.is_none_or(|(end, _)| call.at < end);
+        let beside = rest.iter().filter(beside).count();
+        row.holds(beside == 0, format!("{beside} calls beside the trial"));
     }
     Ok(())
+}
+
+/// A caller who asks once a second until the primary answers.
+async fn until_served(
+    stage: &Stage,
+    streams: bool,
+    until: Instant,
+) -> Result<Vec<Result<Seen, String>>, Broken> {
+    let mut seen = Vec::new();
+    let mut arrivals = interval(stage.pace.of(1.0));
+    while Instant::now() < until && seen.last() != Some(&Ok(Seen::Primary)) {
+        arrivals.tick().await;
+        seen.push(stage.ask(streams).await?.judge());
+    }
+    Ok(seen)
 }
