@@ -16,9 +16,8 @@ async fn main() -> ExitCode {
         .iter()
         .filter(|argument| !argument.starts_with("--"));
     let name = words.map(String::as_str).collect::<Vec<_>>().join(" ");
-    // Of what is waited for in full there can be any number at once.
     let (pace, at_once) = if full {
-        (Pace::full(), 200)
+        (Pace::full(), 32)
     } else {
         (Pace::brief(), 16)
     };

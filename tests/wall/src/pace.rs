@@ -13,7 +13,7 @@ impl Pace {
     pub fn full() -> Self {
         Self {
             scale: 1.0,
-            slack: Duration::from_secs(2),
+            slack: Duration::from_secs(5),
         }
     }
 
