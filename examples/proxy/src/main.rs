@@ -98,7 +98,9 @@ async fn run(
     config: Option<Config>,
     json: bool,
 ) -> Result<(), Box<dyn Error>> {
+    // In place before anyone can know that this runs: without a handler each of them ends the process.
     let (mut first, mut second) = (Signals::new()?, Signals::new()?);
+    let hangups = Hangups::new()?;
     let (config, demo) = match config {
         Some(config) => (config, None),
         None => {
@@ -123,7 +125,7 @@ async fn run(
     if demo.is_some() && !json {
         eprint!("{}", demo::hint(server.address()));
     }
-    follow(args, source, &config, &options, &server)?;
+    follow(args, source, &config, &options, &server, hangups);
     let twice = async {
         second.next().await;
         second.next().await;
@@ -142,8 +144,8 @@ fn follow(
     config: &Config,
     options: &Options,
     server: &Server,
-) -> std::io::Result<()> {
-    let mut hangups = Hangups::new()?;
+    mut hangups: Hangups,
+) {
     let asked = Arc::new(Notify::new());
     let ask = Arc::clone(&asked);
     let has_file = matches!(source, Source::File(_));
@@ -167,5 +169,4 @@ fn follow(
         let follow = Follow::new(server.handle(), load, config).beside(tls);
         tokio::spawn(follow.on(asked).run());
     }
-    Ok(())
 }

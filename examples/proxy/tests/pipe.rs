@@ -31,7 +31,11 @@ impl Pipe {
 
     /// Opens it; returns when the proxy has opened it too.
     fn write(&self) -> fs::File {
-        OpenOptions::new().write(true).open(&self.0).unwrap()
+        let (sender, opened) = channel();
+        let path = self.0.clone();
+        std::thread::spawn(move || sender.send(OpenOptions::new().write(true).open(path)));
+        let opened = opened.recv_timeout(PATIENCE);
+        opened.expect("the proxy reads from the pipe").unwrap()
     }
 }
 
