@@ -73,7 +73,7 @@ impl Fields<'_> {
     fn write(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
         let name = match field.name() {
             "message" => [" ", "", ""],
-            name => [" ", name.trim_start_matches("r#"), "="],
+            name => [" ", name.strip_prefix("r#").unwrap_or(name), "="],
         };
         let name = name
             .into_iter()
@@ -84,8 +84,10 @@ impl Fields<'_> {
 
 impl Visit for Fields<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
-        if field.name() == "message" || !value.bytes().all(is_plain) {
+        let is_plain = |byte: u8| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
+        // All bytes are looked at, which takes less time than to stop at the first.
+        let all_plain = value.bytes().fold(true, |all, byte| all & is_plain(byte));
+        if field.name() == "message" || !all_plain {
             return self.record_debug(field, &value);
         }
         self.write(field, |writer| {

@@ -106,7 +106,11 @@ pub(super) fn read(
     let stream = flag(document, "stream")?;
     let mut body = JsonBody::new(document.clone());
     let mut wishes = Wishes::default();
-    let mut regions = lists::regions_header(headers)?;
+    let asks = headers.keys().any(is_ours);
+    let mut regions = match asks {
+        true => lists::regions_header(headers)?,
+        false => None,
+    };
     for (name, value) in document.members() {
         match fate(&name) {
             Fate::Forward => continue,
@@ -132,7 +136,9 @@ pub(super) fn read(
         body.remove(name.into_owned());
     }
     if let Some(caps) = caps {
-        wishes.read_headers(headers)?;
+        if asks {
+            wishes.read_headers(headers)?;
+        }
         wishes.cap(caps);
     }
     Ok(Reading {
@@ -143,6 +149,13 @@ pub(super) fn read(
         regions,
         body,
     })
+}
+
+/// Says whether a header may be one of those that are read here. Many requests have none, and one look at all names costs
+/// less than a search for each.
+fn is_ours(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.starts_with("x-litellm-") || name.starts_with("x-stainless-")
 }
 
 impl Wishes {
