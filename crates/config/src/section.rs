@@ -86,6 +86,29 @@ impl<'a> Section<'a> {
         text.map(Secret::new)
     }
 
+    /// Reads a key that has two names. Both values are returned, and the second one is reported if the first one wins.
+    pub(crate) fn read_either<T>(
+        &mut self,
+        [name, other]: [&str; 2],
+        read: fn(&Value) -> Read<T>,
+    ) -> [Option<T>; 2] {
+        let values = [self.read(name, read), self.read(other, read)];
+        if values.iter().all(Option::is_some) {
+            let winner = (self.path.key(name), self.get(name));
+            self.outdone(other, winner);
+        }
+        values
+    }
+
+    /// Reports a value that has no effect, as the one at another place wins. Where both say the same, neither is wrong.
+    pub(crate) fn outdone(&mut self, key: &str, (winner, value): (Path, Option<&Value>)) {
+        if self.get(key) != value {
+            let place = self.document.locate_key(&winner);
+            let message = format!("has no effect: `{winner}` at {place} wins");
+            self.warn(&self.path.key(key), message);
+        }
+    }
+
     /// Reports an error at a value.
     pub(crate) fn error(&mut self, path: &Path, message: impl Into<String>) {
         self.findings.push(Finding {

@@ -353,11 +353,7 @@ fn either<T>(
 
 /// Reports a value of another section that has no effect, as the router has another one.
 pub(crate) fn outdone(router: &Section<'_>, other: &mut Section<'_>, key: &str) {
-    if router.get(key) != other.get(key) {
-        let place = router.document.locate_key(&router.path.key(key));
-        let message = format!("has no effect: `router_settings.{key}` at {place} wins");
-        other.warn(&other.path.key(key), message);
-    }
+    other.outdone(key, (router.path.key(key), router.get(key)));
 }
 
 /// Reads a setting from the environment.

@@ -230,7 +230,7 @@ fn r122_r123_what_a_deployment_allows() {
     let policy = found[1].allowed_fails_policy.as_ref().unwrap();
     assert_eq!(policy.timeout, Some(1));
     assert_eq!(found[2].allowed_fails_policy, None);
-    assert_eq!(config.findings, []);
+    assert_eq!(but_overruled(&config), [] as [&Finding; 0]);
     let reason = refusal("model: o1, allowed_fails_policy: {TimeoutErrorAllowedFails: x}");
     assert_eq!(
         reason,

@@ -30,10 +30,10 @@ model_list:
         .iter()
         .map(|p| p.path.rsplit('.').next().unwrap());
     let paths = paths.collect::<Vec<_>>();
-    assert_eq!(paths, ["num_retries", "rpm", "timeout", "max_input_tokens"]);
+    assert_eq!(paths, ["num_retries", "timeout", "rpm", "max_input_tokens"]);
     assert_eq!(
         [at(0), at(1), at(2), at(3)],
-        [(10, 9), (6, 14), (8, 9), (11, 37)]
+        [(10, 9), (8, 9), (6, 14), (11, 37)]
     );
     let entry = config.left_out[0].location.as_ref().unwrap();
     assert_eq!((entry.line, entry.column), (3, 5));

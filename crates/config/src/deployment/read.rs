@@ -144,8 +144,9 @@ impl<'a> Entry<'a> {
     /// read to its end to find all its mistakes.
     fn read(&mut self, env_defaults: &EnvDefaults) -> Deployment {
         self.check();
-        let api_base = self.params.read("api_base", scalar::url);
-        let base_url = self.params.read("base_url", scalar::url);
+        let [api_base, base_url] = self
+            .params
+            .read_either(["api_base", "base_url"], scalar::url);
         let api_base = api_base.or(base_url);
         let resolved = self.resolve(api_base.as_deref());
         self.check_unset(
@@ -159,8 +160,10 @@ impl<'a> Entry<'a> {
         let custom = self.params.get("custom_llm_provider");
         let custom_llm_provider = custom.and_then(Value::as_str).map(str::to_owned);
         let (entry, params, info) = (&mut self.entry, &mut self.params, &mut self.info);
-        let num_retries = params.read("num_retries", scalar::count);
-        let max_retries = params.read("max_retries", scalar::count);
+        let [num_retries, max_retries] =
+            params.read_either(["num_retries", "max_retries"], scalar::count);
+        let [timeout, request_timeout] =
+            params.read_either(["timeout", "request_timeout"], scalar::seconds);
         Deployment {
             id: String::new(),
             model_name: self.model_name.clone(),
@@ -175,11 +178,11 @@ impl<'a> Entry<'a> {
             weight: params.read("weight", scalar::number),
             rpm: first(params, entry, "rpm", scalar::number),
             tpm: first(params, entry, "tpm", scalar::number),
-            timeout: params.read("timeout", scalar::seconds),
+            timeout,
             stream_timeout: params.read("stream_timeout", scalar::seconds),
             stream_idle_timeout: params.read("stream_idle_timeout", scalar::seconds),
             stream_total_timeout: params.read("stream_total_timeout", scalar::seconds),
-            request_timeout: params.read("request_timeout", scalar::seconds),
+            request_timeout,
             num_retries: num_retries.or(max_retries),
             cooldown_time: first(info, params, "cooldown_time", scalar::seconds_from_zero),
             allowed_fails: first(info, params, "allowed_fails", scalar::count),

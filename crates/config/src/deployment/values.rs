@@ -13,6 +13,9 @@ pub(super) fn first<T>(
     read: fn(&Value) -> scalar::Read<T>,
 ) -> Option<T> {
     let (first, second) = (one.read(key, read), other.read(key, read));
+    if first.is_some() && second.is_some() {
+        other.outdone(key, (one.path.key(key), one.get(key)));
+    }
     first.or(second)
 }
 
@@ -21,10 +24,14 @@ pub(super) fn allowed_fails_policy(
     info: &mut Section<'_>,
     params: &mut Section<'_>,
 ) -> Option<AllowedFailsPolicy> {
+    const KEY: &str = "allowed_fails_policy";
     let (first, second) = (
         AllowedFailsPolicy::read(info),
         AllowedFailsPolicy::read(params),
     );
+    if first.is_some() && second.is_some() {
+        params.outdone(KEY, (info.path.key(KEY), info.get(KEY)));
+    }
     first.or(second)
 }
 

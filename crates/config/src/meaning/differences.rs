@@ -84,7 +84,8 @@ pub(super) fn check(config: &Config, names: &Names<'_>, findings: &mut Vec<Findi
     }
     for (key, rule, message) in rows(OF_DEPLOYMENTS) {
         let places = config.deployments.iter().map(|one| one.at.join(&key));
-        let mut places = places.filter(|place| config.places.says_something(place));
+        let acts = |place: &Path| config.places.says_something(place) && !is_outdone(config, place);
+        let mut places = places.filter(acts);
         if let Some(place) = places.next() {
             let more = match places.count() {
                 0 => String::new(),
@@ -98,6 +99,13 @@ pub(super) fn check(config: &Config, names: &Names<'_>, findings: &mut Vec<Findi
     findings.extend(weights(config, names));
     findings.extend(strategy(config));
     findings.extend(key(config));
+}
+
+/// Whether a value was reported that another one wins over: it means nothing.
+fn is_outdone(config: &Config, place: &Path) -> bool {
+    let place = place.to_string();
+    let mut findings = config.findings.iter();
+    findings.any(|finding| finding.path == place && finding.message.ends_with(" wins"))
 }
 
 /// Where a limit per minute is no limit of requests at a time.
