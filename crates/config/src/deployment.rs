@@ -1,5 +1,6 @@
 //! Deployments: what the entries of `model_list` come to.
 
+mod provider;
 mod read;
 mod values;
 

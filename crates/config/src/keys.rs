@@ -41,6 +41,10 @@ impl Keys {
         nearest(key, self.all())
     }
 
+    pub(crate) fn active(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.active.split_whitespace()
+    }
+
     pub(crate) fn all(&self) -> impl Iterator<Item = &'static str> + use<> {
         let names = self.active.split_whitespace();
         names.chain(self.not_active.split_whitespace())
@@ -196,9 +200,13 @@ pub(crate) const PARAMS: Keys = Keys {
 
 /// `litellm_params` that tell a provider's client what to do and are not part of a request body.
 pub(crate) const PROVIDER: Keys = Keys {
-    active: "allowed_openai_params aws_* azure_* client_id client_secret gcs_* hf_model_name
-        project project_id s3_* space_id tenant_id token vertex_* watsonx_* wx_* zen_api_key",
-    not_active: "",
+    active: "allowed_openai_params aws_access_key_id aws_bedrock_runtime_endpoint aws_external_id
+        aws_profile_name aws_region_name aws_role_name aws_secret_access_key aws_session_name
+        aws_session_token aws_sts_endpoint aws_web_identity_token azure_ad_token azure_scope
+        client_id client_secret project_id space_id tenant_id token vertex_credentials
+        vertex_location vertex_project watsonx_project watsonx_region_name watsonx_space_id
+        watsonx_token watsonx_zen_api_key zen_api_key",
+    not_active: "aws_* azure_* gcs_* hf_model_name project s3_* vertex_* watsonx_* wx_*",
 };
 
 /// Well-known request parameters, so that they are not taken for slips of others.

@@ -41,13 +41,14 @@ router_settings:
 ];
 
 /// Names of the readers that many settings have.
-fn readers() -> [(&'static str, Shape); 9] {
+fn readers() -> [(&'static str, Shape); 10] {
     [
         ("count", Shape::of(scalar::count)),
         ("flag", Shape::of(scalar::flag)),
         ("headers", Shape::of(scalar::headers)),
         ("id", Shape::of(scalar::id)),
         ("number", Shape::of(scalar::number)),
+        ("secret", Shape::secret()),
         ("share", Shape::of(scalar::share)),
         ("text", Shape::of(scalar::text)),
         ("texts", Shape::of(scalar::texts)),
@@ -73,6 +74,9 @@ pub fn schema() -> Json {
     entry["properties"]["litellm_params"]["required"] = json!(["model"]);
     // Parameters that are not known go to the provider.
     let params = &mut entry["properties"]["litellm_params"];
+    for name in keys::PROVIDER.active() {
+        params["properties"][name] = schemer.at(&["model_list", "0", "litellm_params", name]);
+    }
     params["additionalProperties"] = true.into();
     let router = schemer.object(&keys::ROUTER, &["router_settings"], &schemer.router());
     let litellm = schemer.object(&keys::LITELLM, &["litellm_settings"], &tables());

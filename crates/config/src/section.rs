@@ -233,7 +233,7 @@ impl<'a> Section<'a> {
 }
 
 /// A setting that is switched off or empty asks for nothing, unless it is on by itself.
-fn says_something(key: &str, value: &Value) -> bool {
+pub(crate) fn says_something(key: &str, value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Bool(false) => keys::is_on_by_itself(key),

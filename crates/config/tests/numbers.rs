@@ -57,7 +57,7 @@ fn a_deployment_with_a_number_out_of_range_is_left_out() {
             ("timeout", too_large),
             ("num_retries", too_large),
             ("seed", too_long),
-            ("aws_secret_access_key", too_long),
+            ("stop", too_long),
         ] {
             let column = 33 + key.len();
             assert_eq!(

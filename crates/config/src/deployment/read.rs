@@ -7,7 +7,7 @@ use serde_yaml::{Mapping, Value};
 use ziggurat_models::{Provider, resolve};
 
 use super::{
-    Deployment, LeftOut, ProviderParams,
+    Deployment, LeftOut, provider,
     values::{allowed_fails_policy, first, headers, json_of},
 };
 use crate::{
@@ -153,9 +153,13 @@ impl<'a> Entry<'a> {
             resolved.as_ref().map(|(provider, ..)| *provider),
             env_defaults,
         );
+        let provider_params = provider::read(
+            &mut self.params,
+            resolved.as_ref().map(|(known, ..)| *known),
+        );
         let (provider, model, litellm_model) =
             resolved.unwrap_or((Provider::Other(""), String::new(), String::new()));
-        let (provider_params, defaults) = self.passed_on();
+        let defaults = self.passed_on();
         let has_unset = self.has_unset();
         let custom = self.params.get("custom_llm_provider");
         let custom_llm_provider = custom.and_then(Value::as_str).map(str::to_owned);
@@ -307,24 +311,21 @@ impl<'a> Entry<'a> {
         !self.entry.document.unset_in(&self.entry.path).is_empty()
     }
 
-    /// Splits the parameters that are not read here: those for the provider's client, and those
-    /// for the request body.
-    fn passed_on(&mut self) -> (ProviderParams, Map<String, serde_json::Value>) {
-        let (mut provider, mut defaults) = (Map::new(), Map::new());
+    /// The parameters that are not read here: they are for the request body.
+    fn passed_on(&mut self) -> Map<String, serde_json::Value> {
+        let mut defaults = Map::new();
         let mut unknown = Vec::new();
         for (key, value) in self.params.entries() {
-            let read = !matches!(keys::PARAMS.lookup(&key), keys::Known::Not);
-            if read || value.is_null() {
+            let is_known = |keys: &keys::Keys| !matches!(keys.lookup(&key), keys::Known::Not);
+            let is_read = is_known(&keys::PARAMS) || is_known(&keys::PROVIDER);
+            if is_read || value.is_null() {
                 continue;
             }
             let path = self.params.path.key(&key);
-            let for_provider = matches!(keys::PROVIDER.lookup(&key), keys::Known::Active);
-            let for_request = matches!(keys::REQUEST.lookup(&key), keys::Known::Active);
-            if !for_provider && !for_request {
+            if !is_known(&keys::REQUEST) {
                 unknown.push(key.clone());
             }
             match self.params.document.json(&path, value) {
-                Ok(value) if for_provider => drop(provider.insert(key, value)),
                 Ok(value) => drop(defaults.insert(key, value)),
                 Err(message) => self.params.error(&path, message),
             }
@@ -333,7 +334,7 @@ impl<'a> Entry<'a> {
         defaults.append(&mut json_of(&mut extra));
         self.params.findings.append(&mut extra.findings);
         self.check_spelling(&unknown);
-        (ProviderParams(provider), defaults)
+        defaults
     }
 
     /// Unknown parameters go to the provider, but a slip of the pen is worth a word.

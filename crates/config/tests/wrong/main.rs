@@ -11,7 +11,8 @@ use serde_json::Value;
 use ziggurat_config::schema;
 
 use tables::{
-    COUNT, DEEP, FLAG, HEADERS, ID, LIST, MAPPING, NUMBER, OTHERS, SHARE, TEXT, TEXTS, URL, Wrongs,
+    COUNT, DEEP, FLAG, HEADERS, ID, LIST, MAPPING, NUMBER, OTHERS, SECRET, SHARE, TEXT, TEXTS, URL,
+    Wrongs,
 };
 
 fn wrongs(kind: &str) -> Vec<(&'static str, &'static str)> {
@@ -23,6 +24,7 @@ fn wrongs(kind: &str) -> Vec<(&'static str, &'static str)> {
         "flag" => of(&[FLAG]),
         "text" => of(&[TEXT]),
         "id" => of(&[ID]),
+        "secret" => of(&[SECRET]),
         "texts" => of(&[TEXTS]),
         "url" => of(&[URL]),
         "headers" => of(&[HEADERS]),

@@ -93,6 +93,13 @@ pub(crate) const SECRET: Wrongs = &[
     ("{a: x}", "expected text, found a mapping"),
 ];
 
+/// Of what may be written out as a mapping.
+const DOCUMENT: Wrongs = &[
+    ("true", "expected text, found a boolean"),
+    ("5", "expected text, found a number"),
+    ("[x]", "expected text, found a list"),
+];
+
 /// Of the times between signs of life.
 const KEEPALIVE: Wrongs = &[
     ("often", "expected a number, found text"),
@@ -124,8 +131,7 @@ pub(crate) const OTHERS: &[(&str, Wrongs)] = &[
             ("{a: x}", "expected true or false, found a mapping"),
         ],
     ),
-    ("general_settings.master_key", SECRET),
-    ("litellm_params.api_key", SECRET),
+    ("litellm_params.vertex_credentials", DOCUMENT),
     ("litellm_params.extra_body", MAPPING),
     ("router_settings.allowed_fails_policy", MAPPING),
     ("router_settings.model_group_alias", MAPPING),
