@@ -333,6 +333,7 @@ pub(crate) const GENERAL: Keys = Keys {
         dangerously_allow_mock_testing_request_params
         dangerously_permit_weak_or_unset_master_key enable_health_check_routing
         expose_fallback_errors_to_caller forward_client_headers_to_llm_api
+        global_max_parallel_requests
         health_check_ignore_transient_errors health_check_interval
         health_check_staleness_threshold log_metadata_keys master_key max_request_size_mb",
     not_active: "admin_only_routes alert_* alerting alerting_* allow_client_side_credentials
@@ -340,8 +341,7 @@ pub(crate) const GENERAL: Keys = Keys {
         always_include_stream_usage completion_model
         coordinate_background_health_check cors_origins custom_* dangerously_allow_* database_*
         default_team_disabled disable_* embedding_model enable_* enforce_user_param
-        enforced_params forward_openai_org_id
-        global_max_parallel_requests health_check_* image_generation_model
+        enforced_params forward_openai_org_id health_check_* image_generation_model
         infer_model_from_keys key_management_* litellm_* max_parallel_requests
         max_response_size_mb maximum_spend_logs_* moderation_model oauth2_*
         pass_through_endpoints proxy_* public_routes reject_clientside_metadata_tags

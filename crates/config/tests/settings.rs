@@ -251,12 +251,15 @@ fn r1_r8_unknown_settings_are_warnings() {
 fn general_settings() {
     let config = with_settings(
         "general_settings: {master_key: sk-1, compat_error_types: openai, \
-         max_request_size_mb: 0.5, forward_client_headers_to_llm_api: yes, \
+         max_request_size_mb: 0.5, global_max_parallel_requests: 7, forward_client_headers_to_llm_api: yes, \
          dangerously_permit_weak_or_unset_master_key: true}",
     );
     assert_eq!(config.general.master_key.as_ref().unwrap().expose(), "sk-1");
     assert_eq!(config.general.error_types, ErrorTypes::OpenAi);
     assert_eq!(config.general.max_request_bytes, 512 * 1024);
+    assert_eq!(config.general.max_in_flight, Some(7));
+    let zero = with_settings("general_settings: {global_max_parallel_requests: 0}");
+    assert_eq!(zero.general.max_in_flight, None);
     assert_eq!(
         config.general.forward_client_headers,
         ForwardClientHeaders::Custom

@@ -25,6 +25,7 @@ use ziggurat::{
 
 use crate::{
     MasterKey, Metrics,
+    in_flight::{Held, InFlight, Place},
     outer::close,
     pages::{Answer, Later, Page, Pages},
 };
@@ -68,14 +69,19 @@ impl Facts {
 pub struct App<G> {
     gateway: G,
     pages: Arc<Pages>,
+    in_flight: InFlight,
+    limit: Option<u32>,
 }
 
 impl<G> App<G> {
     /// Serves a gateway and the facts beside it.
     pub fn new(gateway: G, facts: &Facts) -> Self {
+        let in_flight = facts.metrics.as_ref().map(|metrics| metrics.in_flight());
         Self {
             gateway,
             pages: Arc::new(Pages::print(facts)),
+            in_flight: in_flight.cloned().unwrap_or_default(),
+            limit: facts.config.general.max_in_flight,
         }
     }
 }
@@ -85,7 +91,7 @@ where
     G: Service<Request<B>, Response = Response<R>, Error = Infallible>,
     B: Body,
 {
-    type Response = Response<Either<R, Full<Bytes>>>;
+    type Response = Response<Either<Held<R>, Full<Bytes>>>;
     type Error = Infallible;
     type Future = AppFuture<G::Future>;
 
@@ -95,15 +101,14 @@ where
 
     fn call(&mut self, req: Request<B>) -> Self::Future {
         let state = match self.pages.answer(&req) {
-            Some(Answer::Now(mut page)) => {
-                if !req.body().is_end_stream() {
-                    close(&mut page, req.version());
-                }
-                State::Page { page: Some(page) }
-            }
+            Some(Answer::Now(page)) => State::page(page, &req),
             Some(Answer::Later(page)) => State::Later { page },
-            None => State::Gateway {
-                future: self.gateway.call(req),
+            None => match self.in_flight.enter(self.limit) {
+                Some(place) => State::Gateway {
+                    future: self.gateway.call(req),
+                    place: Some(place),
+                },
+                None => State::page(self.pages.overloaded(&req), &req),
             },
         };
         AppFuture { state }
@@ -121,9 +126,19 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<F> {
-        Gateway { #[pin] future: F },
+        Gateway { #[pin] future: F, place: Option<Place> },
         Page { page: Option<Page> },
         Later { page: Later },
+    }
+}
+
+impl<F> State<F> {
+    /// Answers without having read the request's body.
+    fn page<B: Body>(mut page: Page, req: &Request<B>) -> Self {
+        if !req.body().is_end_stream() {
+            close(&mut page, req.version());
+        }
+        Self::Page { page: Some(page) }
     }
 }
 
@@ -137,13 +152,14 @@ impl<F, R> Future for AppFuture<F>
 where
     F: Future<Output = Result<Response<R>, Infallible>>,
 {
-    type Output = Result<Response<Either<R, Full<Bytes>>>, Infallible>;
+    type Output = Result<Response<Either<Held<R>, Full<Bytes>>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            StateProj::Gateway { future } => {
+            StateProj::Gateway { future, place } => {
                 let Ok(response) = ready!(future.poll(cx));
-                Poll::Ready(Ok(response.map(Either::Left)))
+                let place = place.take().expect("polled after completion");
+                Poll::Ready(Ok(response.map(|body| Either::Left(place.hold(body)))))
             }
             StateProj::Later { page } => {
                 let page = ready!(page.as_mut().poll(cx));

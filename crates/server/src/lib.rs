@@ -2,6 +2,7 @@
 
 mod app;
 mod follow;
+mod in_flight;
 mod key;
 mod latest;
 mod metrics;
@@ -17,6 +18,7 @@ mod tls;
 pub use self::{
     app::{App, AppFuture, Facts},
     follow::Follow,
+    in_flight::Held,
     key::MasterKey,
     metrics::Metrics,
     outer::{CALL_ID, outer},

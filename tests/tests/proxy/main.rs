@@ -24,6 +24,7 @@ mod mocks;
 mod names;
 mod notes;
 mod operations;
+mod overload;
 mod pages;
 mod recipes;
 mod regions;

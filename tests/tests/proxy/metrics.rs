@@ -49,7 +49,7 @@ fn parse(page: &str) -> Samples {
             continue;
         }
         let (series, value) = line.rsplit_once(' ').unwrap();
-        let (name, labels) = series.split_once('{').unwrap();
+        let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
         let labels = labels.strip_suffix('}').unwrap();
         let is_label = |label: &str| {
             let (name, value) = label.split_once('=').unwrap();
@@ -57,7 +57,7 @@ fn parse(page: &str) -> Samples {
                 && value.starts_with('"')
                 && value.ends_with('"')
         };
-        assert!(labels.split(',').all(is_label), "{line}");
+        assert!(labels.split_terminator(',').all(is_label), "{line}");
         let family = families.iter().find(|(family, kind)| match **kind {
             "histogram" => name
                 .strip_prefix(**family)

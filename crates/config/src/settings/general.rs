@@ -27,6 +27,8 @@ pub struct GeneralSettings {
     pub expose_fallback_errors: bool,
     /// `max_request_size_mb` in bytes; 50 MiB by default.
     pub max_request_bytes: u64,
+    /// `global_max_parallel_requests`: the most requests that this process has under way; no limit by default.
+    pub max_in_flight: Option<u32>,
     /// `forward_client_headers_to_llm_api`.
     pub forward_client_headers: ForwardClientHeaders,
     /// `dangerously_allow_mock_testing_request_params`: whether requests may bring their answer, as `mock_response`, or
@@ -78,6 +80,9 @@ impl GeneralSettings {
                 .unwrap_or_default(),
             expose_fallback_errors: flag(general, "expose_fallback_errors_to_caller"),
             max_request_bytes: (size * 1_048_576.0) as u64,
+            max_in_flight: general
+                .read("global_max_parallel_requests", scalar::count)
+                .filter(|&requests| requests > 0),
             forward_client_headers: general
                 .read("forward_client_headers_to_llm_api", forward_client_headers)
                 .unwrap_or_default(),

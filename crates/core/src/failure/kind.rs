@@ -48,12 +48,14 @@ pub enum FailureKind {
     NoCandidate,
     /// No group serves this model name.
     UnknownModel,
+    /// This process has as many requests under way as it may have (503).
+    Overloaded,
     /// Anything else.
     Other,
 }
 
 impl FailureKind {
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::BadRequest,
         Self::PayloadTooLarge,
         Self::Authentication,
@@ -75,6 +77,7 @@ impl FailureKind {
         Self::CoolingDown,
         Self::NoCandidate,
         Self::UnknownModel,
+        Self::Overloaded,
         Self::Other,
     ];
 
@@ -119,7 +122,7 @@ impl FailureKind {
                 StatusCode::TOO_MANY_REQUESTS
             }
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
-            Self::Connect => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Connect | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Disconnected | Self::InvalidResponse => StatusCode::BAD_GATEWAY,
             Self::Server | Self::Other => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -131,7 +134,12 @@ impl FailureKind {
     pub const fn is_local(self) -> bool {
         matches!(
             self,
-            Self::Region | Self::Tags | Self::CoolingDown | Self::NoCandidate | Self::UnknownModel
+            Self::Region
+                | Self::Tags
+                | Self::CoolingDown
+                | Self::NoCandidate
+                | Self::UnknownModel
+                | Self::Overloaded
         )
     }
 
@@ -160,6 +168,7 @@ impl FailureKind {
             Self::CoolingDown => "cooling_down",
             Self::NoCandidate => "no_candidate",
             Self::UnknownModel => "unknown_model",
+            Self::Overloaded => "overloaded",
             Self::Other => "other",
         }
     }
@@ -189,6 +198,7 @@ impl fmt::Display for FailureKind {
             Self::CoolingDown => "the deployments are cooling down",
             Self::NoCandidate => "no deployment available",
             Self::UnknownModel => "unknown model",
+            Self::Overloaded => "too many requests are under way",
             Self::Other => "the call failed",
         })
     }

@@ -142,6 +142,7 @@ fn class(failure: &Failure) -> &'static str {
         FailureKind::Timeout => "litellm.Timeout: ",
         FailureKind::RateLimited | FailureKind::QuotaExceeded => "litellm.RateLimitError: ",
         FailureKind::Connect | FailureKind::Disconnected => "litellm.APIConnectionError: ",
+        FailureKind::Overloaded => "litellm.ServiceUnavailableError: ",
         FailureKind::Server | FailureKind::InvalidResponse => match failure.status().as_u16() {
             502 => "litellm.BadGatewayError: ",
             503 => "litellm.ServiceUnavailableError: ",

@@ -16,6 +16,7 @@ use ziggurat::{
 pub(crate) use self::print::CONTENT_TYPE as METRICS_TYPE;
 
 use self::cells::{DeploymentCells, ModelCells};
+use crate::in_flight::InFlight;
 
 /// Counts how requests and attempts end, under names of the configuration only: what clients send is no label.
 ///
@@ -27,6 +28,7 @@ pub struct Metrics {
     /// All models that no name stands for.
     other: Arc<ModelCells>,
     deployments: HashMap<DeploymentId, Arc<DeploymentCells>>,
+    in_flight: InFlight,
 }
 
 /// The name of all models that the configuration does not name.
@@ -83,7 +85,13 @@ impl Metrics {
             models,
             patterns,
             other,
+            in_flight: before.map_or_else(InFlight::default, |before| before.in_flight.clone()),
         }
+    }
+
+    /// The requests under way, under this configuration and those before.
+    pub(crate) const fn in_flight(&self) -> &InFlight {
+        &self.in_flight
     }
 
     /// Finds the cells of what a request asked for. A name that leads to a group by another way, as the id of a deployment,

@@ -39,6 +39,9 @@ impl Metrics {
     }
 
     fn print_requests(&self, page: &mut Page) {
+        let name = "ziggurat_requests_in_flight";
+        page.family(name, GAUGE, "Requests that have not ended.");
+        page.sample(name, "", self.in_flight().count());
         let mut models: Vec<_> = self.models.iter().collect();
         models.sort_by_key(|(name, _)| *name);
         let models = models
@@ -221,7 +224,10 @@ impl Page {
     }
 
     fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
-        self.line(format_args!("{name}{{{labels}}} {value}"));
+        match labels {
+            "" => self.line(format_args!("{name} {value}")),
+            _ => self.line(format_args!("{name}{{{labels}}} {value}")),
+        }
     }
 
     fn histogram(&mut self, name: &str, labels: &str, histogram: &Histogram) {

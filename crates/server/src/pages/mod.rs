@@ -11,8 +11,8 @@ use std::{borrow::Cow, future::Future, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Method, Request, Response, StatusCode, Uri,
-    header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE},
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
+    header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use http_body_util::Full;
 use percent_encoding::percent_decode_str;
@@ -31,6 +31,13 @@ use crate::{
     metrics::METRICS_TYPE,
     route::{PATHS, Route},
 };
+
+/// Seconds until a client that there was no room for asks again: the shortest time that the header can tell, for room is
+/// made with every request that ends.
+const OVERLOAD_WAIT: &str = "1";
+
+/// Tells the SDKs whether to ask again.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// A page.
 pub(crate) type Page = Response<Full<Bytes>>;
@@ -84,9 +91,23 @@ impl Pages {
         if let Some(Answer::Now(page)) = &answer
             && !page.status().is_success()
         {
-            refusal::tell(req, page.status(), self.metrics.as_deref());
+            let status = page.status();
+            let kind = FailureKind::from_status(status).unwrap_or(FailureKind::Other);
+            refusal::tell(req, status, kind, self.metrics.as_deref());
         }
         answer
+    }
+
+    /// Refuses a request for which there is no room at the moment; counted and logged, too.
+    pub(crate) fn overloaded<B>(&self, req: &Request<B>) -> Page {
+        let kind = FailureKind::Overloaded;
+        let failure = Failure::new(kind);
+        let mut page = error(&failure, &self.form(req));
+        let headers = page.headers_mut();
+        headers.insert(RETRY_AFTER, HeaderValue::from_static(OVERLOAD_WAIT));
+        headers.insert(SHOULD_RETRY, HeaderValue::from_static("true"));
+        refusal::tell(req, page.status(), kind, self.metrics.as_deref());
+        page
     }
 
     fn find<B>(&self, req: &Request<B>) -> Option<Answer> {

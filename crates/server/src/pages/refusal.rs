@@ -11,8 +11,12 @@ use ziggurat::core::{
 use crate::{CALL_ID, Metrics, request_log::within_bounds};
 
 /// Counts a refused request as one for no known model, and logs it by its path: which model it was for was not read.
-pub(super) fn tell<B>(req: &Request<B>, status: StatusCode, metrics: Option<&Metrics>) {
-    let kind = FailureKind::from_status(status).unwrap_or(FailureKind::Other);
+pub(super) fn tell<B>(
+    req: &Request<B>,
+    status: StatusCode,
+    kind: FailureKind,
+    metrics: Option<&Metrics>,
+) {
     if let Some(metrics) = metrics {
         let mut call = CallEnd::new(Ended::Failed(kind), Duration::ZERO);
         call.status = Some(status);
