@@ -23,7 +23,7 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 use tower::{BoxError, Service};
 
-use crate::tls::Tls;
+use crate::{patience::Patient, tls::Tls};
 
 /// Longest wait for the head of a request, idle time between two requests of a connection included. A minute is what
 /// common load balancers keep idle connections for.
@@ -31,6 +31,13 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Longest wait for a client to finish the handshake of TLS, which takes two round trips at most.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest wait for a client to say which HTTP it speaks, or to take some of what is sent to it. nginx's `send_timeout`
+/// waits as long by default.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Time after which a silent connection of HTTP/2 is asked whether its client is still there, as load balancers do.
+const PING_AFTER: Duration = Duration::from_secs(60);
 
 /// Streams that one HTTP/2 connection may have open; hyper's own default.
 const MAX_STREAMS: u32 = 200;
@@ -149,7 +156,8 @@ where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = TowerToHyperService::new(service);
-    let connection = server.serve_connection(TokioIo::new(stream), service);
+    let stream = TokioIo::new(Patient::new(stream, PATIENCE));
+    let connection = server.serve_connection(stream, service);
     watcher.watch(connection.into_owned()).await
 }
 
@@ -162,6 +170,7 @@ fn server() -> auto::Builder<TokioExecutor> {
     server
         .http2()
         .timer(TokioTimer::new())
+        .keep_alive_interval(PING_AFTER)
         .max_concurrent_streams(MAX_STREAMS);
     server
 }

@@ -32,6 +32,7 @@ mod reload;
 mod responses;
 mod routing;
 mod sdk;
+mod slow_clients;
 mod start;
 mod streams;
 mod support;

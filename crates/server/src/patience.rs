@@ -1,0 +1,198 @@
+//! Clients that neither speak nor listen.
+
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Sleep, sleep},
+};
+
+/// What every connection of HTTP/2 begins with (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A connection that ends when its client keeps it waiting: for the bytes that tell one version of HTTP from another, for
+/// which hyper has no limit, or for room to write to. Timers exist only while something is waited for.
+pub(crate) struct Patient<I> {
+    io: I,
+    limit: Duration,
+    /// Runs until the version is known.
+    opening: Option<Pin<Box<Sleep>>>,
+    /// The length of the preface that was read.
+    preface: usize,
+    /// Runs while the client takes nothing of what there is for it.
+    unread: Option<Pin<Box<Sleep>>>,
+}
+
+impl<I> Patient<I> {
+    /// Waits for at most `limit`, each time.
+    pub(crate) fn new(io: I, limit: Duration) -> Self {
+        Self {
+            io,
+            limit,
+            opening: Some(Box::pin(sleep(limit))),
+            preface: 0,
+            unread: None,
+        }
+    }
+
+    /// Sees what the client has sent.
+    fn heard(&mut self, bytes: &[u8]) {
+        let rest = &PREFACE[self.preface..];
+        let is_preface = bytes.len() < rest.len() && rest.starts_with(bytes);
+        match is_preface && !bytes.is_empty() {
+            true => self.preface += bytes.len(),
+            false => self.opening = None,
+        }
+    }
+
+    /// Sees how an attempt to write has ended.
+    fn wrote<T>(
+        &mut self,
+        result: Poll<io::Result<T>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if result.is_ready() {
+            self.unread = None;
+            return result;
+        }
+        let limit = self.limit;
+        let unread = self.unread.get_or_insert_with(|| Box::pin(sleep(limit)));
+        unread.as_mut().poll(cx).map(|()| Err(too_slow()))
+    }
+}
+
+fn too_slow() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::TimedOut,
+        "the client kept its connection waiting",
+    )
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for Patient<I> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let before = buf.filled().len();
+        let result = Pin::new(&mut this.io).poll_read(cx, buf);
+        let Some(opening) = &mut this.opening else {
+            return result;
+        };
+        if result.is_pending() {
+            return opening.as_mut().poll(cx).map(|()| Err(too_slow()));
+        }
+        this.heard(&buf.filled()[before..]);
+        result
+    }
+}
+
+impl<I: AsyncWrite + Unpin> AsyncWrite for Patient<I> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.wrote(result, cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        self.wrote(result, cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = Pin::new(&mut self.io).poll_flush(cx);
+        self.wrote(result, cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = Pin::new(&mut self.io).poll_shutdown(cx);
+        self.wrote(result, cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+        time::{Instant, sleep},
+    };
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    fn connection() -> (DuplexStream, Patient<DuplexStream>, Instant) {
+        let (client, io) = duplex(64);
+        (client, Patient::new(io, LIMIT), Instant::now())
+    }
+
+    async fn is_cut(server: &mut Patient<DuplexStream>) -> Instant {
+        let mut bytes = Vec::new();
+        let error = server.read_to_end(&mut bytes).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        Instant::now()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_does_not_say_what_it_speaks_is_cut_off() {
+        let (_client, mut server, began) = connection();
+        assert_eq!(is_cut(&mut server).await - began, LIMIT);
+        // Slowly is not fast enough.
+        let (mut client, mut server, began) = connection();
+        let speaking = async {
+            for byte in PREFACE {
+                client.write_all(&[*byte]).await.unwrap();
+                sleep(Duration::from_secs(3)).await;
+            }
+        };
+        tokio::select! {
+            () = speaking => panic!("{:?}", began.elapsed()),
+            cut = is_cut(&mut server) => assert_eq!(cut - began, LIMIT),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_speaks_may_be_silent_afterwards() {
+        for opening in [b"P".as_slice(), b"G", b"PRI * HTTP/2.1", PREFACE] {
+            let (mut client, mut server, _) = connection();
+            client.write_all(opening).await.unwrap();
+            let mut bytes = vec![0; opening.len()];
+            server.read_exact(&mut bytes).await.unwrap();
+            let silent = tokio::time::timeout(2 * LIMIT, server.read_u8()).await;
+            assert_eq!(silent.is_ok(), opening == b"P", "{opening:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_takes_nothing_is_cut_off() {
+        let (mut client, mut server, began) = connection();
+        server.write_all(&[0; 64]).await.unwrap();
+        // What is taken late gives as much time again.
+        let late = async {
+            sleep(LIMIT - Duration::from_secs(1)).await;
+            client.read_u8().await.unwrap();
+        };
+        let write = async { server.write_all(&[0; 2]).await.unwrap_err() };
+        let (error, ()) = tokio::join!(write, late);
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(began.elapsed(), 2 * LIMIT - Duration::from_secs(1));
+    }
+}
