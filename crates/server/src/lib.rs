@@ -8,6 +8,7 @@ mod latest;
 mod metrics;
 mod outer;
 mod pages;
+mod parting;
 mod patience;
 mod reload;
 mod request_log;

@@ -1,6 +1,13 @@
 //! Accepts connections, and lets them end in peace.
 
-use std::{convert::Infallible, future::Future, io, pin::pin, time::Duration};
+use std::{
+    convert::Infallible,
+    future::{Future, poll_fn},
+    io,
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -17,13 +24,13 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    task::JoinSet,
-    time,
+    task::{JoinSet, unconstrained},
+    time::{self, Instant},
 };
 use tokio_rustls::server::TlsStream;
 use tower::{BoxError, Service};
 
-use crate::{patience::Patient, tls::Tls};
+use crate::{parting::Ending, patience::Patient, tls::Tls};
 
 /// Longest wait for the head of a request, idle time between two requests of a connection included. A minute is what
 /// common load balancers keep idle connections for.
@@ -45,9 +52,15 @@ const MAX_STREAMS: u32 = 200;
 /// Rest after a failed `accept`, which mostly means that file descriptors ran out: spinning does not bring them back.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 
+/// How long connections stay open when a server ends, though nothing runs on them: a request may be on its way. A second is
+/// more than any way takes, and little beside the time to drain.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// Serves connections until `shutdown` resolves, then waits up to `drain` for running requests and streams to end.
 ///
-/// After the first signal no connection is accepted and idle ones are closed. What still runs after `drain` is cut.
+/// After the first signal no connection is accepted, and every answer says that its connection ends with it. Idle
+/// connections are closed a second later, so that a request that was on its way is answered. What still runs after `drain`
+/// is cut.
 ///
 /// # Errors
 ///
@@ -87,31 +100,69 @@ where
     R: Body<Data = Bytes> + Send + 'static,
     R::Error: Into<BoxError>,
 {
-    let server = server();
-    let graceful = GracefulShutdown::new();
-    let mut connections = JoinSet::new();
+    let mut door = Door {
+        server: server(),
+        service,
+        tls,
+        ending: Ending::default(),
+        graceful: GracefulShutdown::new(),
+        connections: JoinSet::new(),
+    };
     let mut shutdown = pin!(shutdown);
     loop {
-        let stream = tokio::select! {
+        tokio::select! {
             () = &mut shutdown => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok((stream, _)) => door.let_in(stream),
                 Err(error) => {
                     tracing::warn!(target: "ziggurat::server", %error, "a connection could not be accepted");
                     time::sleep(ACCEPT_REST).await;
-                    continue;
                 }
             },
-            Some(_) = connections.join_next() => continue,
-        };
+            Some(_) = door.connections.join_next() => {}
+        }
+    }
+    door.ending.begin();
+    // Those that stand before the door already would be reset. All of them: no turn is given up meanwhile.
+    let next = || unconstrained(poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))));
+    while let Poll::Ready(Ok((stream, _))) = next().await {
+        door.let_in(stream);
+    }
+    drop(listener);
+    door.drain(drain).await;
+    Ok(())
+}
+
+/// Where connections come in, and what becomes of them.
+struct Door<S> {
+    server: auto::Builder<TokioExecutor>,
+    service: S,
+    tls: Option<Tls>,
+    ending: Ending,
+    graceful: GracefulShutdown,
+    connections: JoinSet<()>,
+}
+
+impl<S, R> Door<S>
+where
+    S: Service<Request<Incoming>, Response = Response<R>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+    R: Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    /// Begins to serve a connection.
+    fn let_in(&mut self, stream: TcpStream) {
         // Small frames of a stream must not wait for each other.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(target: "ziggurat::server", %error, "TCP_NODELAY could not be set");
         }
-        let (server, service) = (server.clone(), service.clone());
+        let (server, service) = (self.server.clone(), self.ending.wrap(self.service.clone()));
         // Whoever shakes hands counts as running, so that it is not cut by a shutdown.
-        let (watcher, tls) = (graceful.watcher(), tls.clone());
-        connections.spawn(async move {
+        let (watcher, tls) = (self.graceful.watcher(), self.tls.clone());
+        self.connections.spawn(async move {
             let ended = match tls {
                 None => drive(server, stream, service, watcher).await,
                 Some(tls) => match shake_hands(&tls, stream).await {
@@ -124,13 +175,21 @@ where
             }
         });
     }
-    drop(listener);
-    tracing::info!(target: "ziggurat::server", running = connections.len(), "draining");
-    if time::timeout(drain, graceful.shutdown()).await.is_err() {
-        tracing::warn!(target: "ziggurat::server", "requests that outlasted the drain timeout are cut");
+
+    /// Lets what runs end within `limit`.
+    async fn drain(mut self, limit: Duration) {
+        tracing::info!(target: "ziggurat::server", running = self.connections.len(), "draining");
+        let deadline = Instant::now() + limit;
+        let ended = async { while self.connections.join_next().await.is_some() {} };
+        if time::timeout(LINGER.min(limit), ended).await.is_ok() {
+            return;
+        }
+        let drained = time::timeout_at(deadline, self.graceful.shutdown()).await;
+        if drained.is_err() {
+            tracing::warn!(target: "ziggurat::server", "requests that outlasted the drain timeout are cut");
+        }
+        self.connections.shutdown().await;
     }
-    connections.shutdown().await;
-    Ok(())
 }
 
 async fn shake_hands(tls: &Tls, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {

@@ -17,6 +17,7 @@ mod headers;
 mod health;
 mod keepalive;
 mod lifetime;
+mod load;
 mod messages;
 mod metadata;
 mod metrics;

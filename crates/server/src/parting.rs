@@ -1,0 +1,90 @@
+//! The last answers of a server that ends.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response, Version};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use crate::outer::close;
+
+/// Whether a server is about to end. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ending(Arc<AtomicBool>);
+
+/// Tells clients in each answer that their connection is done with, once the server is about to end.
+#[derive(Clone, Debug)]
+pub(crate) struct Parting<S> {
+    inner: S,
+    ending: Ending,
+}
+
+pin_project! {
+    /// The future of [`Parting`].
+    pub(crate) struct PartingFuture<F> {
+        #[pin]
+        future: F,
+        version: Version,
+        ending: Ending,
+    }
+}
+
+// === impl Ending ===
+
+impl Ending {
+    pub(crate) fn begin(&self) {
+        self.0.store(true, Relaxed);
+    }
+
+    pub(crate) fn wrap<S>(&self, inner: S) -> Parting<S> {
+        let ending = self.clone();
+        Parting { inner, ending }
+    }
+}
+
+// === impl Parting ===
+
+impl<S, B, R> Service<Request<B>> for Parting<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = PartingFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, req: Request<B>) -> Self::Future {
+        PartingFuture {
+            version: req.version(),
+            future: self.inner.call(req),
+            ending: self.ending.clone(),
+        }
+    }
+}
+
+impl<F, R, E> Future for PartingFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut response = ready!(this.future.poll(cx))?;
+        if this.ending.0.load(Relaxed) {
+            close(&mut response, *this.version);
+        }
+        Poll::Ready(Ok(response))
+    }
+}
