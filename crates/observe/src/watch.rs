@@ -130,7 +130,10 @@ impl Watch {
                 self.call = None;
                 return;
             }
-            self.end(Ended::Failed(failure.kind()));
+            self.end(match failure.is_broken_off() {
+                true => Ended::Cancelled,
+                false => Ended::Failed(failure.kind()),
+            });
         }
     }
 

@@ -86,7 +86,9 @@ async fn connect(address: SocketAddr) -> std::io::Result<http1::SendRequest<Full
 
 /// Opens the streams, and waits for the first piece of each.
 async fn open(address: SocketAddr) -> Vec<(Vec<u8>, Incoming)> {
-    let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
+    let stream = TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let stream = TokioIo::new(stream);
     let (many, connection) = http2::handshake(TokioExecutor::new(), stream)
         .await
         .unwrap();

@@ -16,6 +16,7 @@ mod fields;
 mod headers;
 mod health;
 mod keepalive;
+mod leaving;
 mod lifetime;
 mod load;
 mod messages;

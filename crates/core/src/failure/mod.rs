@@ -35,6 +35,7 @@ struct Inner {
     should_retry: Option<bool>,
     unsent: bool,
     blameless: bool,
+    broken_off: bool,
     deployment: Option<DeploymentId>,
     message: Option<Box<str>>,
     param: Option<Box<str>>,
@@ -56,6 +57,7 @@ impl Failure {
                 should_retry: None,
                 unsent: false,
                 blameless: false,
+                broken_off: false,
                 deployment: None,
                 message: None,
                 param: None,
@@ -147,6 +149,13 @@ impl Failure {
         self
     }
 
+    /// Notes that the request broke off; see [`is_broken_off`](Self::is_broken_off).
+    #[must_use]
+    pub fn with_broken_off(mut self) -> Self {
+        self.edit().broken_off = true;
+        self
+    }
+
     /// Names the deployment that failed.
     #[must_use]
     pub fn with_deployment(mut self, deployment: DeploymentId) -> Self {
@@ -231,6 +240,13 @@ impl Failure {
     #[must_use]
     pub fn is_blameless(&self) -> bool {
         self.inner.blameless
+    }
+
+    /// Says whether the request broke off before it was whole, as when its client leaves: it was cancelled rather than
+    /// refused.
+    #[must_use]
+    pub fn is_broken_off(&self) -> bool {
+        self.inner.broken_off
     }
 
     /// Returns the deployment that failed.

@@ -175,17 +175,27 @@ fn undecodable(error: io::Error, bounded: &Bounded) -> Failure {
 }
 
 fn broken(error: BoxError, limit: usize) -> Failure {
+    use io::ErrorKind::{InvalidData, InvalidInput};
+    let mut wrong = false;
     let mut at: Option<&(dyn std::error::Error + 'static)> = Some(&*error);
     while let Some(cause) = at {
         if cause.is::<LengthLimitError>() {
             return too_large(limit);
         }
+        // Wrong framing, as a chunk without a length: the client is there, and has made a mistake.
+        wrong |= cause
+            .downcast_ref()
+            .is_some_and(|error: &io::Error| matches!(error.kind(), InvalidInput | InvalidData));
         at = cause.source();
     }
-    Failure::new(FailureKind::BadRequest)
+    let failure = Failure::new(FailureKind::BadRequest)
         .with_param("request_body")
         .with_message("the request body could not be read")
-        .with_source(error)
+        .with_source(error);
+    match wrong {
+        true => failure,
+        false => failure.with_broken_off(),
+    }
 }
 
 fn too_large(limit: usize) -> Failure {
