@@ -1,6 +1,6 @@
 //! Fallback tables and aliases of model groups.
 
-use std::{fmt, time::Duration};
+use std::{collections::HashMap, fmt, time::Duration};
 
 use serde_yaml::Value;
 
@@ -11,6 +11,9 @@ use crate::{
 /// Chains of fallbacks by the group that they stand in for, in the order of the file. The key
 /// `*` stands for every group without a chain of its own.
 pub type FallbackTable = Vec<(String, Vec<FallbackTarget>)>;
+
+/// The key of a chain for every group without one of its own.
+const ANY: &str = "*";
 
 /// The three fallback tables.
 #[derive(Clone, Debug, Default)]
@@ -76,7 +79,13 @@ impl Fallbacks {
         let (first, second) = (read_default(router, key), read_default(litellm, key));
         let default = prefer(router, litellm, key, first, second);
         if !default.is_empty() {
-            general.push(("*".to_owned(), default));
+            let of = |chain: &[FallbackTarget]| chain.first().and_then(|target| target.at.parent());
+            let any = general.iter().rev().find(|(group, _)| group == ANY);
+            if let (Some(any), Some(winner)) = (any.and_then(|(_, chain)| of(chain)), of(&default))
+            {
+                litellm.wins_over(&winner, &any);
+            }
+            general.push((ANY.to_owned(), default));
         }
         Self {
             general,
@@ -122,6 +131,7 @@ fn prefer<T>(
 fn read_table(section: &mut Section<'_>, key: &str) -> FallbackTable {
     let path = section.path.key(key);
     let mut table = Vec::new();
+    let mut places = HashMap::new();
     for (index, entry) in items(section, &path, section.get(key)).enumerate() {
         let path = path.index(index);
         let entries = entry.as_mapping().filter(|entries| entries.len() == 1);
@@ -133,7 +143,18 @@ fn read_table(section: &mut Section<'_>, key: &str) -> FallbackTable {
             section.error(&path, scalar::expected("the name of a group", group));
             continue;
         };
-        let chain = read_chain(section, &path.key(group), Some(chain));
+        let path = path.key(group);
+        // Of two chains for one group the first one is asked, but the last one for any group.
+        if let Some(first) = places.get(group) {
+            match group {
+                ANY => section.wins_over(&path, first),
+                _ => section.wins_over(first, &path),
+            }
+        }
+        if group == ANY || !places.contains_key(group) {
+            places.insert(group, path.clone());
+        }
+        let chain = read_chain(section, &path, Some(chain));
         table.push((group.to_owned(), chain));
     }
     table

@@ -103,10 +103,14 @@ impl<'a> Section<'a> {
     /// Reports a value that has no effect, as the one at another place wins. Where both say the same, neither is wrong.
     pub(crate) fn outdone(&mut self, key: &str, (winner, value): (Path, Option<&Value>)) {
         if self.get(key) != value {
-            let place = self.document.locate_key(&winner);
-            let message = format!("has no effect: `{winner}` at {place} wins");
-            self.warn(&self.path.key(key), message);
+            self.wins_over(&winner, &self.path.key(key));
         }
+    }
+
+    /// Reports a value that has no effect, as the one at another place wins.
+    pub(crate) fn wins_over(&mut self, winner: &Path, loser: &Path) {
+        let place = self.document.locate_key(winner);
+        self.warn(loser, format!("has no effect: `{winner}` at {place} wins"));
     }
 
     /// Reports an error at a value.

@@ -148,3 +148,43 @@ fn r33_aliases() {
         assert_eq!(errors(&text).len(), 1, "{bad}");
     }
 }
+
+#[test]
+fn of_two_chains_for_one_group_one_is_asked() {
+    let text = "model_list:
+- {model_name: a, litellm_params: {model: o1}}
+- {model_name: b, litellm_params: {model: o1}}
+- {model_name: c, litellm_params: {model: o1}}
+router_settings:
+  fallbacks: [{a: [b]}, {'*': [b]}, {a: [c]}, {'*': [c]}]
+  default_fallbacks: [a]
+  context_window_fallbacks: [{a: [b]}, {b: [c]}]
+";
+    let path = "router_settings.fallbacks";
+    let said = |line, loser: &str, winner: &str, at| {
+        format!("c.yaml:{line}: {loser}: has no effect: `{winner}` at c.yaml:{at} wins")
+    };
+    assert_eq!(
+        shown(&config(text).findings, Severity::Warning),
+        [
+            said(
+                "6:38",
+                &format!("{path}[2].a"),
+                &format!("{path}[0].a"),
+                "6:16"
+            ),
+            said(
+                "6:26",
+                &format!("{path}[1].*"),
+                &format!("{path}[3].*"),
+                "6:48"
+            ),
+            said(
+                "6:48",
+                &format!("{path}[3].*"),
+                "router_settings.default_fallbacks",
+                "7:3"
+            ),
+        ]
+    );
+}
