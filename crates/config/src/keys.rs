@@ -94,19 +94,30 @@ fn distance(a: &str, b: &str) -> usize {
     rows[a.len()][b.len()]
 }
 
+const SECTIONS: [(&str, &Keys); 6] = [
+    ("model_list", &ENTRY),
+    ("litellm_params", &PARAMS),
+    ("model_info", &INFO),
+    ("router_settings", &ROUTER),
+    ("litellm_settings", &LITELLM),
+    ("general_settings", &GENERAL),
+];
+
 /// Returns the sections that a name has an effect in.
 pub(crate) fn homes(key: &str) -> Vec<&'static str> {
-    let sections = [
-        ("model_list", &ENTRY),
-        ("litellm_params", &PARAMS),
-        ("model_info", &INFO),
-        ("router_settings", &ROUTER),
-        ("litellm_settings", &LITELLM),
-        ("general_settings", &GENERAL),
-    ];
-    let has = |keys: &Keys| keys.active.split_whitespace().any(|name| name == key);
-    let homes = sections.into_iter().filter(|(_, keys)| has(keys));
+    let homes = SECTIONS
+        .into_iter()
+        .filter(|(_, keys)| keys.active().any(|name| name == key));
     homes.map(|(home, _)| home).collect()
+}
+
+/// Returns the setting of a section, with its section, that a name is almost the same as.
+pub(crate) fn nearest_elsewhere(key: &str) -> Option<String> {
+    let settings = SECTIONS
+        .into_iter()
+        .filter(|(home, _)| home.ends_with("_settings"));
+    let mut near = settings.filter_map(|(home, keys)| Some((home, nearest(key, keys.active())?)));
+    near.next().map(|(home, name)| format!("{home}.{name}"))
 }
 
 /// What may stand under a name.
@@ -225,7 +236,10 @@ pub(crate) const INFO: Keys = Keys {
     active: "allowed_fails allowed_fails_policy base_model blocked cooldown_time description
         disable_background_health_check id
         input_cost_per_token litellm_provider max_input_tokens max_output_tokens max_tokens
-        metadata mode order output_cost_per_token supports_*",
+        metadata mode order output_cost_per_token supports_* supports_audio_input supports_audio_output
+        supports_function_calling supports_parallel_function_calling supports_pdf_input
+        supports_prompt_caching supports_reasoning supports_response_schema
+        supports_system_messages supports_tool_choice supports_vision supports_web_search",
     not_active: "access_groups cache_creation_input_* cache_read_*
         created_at created_by db_model
         health_check_* input_cost_per_* output_cost_per_* output_vector_size

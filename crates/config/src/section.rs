@@ -166,7 +166,10 @@ impl<'a> Section<'a> {
         for (key, value) in self.entries() {
             let path = self.path.key(&key);
             match keys.lookup(&key) {
-                Known::NotActive if !keys.spells_out(&key) && !keys::homes(&key).is_empty() => {
+                // Of names of which only the beginning is known, those are others that act elsewhere, or look like slips.
+                Known::Active | Known::NotActive
+                    if !keys.spells_out(&key) && is_other(keys, &key) =>
+                {
                     let message = self.misplaced(&key).unwrap_or_else(|| unknown(keys, &key));
                     self.warn(&path, message);
                 }
@@ -249,9 +252,19 @@ pub(crate) fn says_something(key: &str, value: &Value) -> bool {
     }
 }
 
+/// Whether a name acts elsewhere, or is almost one that acts.
+fn is_other(keys: &Keys, key: &str) -> bool {
+    !keys::homes(key).is_empty()
+        || keys::nearest(key, keys.active()).is_some()
+        || keys::nearest_elsewhere(key).is_some()
+}
+
 fn unknown(keys: &Keys, key: &str) -> String {
-    match keys.nearest(key) {
-        Some(near) => format!("unknown setting; did you mean `{near}`?"),
+    if let Some(near) = keys.nearest(key) {
+        return format!("unknown setting; did you mean `{near}`?");
+    }
+    match keys::nearest_elsewhere(key) {
+        Some(place) => format!("unknown setting; did you mean `{place}`?"),
         None => "unknown setting".to_owned(),
     }
 }

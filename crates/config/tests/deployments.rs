@@ -140,7 +140,7 @@ fn headers() {
 fn model_info() {
     let text = "model_list: [{model_name: a, litellm_params: {model: azure/x, base_model: p}, \
                 model_info: {base_model: azure/gpt-4, max_input_tokens: 100, mode: chat, \
-                blocked: on, supports_vision: true}}]";
+                blocked: on, supports_vision: true, supports_tool_choice: 'no'}}]";
     let config = config(text);
     let found = &config.deployments[0];
     assert_eq!(found.base_model.as_deref(), Some("azure/gpt-4")); // R25
@@ -150,6 +150,7 @@ fn model_info() {
     ); // R26
     assert!(found.blocked); // R28
     assert_eq!(found.model_info["supports_vision"], true);
+    assert_eq!(found.model_info["supports_tool_choice"], false);
     assert_eq!(but_overruled(&config).len(), 0);
 }
 

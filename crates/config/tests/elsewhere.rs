@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{ONE, errors, shown, with_settings};
+use common::{ONE, config, errors, shown, with_settings};
 use ziggurat_config::Severity;
 
 const fn secs(secs: u64) -> Duration {
@@ -115,6 +115,42 @@ general_settings: {enable_tag_filtering: false}";
     );
     let idle = "c.yaml:2:75: not active yet: litellm_settings.disable_x";
     assert_eq!(shown(&findings, Severity::NotActive), [idle]);
+}
+
+#[test]
+fn slips_in_names_that_begin_like_known_ones() {
+    let settings = "litellm_settings: {enable_pre_call_check: true, disable_cooldown: true}
+general_settings: {health_check_intervall: 9, enable_health_check_routng: true, health_check_model: x}";
+    let findings = with_settings(settings).findings;
+    let slip = "unknown setting; did you mean";
+    assert_eq!(
+        shown(&findings, Severity::Warning),
+        [
+            format!(
+                "c.yaml:2:20: litellm_settings.enable_pre_call_check: {slip} `router_settings.enable_pre_call_checks`?"
+            ),
+            format!(
+                "c.yaml:2:49: litellm_settings.disable_cooldown: {slip} `router_settings.disable_cooldowns`?"
+            ),
+            format!(
+                "c.yaml:3:20: general_settings.health_check_intervall: {slip} `health_check_interval`?"
+            ),
+            format!(
+                "c.yaml:3:47: general_settings.enable_health_check_routng: {slip} `enable_health_check_routing`?"
+            ),
+        ]
+    );
+    assert_eq!(
+        shown(&findings, Severity::NotActive),
+        ["c.yaml:3:81: not active yet: general_settings.health_check_model"]
+    );
+    let text = "model_list: [{model_name: a, litellm_params: {model: o1}, model_info: {supports_visoin: true, supports_mind_reading: true}}]";
+    assert_eq!(
+        shown(&config(text).findings, Severity::Warning),
+        [format!(
+            "c.yaml:1:72: model_list[0].model_info.supports_visoin: {slip} `supports_vision`?"
+        )]
+    );
 }
 
 #[test]

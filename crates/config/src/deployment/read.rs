@@ -8,7 +8,7 @@ use ziggurat_models::{Provider, resolve};
 
 use super::{
     Deployment, LeftOut, provider,
-    values::{allowed_fails_policy, first, headers, json_of},
+    values::{allowed_fails_policy, facts, first, headers, json_of},
 };
 use crate::{
     Finding, Location, Severity, document::Document, environment::Unset, id, keys, location::Path,
@@ -214,7 +214,7 @@ impl<'a> Entry<'a> {
             drop_params: params.read("drop_params", scalar::flag),
             provider_params,
             defaults,
-            model_info: json_of(info),
+            model_info: facts(info),
             path: entry.path.to_string(),
             at: entry.path.clone(),
             has_unset,

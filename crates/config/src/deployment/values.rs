@@ -3,7 +3,7 @@
 use serde_json::Map;
 use serde_yaml::Value;
 
-use crate::{AllowedFailsPolicy, scalar, section::Section};
+use crate::{AllowedFailsPolicy, keys, scalar, section::Section};
 
 /// Reads a key of two sections; the first one's wins.
 pub(super) fn first<T>(
@@ -43,6 +43,18 @@ pub(super) fn headers(params: &mut Section<'_>) -> Vec<(String, String)> {
     headers.retain(|(name, _)| extra.iter().all(|(other, _)| other != name));
     headers.extend(extra);
     headers
+}
+
+/// What is kept of `model_info`. What a model can do is true or false there, however it was written.
+pub(super) fn facts(info: &mut Section<'_>) -> Map<String, serde_json::Value> {
+    let mut facts = json_of(info);
+    let is_ability = |name: &&str| name.starts_with("supports_") && !name.ends_with('*');
+    for name in keys::INFO.active().filter(is_ability) {
+        if let Some(can) = info.read(name, scalar::flag) {
+            facts.insert(name.to_owned(), can.into());
+        }
+    }
+    facts
 }
 
 pub(super) fn json_of(section: &mut Section<'_>) -> Map<String, serde_json::Value> {
