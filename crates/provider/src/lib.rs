@@ -11,6 +11,7 @@ mod dialect;
 mod error;
 mod future;
 mod headers;
+pub mod inline;
 mod local;
 mod mock;
 pub mod names;

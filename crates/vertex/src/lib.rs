@@ -6,7 +6,6 @@ mod builder;
 mod dialect;
 mod failure;
 mod guarded;
-mod inline;
 mod model;
 mod names;
 mod partner;

@@ -11,6 +11,7 @@ use ziggurat_core::{
 use ziggurat_provider::{
     Authorized, Call, Dialect, HttpClient, Outgoing,
     credentials::{Cached, Used},
+    inline,
 };
 
 use crate::{
@@ -19,7 +20,6 @@ use crate::{
     builder::Place,
     dialect::authorize,
     guarded::Guarded,
-    inline,
     url::{Address, Endpoint},
 };
 
@@ -80,7 +80,8 @@ impl<D: Dialect> Dialect for Partner<D> {
     }
 
     fn prepare(&self, call: Call<'_>) -> Result<Outgoing, Failure> {
-        inline::check(call.body().get("messages").unwrap_or_default())?;
+        let messages = call.body().get("messages").unwrap_or_default();
+        inline::check(messages, "Claude on Vertex AI")?;
         let Outgoing {
             request: native,
             exchange,

@@ -1,4 +1,4 @@
-//! What Claude on Vertex AI is not given: Google fetches no images and documents for it, and keeps no files.
+//! What clouds that host a model do not give it: they fetch no images and documents for it, and keep no files.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,8 @@ use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use ziggurat_core::Failure;
-use ziggurat_provider::params::refusal;
+
+use crate::params::refusal;
 
 /// Members of parts that may lead elsewhere.
 const NEEDLES: [&[u8]; 3] = [b"\"image_url\"", b"\"file\"", b"\"source\""];
@@ -55,12 +56,13 @@ struct Linked<'a> {
 #[serde(transparent)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// Looks whether all images and documents of messages are inline. What cannot be read is left to whoever translates it.
+/// Looks whether all images and documents of messages, in OpenAI's words or in Anthropic's, are inline. What cannot be read
+/// is left to whoever translates it. `host` is who takes no others, as the refusal calls it.
 ///
 /// # Errors
 ///
 /// [`BadRequest`](ziggurat_core::FailureKind::BadRequest) that names the part that is not.
-pub(crate) fn check(messages: &[u8]) -> Result<(), Failure> {
+pub fn check(messages: &[u8], host: &str) -> Result<(), Failure> {
     let has = |needle: &&[u8]| memmem::find(messages, needle).is_some();
     if !NEEDLES.iter().any(has) {
         return Ok(());
@@ -71,14 +73,14 @@ pub(crate) fn check(messages: &[u8]) -> Result<(), Failure> {
             content: Some(content),
         }) = serde_json::from_str(message.get())
         {
-            parts(content, &format!("messages[{at}].content"), false)?;
+            parts(content, &format!("messages[{at}].content"), false, host)?;
         }
     }
     Ok(())
 }
 
 /// Looks at parts, and at what is in results among them; a result holds no others.
-fn parts(content: &RawValue, place: &str, in_result: bool) -> Result<(), Failure> {
+fn parts(content: &RawValue, place: &str, in_result: bool, host: &str) -> Result<(), Failure> {
     let list: Vec<&RawValue> = serde_json::from_str(content.get()).unwrap_or_default();
     for (at, part) in list.into_iter().enumerate() {
         let Ok(part) = serde_json::from_str::<Part<'_>>(part.get()) else {
@@ -87,12 +89,12 @@ fn parts(content: &RawValue, place: &str, in_result: bool) -> Result<(), Failure
         let place = format!("{place}[{at}]");
         if part.leads_elsewhere() {
             let message = format!(
-                "{place}: Claude on Vertex AI takes images and documents inline only; send a data URL in base64"
+                "{place}: {host} takes images and documents inline only; send their bytes in base64"
             );
             return Err(refusal(&place, message));
         }
         if let Some(content) = part.content.filter(|_| !in_result) {
-            parts(content, &format!("{place}.content"), true)?;
+            parts(content, &format!("{place}.content"), true, host)?;
         }
     }
     Ok(())
