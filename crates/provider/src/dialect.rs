@@ -33,6 +33,14 @@ pub trait Dialect: fmt::Debug + Send + Sync + 'static {
         operation == Operation::Chat
     }
 
+    /// Says whether this very call can be made in the form that it has. One that cannot, though its operation is spoken, is
+    /// translated by a dialect that stands in front of this one, if there is any.
+    ///
+    /// Default: whether its operation is [spoken](Self::speaks).
+    fn takes(&self, call: Call<'_>) -> bool {
+        self.speaks(call.operation())
+    }
+
     /// Answers a call that needs no upstream. Asked before [`prepare`](Self::prepare), which is then left out.
     ///
     /// Default: `None`, the upstream is asked.

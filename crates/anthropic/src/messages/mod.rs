@@ -48,8 +48,8 @@ pub(crate) struct Options {
 }
 
 impl Messages {
-    /// Adds the Messages API to a dialect that speaks OpenAI's chat format. One that knows messages already is left
-    /// alone.
+    /// Adds the Messages API to a dialect that speaks OpenAI's chat format. Messages that it [takes](Dialect::takes) as
+    /// they are go to it untouched.
     #[must_use]
     pub fn new(inner: Arc<dyn Dialect>) -> Self {
         Self {
@@ -84,8 +84,8 @@ impl Messages {
         self
     }
 
-    fn is_translated(&self, operation: Operation) -> bool {
-        operation == Operation::Messages && !self.inner.speaks(operation)
+    fn is_translated(&self, call: Call<'_>) -> bool {
+        call.operation() == Operation::Messages && !self.inner.takes(call)
     }
 }
 
@@ -125,7 +125,7 @@ impl Dialect for Messages {
     }
 
     fn prepare(&self, call: Call<'_>) -> Result<Outgoing, Failure> {
-        if !self.is_translated(call.operation()) {
+        if !self.is_translated(call) {
             return self.inner.prepare(call);
         }
         // What a hop says is in the words of the request.

@@ -96,3 +96,47 @@ fn it_speaks_what_the_inner_dialect_does_and_messages() {
     let counting = messages().counter(Arc::new(|_, _| Some(1)));
     assert!(counting.speaks(Operation::CountTokens));
 }
+
+/// Takes messages of one model as they are.
+#[derive(Debug)]
+struct Choosy;
+
+impl Dialect for Choosy {
+    fn provider(&self) -> &'static str {
+        "test"
+    }
+
+    fn speaks(&self, operation: Operation) -> bool {
+        matches!(operation, Operation::Chat | Operation::Messages)
+    }
+
+    fn takes(&self, call: Call<'_>) -> bool {
+        call.body().get("model") == Some(br#""own""#)
+    }
+
+    fn prepare(&self, call: Call<'_>) -> Result<Outgoing, Failure> {
+        let path = match call.operation() {
+            Operation::Messages => "http://h/messages",
+            _ => "http://h/chat",
+        };
+        let mut request = Request::new(call.body().print());
+        *request.uri_mut() = Uri::from_static(path);
+        let exchange = Box::new(Passing {
+            stream: call.stream(),
+            seen: Vec::new(),
+        });
+        Ok(Outgoing { request, exchange })
+    }
+}
+
+#[test]
+fn what_the_inner_dialect_does_not_take_is_translated_for_it() {
+    let messages = Messages::new(Arc::new(Choosy));
+    for (model, path, system) in [("own", "/messages", true), ("other", "/chat", false)] {
+        let body = serde_json::json!({"model": model, "system": "Be terse.", "messages": []});
+        let sent = prepare(&messages, &body).unwrap().request;
+        assert_eq!(sent.uri().path(), path);
+        let sent: Value = serde_json::from_slice(&sent.into_body().into_bytes()).unwrap();
+        assert_eq!(sent.get("system").is_some(), system, "{sent}");
+    }
+}

@@ -42,6 +42,18 @@ impl AnyModel {
         }
     }
 
+    /// The dialect of the model that a call names.
+    fn of(&self, call: Call<'_>) -> Result<Arc<dyn Dialect>, Failure> {
+        let captures = call.extensions().get::<Captures>();
+        let Some(model) = captures.map(|captures| captures.fill(&self.pattern)) else {
+            let message = "this deployment serves many models: name one of them";
+            return Err(Failure::new(FailureKind::BadRequest)
+                .with_param("model")
+                .with_message(Cow::Borrowed(message)));
+        };
+        self.dialect(&model)
+    }
+
     fn dialect(&self, model: &str) -> Result<Arc<dyn Dialect>, Failure> {
         let lock = || self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(made) = lock().get(model) {
@@ -70,15 +82,13 @@ impl Dialect for AnyModel {
         self.common.speaks(operation)
     }
 
+    fn takes(&self, call: Call<'_>) -> bool {
+        // What cannot be called is refused when it is prepared.
+        self.of(call).is_ok_and(|dialect| dialect.takes(call))
+    }
+
     fn prepare(&self, call: Call<'_>) -> Result<Outgoing, Failure> {
-        let captures = call.extensions().get::<Captures>();
-        let Some(model) = captures.map(|captures| captures.fill(&self.pattern)) else {
-            let message = "this deployment serves many models: name one of them";
-            return Err(Failure::new(FailureKind::BadRequest)
-                .with_param("model")
-                .with_message(Cow::Borrowed(message)));
-        };
-        let dialect = self.dialect(&model)?;
+        let dialect = self.of(call)?;
         let mut outgoing = dialect.prepare(call)?;
         outgoing
             .request
