@@ -12,7 +12,8 @@ use crate::{
     Bedrock, ConfigError,
     aws::{Clock, Lookup, Profiles, Reach, Settings},
     dialect::{Auth, Template},
-    model::{Model, default_region, endpoint, is_region},
+    model::{Model, Route, default_region, endpoint, is_region},
+    request::is_of_converse,
 };
 
 /// Shorter ones are placeholders, and would be found in ordinary words.
@@ -167,8 +168,15 @@ impl Builder {
             .or_else(|| self.variable("AWS_BEDROCK_RUNTIME_ENDPOINT"))
             .unwrap_or_else(|| endpoint(&region));
         let base = base.trim_end_matches('/').to_owned();
-        let uri = |stream| uri(&base, &model.path(stream));
-        let uris = [uri(false)?, uri(true)?];
+        let uris = |route| {
+            let uri = |stream| uri(&base, &model.path(route, stream));
+            Ok([uri(false)?, uri(true)?])
+        };
+        let defaults = self.defaults()?;
+        let converses = defaults.iter().any(|(name, _)| is_of_converse(name));
+        let is_own = model.takes_messages() && !converses;
+        let invoke_uris = is_own.then(|| uris(Route::Invoke)).transpose()?;
+        let uris = uris(model.route)?;
         let mut secrets = self.secrets();
         let (auth, is_missing) = self.auth(&region, &profiles)?;
         if let Auth::Bearer(key) = &auth {
@@ -182,10 +190,11 @@ impl Builder {
             region: region.into(),
             api_base: base.into(),
             uris,
+            invoke_uris,
             headers,
             auth,
             is_missing,
-            defaults: self.defaults()?,
+            defaults,
             drop_params: self.drop_params,
             allowed: self.allowed,
             secrets,

@@ -30,6 +30,8 @@ pub(crate) struct Template {
     pub(crate) api_base: Box<str>,
     /// For plain answers, and for streams.
     pub(crate) uris: [Uri; 2],
+    /// The same for requests in Anthropic's own form; `None` if they are not for this deployment.
+    pub(crate) invoke_uris: Option<[Uri; 2]>,
     pub(crate) headers: HeaderMap,
     pub(crate) auth: Auth,
     pub(crate) is_missing: bool,
@@ -76,6 +78,14 @@ impl Bedrock {
         &self.template.api_base
     }
 
+    /// Says whether [`Claude`](crate::Claude) may send requests in Anthropic's own form: the model's name says that it is
+    /// one of Anthropic's, `converse/` is not demanded, and no parameter of the deployment is Converse's own, such as
+    /// `guardrailConfig`.
+    #[must_use]
+    pub fn takes_messages(&self) -> bool {
+        self.template.invoke_uris.is_some()
+    }
+
     /// Returns the region in use.
     #[must_use]
     pub fn region(&self) -> &str {
@@ -91,10 +101,15 @@ impl Bedrock {
 }
 
 impl Bedrock {
-    /// Copies the client's headers that may go to Bedrock. Those of AWS are for who signs: beside keys without a token, a
-    /// client's token would be taken for theirs.
-    fn forward(&self, call: Call<'_>, headers: &mut HeaderMap) {
-        call.forward(headers);
+    pub(crate) fn template(&self) -> &Arc<Template> {
+        &self.template
+    }
+
+    /// The deployment's headers, and the client's that may go to Bedrock. Those of AWS are for who signs: beside keys
+    /// without a token, a client's token would be taken for theirs.
+    pub(crate) fn headers(&self, call: Call<'_>) -> HeaderMap {
+        let mut headers = self.template.headers.clone();
+        call.forward(&mut headers);
         let own = &self.template.headers;
         let is_theirs =
             |name: &HeaderName| name.as_str().starts_with("x-amz-") && !own.contains_key(name);
@@ -106,6 +121,7 @@ impl Bedrock {
         for name in theirs {
             headers.remove(name);
         }
+        headers
     }
 }
 
@@ -126,8 +142,7 @@ impl Dialect for Bedrock {
         request.extensions_mut().insert(signer);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = template.uris[usize::from(stream)].clone();
-        *request.headers_mut() = template.headers.clone();
-        self.forward(call, request.headers_mut());
+        *request.headers_mut() = self.headers(call);
         Ok(Outgoing {
             request,
             exchange: Box::new(chat),

@@ -77,30 +77,7 @@ impl Chat {
 
 impl Exchange for Chat {
     fn announced(&self, head: &Parts) -> Result<Answer, Failure> {
-        let media = head
-            .headers
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
-        let media = media
-            .and_then(|value| value.split(';').next())
-            .unwrap_or_default();
-        match (
-            media.trim().eq_ignore_ascii_case(EVENT_STREAM),
-            self.asked.stream,
-        ) {
-            (true, true) => Ok(Answer::Stream),
-            (true, false) => Err(invalid(
-                "the upstream answered with a stream that was not asked for",
-            )),
-            // Any other stream is not Bedrock's.
-            (false, true) => match Answer::of(head, true).map_err(no_answer)? {
-                Answer::Plain => Ok(Answer::Plain),
-                Answer::Stream | Answer::Undeclared => Err(invalid(
-                    "the upstream answered with neither its stream nor JSON",
-                )),
-            },
-            (false, false) => Answer::of(head, false).map_err(no_answer),
-        }
+        announced(head, self.asked.stream)
     }
 
     fn is_secret(&self, header: &[u8]) -> bool {
@@ -108,14 +85,7 @@ impl Exchange for Chat {
     }
 
     fn refused(&mut self, head: &Parts, body: &mut Bytes) -> Failure {
-        let failure = failure::refused(head, body, &self.template.secrets);
-        // Keys may be over before their time, for instance while this machine slept.
-        if let Auth::Signed(Source::Fetched(keys)) = &self.template.auth
-            && failure::says_expired(&failure)
-        {
-            keys.forget(|held| self.signer.is(held));
-        }
-        failure
+        self.template.refused(head, body, &self.signer)
     }
 
     fn plain(&mut self, body: Bytes) -> Result<Printed, Failure> {
@@ -155,8 +125,47 @@ impl Exchange for Chat {
     }
 }
 
+impl Template {
+    /// The failure of an error answer to a call that `signer` knows the keys of.
+    pub(crate) fn refused(&self, head: &Parts, body: &mut Bytes, signer: &Signer) -> Failure {
+        let failure = failure::refused(head, body, &self.secrets);
+        // Keys may be over before their time, for instance while this machine slept.
+        if let Auth::Signed(Source::Fetched(keys)) = &self.auth
+            && failure::says_expired(&failure)
+        {
+            keys.forget(|held| signer.is(held));
+        }
+        failure
+    }
+}
+
+/// Says what the head of a successful answer announces; `stream` whether a stream was asked for.
+pub(crate) fn announced(head: &Parts, stream: bool) -> Result<Answer, Failure> {
+    let media = head
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let media = media
+        .and_then(|value| value.split(';').next())
+        .unwrap_or_default();
+    match (media.trim().eq_ignore_ascii_case(EVENT_STREAM), stream) {
+        (true, true) => Ok(Answer::Stream),
+        (true, false) => Err(invalid(
+            "the upstream answered with a stream that was not asked for",
+        )),
+        // Any other stream is not Bedrock's.
+        (false, true) => match Answer::of(head, true).map_err(no_answer)? {
+            Answer::Plain => Ok(Answer::Plain),
+            Answer::Stream | Answer::Undeclared => Err(invalid(
+                "the upstream answered with neither its stream nor JSON",
+            )),
+        },
+        (false, false) => Answer::of(head, false).map_err(no_answer),
+    }
+}
+
 /// The failure of a success that is none: an error, or nothing that can be read.
-fn in_place_of_answer(body: &[u8], secrets: &[Box<str>]) -> Failure {
+pub(crate) fn in_place_of_answer(body: &[u8], secrets: &[Box<str>]) -> Failure {
     let json: Result<Value, _> = serde_json::from_slice(body);
     let Ok(json) = json else {
         return invalid("the upstream's answer is not JSON");

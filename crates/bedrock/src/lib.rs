@@ -3,6 +3,7 @@
 mod answer;
 mod aws;
 mod builder;
+mod claude;
 mod dialect;
 mod exchange;
 mod failure;
@@ -12,5 +13,5 @@ mod request;
 mod stream;
 mod usage;
 
-pub use self::{builder::Builder, dialect::Bedrock};
+pub use self::{builder::Builder, claude::Claude, dialect::Bedrock};
 pub use ziggurat_provider::ConfigError;

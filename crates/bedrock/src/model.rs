@@ -15,6 +15,9 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
+/// A version of Claude, such as 4.5.
+pub(crate) type ClaudeVersion = (u32, u32);
+
 /// A model, as a deployment names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Model {
@@ -23,6 +26,8 @@ pub(crate) struct Model {
     /// The region in front of the name, or in its ARN.
     pub(crate) region: Option<Box<str>>,
     pub(crate) route: Route,
+    /// Whether the name demands Converse.
+    is_bound: bool,
 }
 
 /// Which of Bedrock's operations is called.
@@ -43,6 +48,7 @@ impl Model {
             (_, Some(rest)) => (Route::Converse, rest),
             (None, None) => (Route::Converse, name),
         };
+        let is_bound = name.starts_with("converse/");
         let (region, id) = match rest.split_once('/') {
             Some((region, id)) if is_region(region) => (Some(region), id),
             _ => (region_of_arn(rest), rest),
@@ -50,26 +56,27 @@ impl Model {
         if id.is_empty() {
             return Err("no model is named");
         }
-        if route == Route::Invoke && !id.contains("anthropic.claude") {
+        if route == Route::Invoke && !is_anthropic(id) {
             return Err("invoke/ is for Anthropic's models only; others are called by converse/");
         }
         Ok(Self {
             id: id.into(),
             region: region.map(Into::into),
             route,
+            is_bound,
         })
     }
 
-    /// The path of the operation.
-    pub(crate) fn path(&self, stream: bool) -> String {
-        let operation = match (self.route, stream) {
+    /// The path of an operation.
+    pub(crate) fn path(&self, route: Route, stream: bool) -> String {
+        let operation = match (route, stream) {
             (Route::Converse, false) => "converse",
             (Route::Converse, true) => "converse-stream",
             (Route::Invoke, false) => "invoke",
             (Route::Invoke, true) => "invoke-with-response-stream",
         };
         // A plain id goes to these operations as it is, colon and all.
-        let as_is = self.route == Route::Invoke && !self.id.contains('/');
+        let as_is = route == Route::Invoke && !self.id.contains('/');
         let id = match as_is {
             true => utf8_percent_encode(&self.id, COLON).to_string(),
             false => utf8_percent_encode(&self.id, SEGMENT).to_string(),
@@ -80,6 +87,11 @@ impl Model {
     /// Whether it is one of Anthropic's; of ARNs of profiles nothing is known.
     pub(crate) fn is_claude(&self) -> bool {
         self.id.contains("claude")
+    }
+
+    /// Whether it may be sent requests in Anthropic's own format.
+    pub(crate) fn takes_messages(&self) -> bool {
+        is_anthropic(&self.id) && !self.is_bound
     }
 
     pub(crate) fn is_gpt_oss(&self) -> bool {
@@ -109,8 +121,14 @@ impl Model {
             .is_some_and(|version| version >= (4, 5))
     }
 
+    /// Whether marks for the cache may say how long it keeps: Claude from 4.5 on.
+    pub(crate) fn takes_cache_times(&self) -> bool {
+        self.claude_version()
+            .is_some_and(|version| version >= (4, 5))
+    }
+
     /// The version in a name: `claude-3-5-sonnet-20241022`, `claude-sonnet-4-20250514`, `claude-opus-4-6-v1:0`.
-    fn claude_version(&self) -> Option<(u32, u32)> {
+    pub(crate) fn claude_version(&self) -> Option<ClaudeVersion> {
         let (_, name) = self.id.rsplit_once("claude-")?;
         let name = name.split([':', '@']).next()?;
         // Longer numbers are dates.
@@ -163,6 +181,11 @@ pub(crate) fn is_region(text: &str) -> bool {
     }
 }
 
+/// Whether an id names a model of Anthropic's in the words of AWS.
+fn is_anthropic(id: &str) -> bool {
+    id.contains("anthropic.claude")
+}
+
 fn region_of_arn(id: &str) -> Option<&str> {
     let mut parts = id.strip_prefix("arn:")?.split(':');
     parts.nth(2).filter(|region| is_region(region))
@@ -180,7 +203,7 @@ mod tests {
     fn names_tell_route_region_and_path() {
         let plain = model("bedrock/anthropic.claude-3-5-sonnet-20241022-v2:0");
         assert_eq!(
-            plain.path(false),
+            plain.path(plain.route, false),
             "/model/anthropic.claude-3-5-sonnet-20241022-v2%3A0/converse"
         );
         let placed = model("us-gov-west-1/anthropic.claude-v2:1");
@@ -191,16 +214,36 @@ mod tests {
         let profile = model(&format!("converse/{arn}"));
         assert_eq!(profile.region.as_deref(), Some("eu-west-3"));
         assert_eq!(
-            profile.path(true),
+            profile.path(profile.route, true),
             "/model/arn%3Aaws%3Abedrock%3Aeu-west-3%3A123456789012%3Ainference-profile%2Feu.amazon.nova-pro-v1%3A0/converse-stream"
         );
         let invoked = model("invoke/anthropic.claude-3-haiku-20240307-v1:0");
         assert_eq!(
-            invoked.path(false),
+            invoked.path(invoked.route, false),
             "/model/anthropic.claude-3-haiku-20240307-v1:0/invoke"
         );
         assert!(Model::parse("invoke/meta.llama3-8b-instruct-v1:0").is_err());
         assert!(Model::parse("converse/").is_err());
+    }
+
+    #[test]
+    fn anthropics_own_models_take_its_own_format() {
+        for name in [
+            "anthropic.claude-3-haiku-20240307-v1:0",
+            "invoke/us.anthropic.claude-sonnet-4-20250514-v1:0",
+            "arn:aws:bedrock:eu-west-3:123456789012:inference-profile/eu.anthropic.claude-sonnet-4-20250514-v1:0",
+        ] {
+            assert!(model(name).takes_messages(), "{name}");
+        }
+        for name in [
+            "converse/anthropic.claude-3-haiku-20240307-v1:0",
+            "bedrock/converse/us-west-2/anthropic.claude-3-haiku-20240307-v1:0",
+            "us.amazon.nova-pro-v1:0",
+            "arn:aws:bedrock:eu-west-3:123456789012:application-inference-profile/a1b2c3",
+            "*",
+        ] {
+            assert!(!model(name).takes_messages(), "{name}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A stream of frames, as OpenAI's events.
 
 mod chunk;
-mod event;
+pub(crate) mod event;
 
 use std::sync::Arc;
 

@@ -38,7 +38,7 @@ fn plain(status: u16, body: &Value) -> Step {
     Step::respond(response.body(Bytes::from(body.to_string())).unwrap())
 }
 
-fn frames(frames: &[(&str, Value)]) -> Step {
+pub(crate) fn frames(frames: &[(&str, Value)]) -> Step {
     let mut body = Vec::new();
     for (kind, payload) in frames {
         body.extend(frame(kind, payload));
@@ -80,6 +80,24 @@ fn crc32(bytes: &[u8]) -> u32 {
     !bytes
         .iter()
         .fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
+}
+
+/// An event of Anthropic's, as InvokeModel wraps it.
+pub(crate) fn chunk(event: &Value) -> (&'static str, Value) {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut bytes = String::new();
+    for three in event.to_string().as_bytes().chunks(3) {
+        let at = |index: usize| u32::from(three.get(index).copied().unwrap_or_default());
+        let number = at(0) << 16 | at(1) << 8 | at(2);
+        for digit in 0..4 {
+            let value = number >> (18 - 6 * digit) & 63;
+            bytes.push(match digit <= three.len() {
+                true => char::from(DIGITS[value as usize]),
+                false => '=',
+            });
+        }
+    }
+    ("chunk", json!({ "bytes": bytes }))
 }
 
 fn text(text: &str) -> (&'static str, Value) {

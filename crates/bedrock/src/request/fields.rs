@@ -51,6 +51,17 @@ const NATIVE: &[&str] = &[
     "serviceTier",
 ];
 
+/// Members of Converse for what it has no words for.
+const ADDITIONAL: &[&str] = &[
+    "additionalModelRequestFields",
+    "additionalModelResponseFieldPaths",
+];
+
+/// Whether a parameter is in Converse's own words, which InvokeModel does not have.
+pub(crate) fn is_of_converse(name: &str) -> bool {
+    NATIVE.contains(&name) || ADDITIONAL.contains(&name)
+}
+
 /// What a request says beside its messages.
 #[derive(Default)]
 pub(super) struct Params<'a> {

@@ -23,6 +23,7 @@ use ziggurat_provider::{
     params::{ToolChoice, refusal},
 };
 
+pub(crate) use self::fields::is_of_converse;
 use self::{
     fields::Params, format::Format, messages::Conversation, tools::Declared, wire::Converse,
 };

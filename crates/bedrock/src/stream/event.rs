@@ -1,7 +1,7 @@
 //! Frames, as what they say, whatever operation sends them.
 
 use aws_smithy_types::base64;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_json::Value;
 use ziggurat_core::Failure;
 
@@ -169,29 +169,8 @@ impl Reader {
         frame: &Frame,
         template: &Template,
     ) -> Result<Option<Event>, Failure> {
-        match frame.header(":message-type") {
-            Some("event") => {}
-            Some("exception") => {
-                let name = frame.header(":exception-type");
-                return Err(failure::in_band(name, frame.payload(), &template.secrets));
-            }
-            Some("error") => {
-                let message = frame.header(":error-message").unwrap_or_default();
-                let name = frame.header(":error-code");
-                return Err(failure::in_band(
-                    name,
-                    message.as_bytes(),
-                    &template.secrets,
-                ));
-            }
-            _ => {
-                return Err(invalid(
-                    "a frame of the upstream's stream has an unknown type",
-                ));
-            }
-        }
         let payload = frame.payload();
-        Ok(match frame.header(":event-type").unwrap_or_default() {
+        Ok(match kind(frame, template)? {
             "contentBlockStart" => {
                 let start: BlockStart = decode(payload)?;
                 let tool = start.start.and_then(|start| start.tool_use);
@@ -238,9 +217,7 @@ impl Reader {
     }
 
     fn native(&mut self, payload: &[u8], template: &Template) -> Result<Option<Event>, Failure> {
-        let wrapped: Wrapped = decode(payload)?;
-        let bytes = base64::decode(wrapped.bytes);
-        let bytes = bytes.map_err(|_| invalid("an event of the upstream's stream is no base64"))?;
+        let bytes = unwrapped(payload)?;
         let event: Native = decode(&bytes)?;
         let block = event.index;
         Ok(match &*event.kind {
@@ -306,7 +283,38 @@ impl NativeDelta {
     }
 }
 
-fn decode<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Failure> {
+/// The type of a frame's event.
+///
+/// # Errors
+///
+/// An exception.
+pub(crate) fn kind<'a>(frame: &'a Frame, template: &Template) -> Result<&'a str, Failure> {
+    match frame.header(":message-type") {
+        Some("event") => Ok(frame.header(":event-type").unwrap_or_default()),
+        Some("exception") => {
+            let name = frame.header(":exception-type");
+            Err(failure::in_band(name, frame.payload(), &template.secrets))
+        }
+        Some("error") => {
+            let message = frame.header(":error-message").unwrap_or_default();
+            let name = frame.header(":error-code");
+            let message = message.as_bytes();
+            Err(failure::in_band(name, message, &template.secrets))
+        }
+        _ => Err(invalid(
+            "a frame of the upstream's stream has an unknown type",
+        )),
+    }
+}
+
+/// What a frame of InvokeModel holds: an event in the words of the model's maker.
+pub(crate) fn unwrapped(payload: &[u8]) -> Result<Vec<u8>, Failure> {
+    let wrapped: Wrapped = decode(payload)?;
+    let bytes = base64::decode(wrapped.bytes);
+    bytes.map_err(|_| invalid("an event of the upstream's stream is no base64"))
+}
+
+pub(crate) fn decode<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, Failure> {
     let decoded = serde_json::from_slice(payload);
     decoded.map_err(|_| invalid("an event of the upstream's stream is not what its type says"))
 }

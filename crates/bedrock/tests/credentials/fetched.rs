@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use http::{Request, Response};
 use serde_json::json;
-use ziggurat_bedrock::Bedrock;
-use ziggurat_core::{FailureKind, JsonBody, json::Document};
+use ziggurat_anthropic::Anthropic;
+use ziggurat_bedrock::{Bedrock, Claude};
+use ziggurat_core::{FailureKind, JsonBody, Operation, json::Document};
 use ziggurat_provider::{Authorized, Call, Dialect, Exchange};
 
 use crate::{Files, answer, builder, call, leaf, plain, signer, upstream};
@@ -248,16 +249,25 @@ async fn servers_in_trouble_say_nothing_about_the_credentials() {
 
 #[tokio::test]
 async fn a_late_word_on_old_keys_leaves_the_new_ones() {
+    for operation in [Operation::Chat, Operation::Messages] {
+        late_word_on_old_keys(operation).await;
+    }
+}
+
+async fn late_word_on_old_keys(operation: Operation) {
     let sts = upstream([plain(200, xml("ASIAONE")), plain(200, xml("ASIATWO"))]).await;
-    let dialect = builder(&[])
+    let bedrock = builder(&[])
         .aws_web_identity_token("token-of-mine")
         .aws_role_name("arn")
         .aws_sts_endpoint(sts.url())
         .build()
         .unwrap();
+    let anthropic = Anthropic::builder("any").api_key("not-used").build();
+    let dialect = Claude::new(bedrock, anthropic.unwrap());
+    let signed = async || signed_for(&dialect, operation).await;
     // Two calls with the same keys, which are told after each other that those are over.
-    let (mut first, one) = signed(&dialect).await;
-    let (mut second, two) = signed(&dialect).await;
+    let (mut first, one) = signed().await;
+    let (mut second, two) = signed().await;
     assert!(one.contains("ASIAONE") && two.contains("ASIAONE"));
     let response = Response::builder()
         .status(403)
@@ -265,15 +275,20 @@ async fn a_late_word_on_old_keys_leaves_the_new_ones() {
     let (head, ()) = response.body(()).unwrap().into_parts();
     for exchange in [&mut first, &mut second] {
         exchange.refused(&head, &mut Bytes::new());
-        assert!(signed(&dialect).await.1.contains("ASIATWO"));
+        assert!(signed().await.1.contains("ASIATWO"));
     }
     assert_eq!(sts.count(), 2);
 }
 
 /// Prepares a call; gives what reads its answer, and its signature.
 pub(crate) async fn signed(dialect: &Bedrock) -> (Box<dyn Exchange>, String) {
+    signed_for(dialect, Operation::Chat).await
+}
+
+async fn signed_for(dialect: &dyn Dialect, operation: Operation) -> (Box<dyn Exchange>, String) {
     let text = r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
-    let request = Request::new(JsonBody::new(Document::parse(text.into()).unwrap()));
+    let mut request = Request::new(JsonBody::new(Document::parse(text.into()).unwrap()));
+    request.extensions_mut().insert(operation);
     let outgoing = dialect.prepare(Call::new(&request, &[])).unwrap();
     let request = match dialect.authorize(outgoing.request) {
         Authorized::Now(request) => request,

@@ -4,14 +4,16 @@
 
 mod bytes;
 mod events;
+#[path = "../support/frames.rs"]
+mod frames;
 
-use aws_smithy_eventstream::frame::write_message_to;
-use aws_smithy_types::event_stream::{Header, HeaderValue, Message};
 use http::Request;
 use serde_json::{Value, json};
 use ziggurat_bedrock::Bedrock;
 use ziggurat_core::{Failure, JsonBody, Meter, json::Document};
 use ziggurat_provider::{Call, Dialect, Exchange};
+
+pub(crate) use self::frames::{event, exception, message};
 
 /// What came of a stream.
 #[derive(Debug)]
@@ -82,29 +84,6 @@ pub(crate) fn read_whole(members: &Value, stream: &[u8]) -> Read {
         exchange("anthropic.claude-3-5-sonnet-20241022-v2:0", members, None),
         &[stream],
     )
-}
-
-pub(crate) fn message(
-    kind: (&'static str, &'static str),
-    name: &'static str,
-    payload: &str,
-) -> Vec<u8> {
-    let text = |text: &'static str| HeaderValue::String(text.into());
-    let message = Message::new(payload.to_owned())
-        .add_header(Header::new(":message-type", text(kind.0)))
-        .add_header(Header::new(kind.1, text(name)));
-    let mut out = Vec::new();
-    write_message_to(&message, &mut out).unwrap();
-    out
-}
-
-pub(crate) fn event(name: &'static str, payload: &Value) -> Vec<u8> {
-    message(("event", ":event-type"), name, &payload.to_string())
-}
-
-pub(crate) fn exception(name: &'static str, text: &str) -> Vec<u8> {
-    let payload = json!({ "message": text }).to_string();
-    message(("exception", ":exception-type"), name, &payload)
 }
 
 pub(crate) fn text(text: &str) -> Vec<u8> {

@@ -1,11 +1,14 @@
-//! Anthropic's own surface in front of Google, AWS and IBM: Claude on Vertex AI gets the bytes, the others a translation.
+//! Anthropic's own surface in front of Google and AWS: Claude gets the bytes there too, the others a translation.
 
 use bytes::Bytes;
 use http::{Method, Response};
 use serde_json::{Value, json};
 use ziggurat_testing::mock::{Event, Running, Step};
 
-use crate::support::{Answer, Proxy, upstream};
+use crate::{
+    bedrock::{chunk, frames},
+    support::{Answer, Proxy, upstream},
+};
 
 /// A key that is used for nothing else.
 const KEY: &str = include_str!("../../../../crates/vertex/tests/keys/throwaway.pem");
@@ -13,8 +16,10 @@ const KEY: &str = include_str!("../../../../crates/vertex/tests/keys/throwaway.p
 const CONFIG: &str = "
 model_list:
 - {model_name: gemini, litellm_params: {model: gemini/gemini-2.5-flash, api_key: gem-key-0123, api_base: os.environ/U}}
-- {model_name: bedrock, litellm_params: {model: 'bedrock/eu.anthropic.claude-3-7-sonnet-20250219-v1:0', aws_region_name: eu-central-1,
-    aws_bedrock_runtime_endpoint: os.environ/U, aws_access_key_id: AKIAIOSFODNN7EXAMPLE, aws_secret_access_key: wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY}}
+- {model_name: converse, litellm_params: {model: 'bedrock/converse/eu.anthropic.claude-3-7-sonnet-20250219-v1:0', <<: &aws {aws_region_name: eu-central-1,
+    aws_bedrock_runtime_endpoint: os.environ/U, aws_access_key_id: AKIAIOSFODNN7EXAMPLE, aws_secret_access_key: wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY}}}
+- {model_name: bedrock, litellm_params: {model: 'bedrock/eu.anthropic.claude-3-7-sonnet-20250219-v1:0', <<: *aws}}
+- {model_name: any/*, litellm_params: {model: 'bedrock/*', <<: *aws}}
 - {model_name: claude, litellm_params: {model: vertex_ai/claude-3-5-sonnet@20240620, vertex_project: p, vertex_location: us-east1,
     vertex_credentials: os.environ/ACCOUNT, api_base: os.environ/U}}
 litellm_settings: {num_retries: 0}";
@@ -112,7 +117,7 @@ async fn gemini_answers_with_messages() {
 }
 
 #[tokio::test]
-async fn bedrock_keeps_thoughts_and_marks() {
+async fn converse_keeps_thoughts_and_marks() {
     let said = json!([
         {"reasoningContent": {"reasoningText": {"text": "2+2", "signature": "bmV4dA=="}}},
         {"toolUse": {"toolUseId": "t2", "name": "f", "input": {"a": 4}}},
@@ -120,7 +125,7 @@ async fn bedrock_keeps_thoughts_and_marks() {
     let body = json!({"output": {"message": {"role": "assistant", "content": said}}, "stopReason": "tool_use",
         "usage": {"inputTokens": 3, "outputTokens": 2, "totalTokens": 5, "cacheReadInputTokens": 7}});
     let (proxy, aws, _) = start(document(&body)).await;
-    let answer = ask(&proxy, "bedrock", false).await;
+    let answer = ask(&proxy, "converse", false).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     let message = answer.json();
     let expected = json!([
@@ -155,6 +160,118 @@ async fn bedrock_keeps_thoughts_and_marks() {
         &json!({"type": "enabled", "budget_tokens": 1024}),
         "{sent}"
     );
+}
+
+const CLAUDE_37: &str = "eu.anthropic.claude-3-7-sonnet-20250219-v1:0";
+
+/// What InvokeModel is sent for a conversation.
+fn sent_to_bedrock(model: &str, stream: bool) -> Value {
+    let mut sent = conversation(model, stream);
+    let members = sent.as_object_mut().unwrap();
+    members.remove("model");
+    members.remove("stream");
+    sent["anthropic_version"] = json!("bedrock-2023-05-31");
+    sent
+}
+
+#[tokio::test]
+async fn the_bytes_pass_to_claude_on_bedrock() {
+    let message = json!({"id": "m", "type": "message", "role": "assistant", "model": "claude-3-7-sonnet-20250219",
+        "content": [{"type": "thinking", "thinking": "hm", "signature": "s"}], "stop_reason": "end_turn",
+        "usage": {"input_tokens": 1, "output_tokens": 1}});
+    // A pattern is filled by the name that is asked for.
+    for model in ["bedrock", &format!("any/{CLAUDE_37}")] {
+        let (proxy, aws, _) = start(document(&message)).await;
+        let answer = ask(&proxy, model, false).await;
+        let mut expected = message.clone();
+        expected["model"] = json!(model);
+        assert_eq!(answer.json(), expected);
+        let hit = aws.hits().pop().unwrap();
+        assert_eq!(hit.path(), format!("/model/{CLAUDE_37}/invoke"));
+        let signature = hit.header("authorization").unwrap();
+        assert!(signature.starts_with("AWS4-HMAC-SHA256 "), "{signature}");
+        assert_eq!(hit.json().unwrap(), sent_to_bedrock(model, false));
+    }
+}
+
+#[tokio::test]
+async fn a_stream_of_claude_on_bedrock_comes_as_anthropics_events() {
+    let events = [
+        json!({"type": "message_start", "message": {"id": "m", "type": "message", "role": "assistant", "model": "claude",
+            "content": [], "usage": {"input_tokens": 1, "output_tokens": 1}}}),
+        json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+        json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "four"}}),
+        json!({"type": "content_block_stop", "index": 0}),
+        json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}}),
+        json!({"type": "message_stop"}),
+    ];
+    let (proxy, aws, _) = start(frames(&events.each_ref().map(chunk))).await;
+    let answer = ask(&proxy, "bedrock", true).await;
+    let mut expected = events;
+    expected[0]["message"]["model"] = json!("bedrock");
+    assert_eq!(answer.events(), expected, "{}", answer.text);
+    assert!(answer.text.starts_with("event: message_start\n"));
+    let hit = aws.hits().pop().unwrap();
+    let path = format!("/model/{CLAUDE_37}/invoke-with-response-stream");
+    assert_eq!(hit.path(), path);
+    assert_eq!(hit.json().unwrap(), sent_to_bedrock("bedrock", true));
+}
+
+#[tokio::test]
+async fn errors_of_bedrock_come_in_anthropics_form() {
+    let refused = Step::respond(
+        Response::builder()
+            .status(400)
+            .header("x-amzn-errortype", "ValidationException")
+            .body(Bytes::from(r#"{"message":"what Bedrock said"}"#))
+            .unwrap(),
+    );
+    let (proxy, _aws, _) = start(refused).await;
+    let answer = ask(&proxy, "bedrock", false).await;
+    assert_eq!(answer.status, 400);
+    let error = &answer.json()["error"];
+    assert_eq!(error["type"], "invalid_request_error");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("what Bedrock said"), "{message}");
+
+    let begun =
+        json!({"type": "message_start", "message": {"id": "m", "usage": {"input_tokens": 1}}});
+    let said = json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "four"}});
+    let thrown = (
+        "!modelStreamErrorException",
+        json!({"message": "what the model did"}),
+    );
+    let (proxy, _aws, _) = start(frames(&[chunk(&begun), chunk(&said), thrown])).await;
+    let answer = ask(&proxy, "bedrock", true).await;
+    let events = answer.events();
+    let [_, text, error] = &events[..] else {
+        panic!("{}", answer.text);
+    };
+    assert_eq!(
+        (&text["delta"]["text"], &error["type"]),
+        (&json!("four"), &json!("error"))
+    );
+    assert!(answer.text.contains("event: error\n"), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn what_invoke_lacks_goes_by_converse() {
+    let body = json!({"output": {"message": {"role": "assistant", "content": [{"text": "four"}]}}, "stopReason": "end_turn"});
+    let (proxy, aws, _) = start(document(&body)).await;
+    let mut asked = conversation("bedrock", false);
+    let guardrail = json!({"guardrailIdentifier": "g", "guardrailVersion": "1"});
+    asked["guardrailConfig"] = guardrail.clone();
+    let request = proxy.request(Method::POST, "/v1/messages", asked.to_string());
+    let answer = proxy.call(request).await;
+    assert_eq!(
+        answer.json()["content"][0]["text"],
+        "four",
+        "{}",
+        answer.text
+    );
+    let hit = aws.hits().pop().unwrap();
+    assert!(hit.path().ends_with("/converse"), "{}", hit.path());
+    assert_eq!(hit.json().unwrap()["guardrailConfig"], guardrail);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ziggurat_bedrock::{Bedrock, Builder};
+use ziggurat_provider::Dialect;
 
 use super::{Params, Spoken, Unusable};
 
@@ -62,6 +63,36 @@ pub(super) fn dialect(params: Params<'_>) -> Result<Spoken, Unusable> {
     Ok(Spoken {
         api_base: dialect.api_base().to_owned(),
         keyless: false,
-        dialect: Arc::new(dialect),
+        dialect: with_messages(params, dialect)?,
     })
+}
+
+/// Lets Claude take messages in Anthropic's own form.
+#[cfg(feature = "anthropic")]
+fn with_messages(params: Params<'_>, bedrock: Bedrock) -> Result<Arc<dyn Dialect>, Unusable> {
+    use ziggurat_anthropic::Anthropic;
+    use ziggurat_bedrock::Claude;
+
+    if !bedrock.takes_messages() {
+        return Ok(Arc::new(bedrock));
+    }
+    // Headers are Bedrock's, and so is what depends on the model.
+    let mut anthropic = Anthropic::builder(params.deployment.model.as_str()).api_key("not-used");
+    for (name, value) in params.defaults()? {
+        anthropic = anthropic.default_parameter(name, value);
+    }
+    let anthropic = anthropic
+        .build()
+        .map_err(|error| Unusable::of(&error, false))?;
+    Ok(Arc::new(Claude::new(bedrock, anthropic)))
+}
+
+#[cfg(not(feature = "anthropic"))]
+#[allow(
+    clippy::unnecessary_wraps,
+    clippy::needless_pass_by_value,
+    reason = "with Anthropic's dialect it takes both and may fail"
+)]
+fn with_messages(_: Params<'_>, bedrock: Bedrock) -> Result<Arc<dyn Dialect>, Unusable> {
+    Ok(Arc::new(bedrock))
 }
