@@ -1,4 +1,4 @@
-"""The Anthropic Python SDK against `/v1/messages`, before every provider: Anthropic's bytes pass, others change."""
+"""The Anthropic Python SDK against `/v1/messages`, before every provider: Claude's bytes pass, others change."""
 
 import anthropic
 import pytest
@@ -115,9 +115,10 @@ def test_a_stream_that_breaks_off_raises(sdk, provider, upstream):
         stream.get_final_message()
 
 
-def test_thinking_passes(sdk, every_provider):
-    provider = next(provider for provider in PROVIDERS if provider.name == "anthropic")
-    upstream = every_provider[1]["anthropic"]
+@pytest.mark.parametrize("name", ["anthropic", "bedrock"])
+def test_thinking_passes(sdk, every_provider, name):
+    provider = next(provider for provider in PROVIDERS if provider.name == name)
+    upstream = every_provider[1][name]
     plays(provider, upstream, Answer(words=("forty-two",), thinking="six times seven"))
     thinking = {"type": "enabled", "budget_tokens": 1024}
     with sdk.messages.stream(**asked(provider, max_tokens=2048, thinking=thinking)) as stream:
@@ -125,8 +126,22 @@ def test_thinking_passes(sdk, every_provider):
     assert [block.type for block in message.content] == ["thinking", "text"]
     assert message.content[0].thinking == "six times seven" and message.content[0].signature
     [hit] = upstream.hits
-    assert hit.body["thinking"] == thinking and hit.headers["anthropic-version"]
-    assert hit.headers["x-api-key"] == "sk-ant-upstream"
+    assert hit.body["thinking"] == thinking
+    if name == "anthropic":
+        assert hit.headers["anthropic-version"] and hit.headers["x-api-key"] == "sk-ant-upstream"
+    else:
+        assert hit.path.endswith("/invoke-with-response-stream")
+        assert hit.body["anthropic_version"] == "bedrock-2023-05-31" and not hit.body.keys() & {"model", "stream"}
+
+
+def test_features_in_trial_reach_bedrock(sdk, every_provider):
+    provider = next(provider for provider in PROVIDERS if provider.name == "bedrock")
+    upstream = every_provider[1]["bedrock"]
+    plays(provider, upstream, says("hello"))
+    betas = ["token-efficient-tools-2025-02-19", "files-api-2025-04-14"]
+    assert sdk.beta.messages.create(**asked(provider, betas=betas)).content[0].text == "hello"
+    [hit] = upstream.hits
+    assert hit.body["anthropic_beta"] == betas[:1]
 
 
 def test_keys(start, every_provider):

@@ -93,7 +93,7 @@ PROVIDERS = [
     ),
     Provider(
         "bedrock",
-        wires.Converse(),
+        wires.Bedrock(),
         lambda origin: {
             "model": "bedrock/eu.anthropic.claude-3-7-sonnet-20250219-v1:0",
             "aws_region_name": "eu-central-1",

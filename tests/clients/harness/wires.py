@@ -33,7 +33,7 @@ class Wire:
         def step(hit):
             said = self.through_tool(answer, hit)
             if self.asks_for_stream(hit):
-                return events(self.stream(said, hit), self.content_type, **self.headers)
+                return events(self.framed(self.stream(said, hit)), self.content_type, **self.headers)
             return document(200, self.plain(said, hit), **self.headers)
 
         return step
@@ -44,7 +44,7 @@ class Wire:
         def step(hit):
             pieces = self.stream(answer, hit)
             last = max(at for at, piece in enumerate(pieces) if answer.words[-1].encode() in piece)
-            return events(pieces[: last + 1], self.content_type).but(end=End.CUT)
+            return events(self.framed(pieces[: last + 1]), self.content_type).but(end=End.CUT)
 
         return step
 
@@ -57,6 +57,10 @@ class Wire:
         if JSON_TOOL in hit.content.decode() and not answer.calls:
             return replace(answer, words=(), calls=(Call("call_json", JSON_TOOL, json.loads(answer.text)),))
         return answer
+
+    def framed(self, pieces):
+        """The pieces of a stream, as they are sent."""
+        return pieces
 
     def asks_for_stream(self, hit):
         return hit.body.get("stream") is True
@@ -264,6 +268,26 @@ class Gemini(Wire):
         return [{"functionCall": {"name": call.name, "args": call.arguments}} for call in answer.calls]
 
 
+class Invoke(Anthropic):
+    """Bedrock's InvokeModel: Anthropic's events in binary frames."""
+
+    headers = {}
+    content_type = FRAMES
+
+    def asks_for_stream(self, hit):
+        return hit.path.endswith("/invoke-with-response-stream")
+
+    def framed(self, pieces):
+        return [frame("chunk", {"bytes": base64.b64encode(_data(piece)).decode(), "p": "abc"}) for piece in pieces]
+
+    def error(self, status, message):
+        return {"message": message}
+
+
+def _data(event):
+    return event.partition(b"data: ")[2].strip()
+
+
 class Converse(Wire):
     """Bedrock's Converse, with streams in binary frames."""
 
@@ -331,6 +355,24 @@ class Converse(Wire):
             return [{"text": word} for word in answer.words]
         call = next(call for call in answer.calls if call.id == block["toolUse"]["toolUseId"])
         return [{"toolUse": {"input": half}} for half in call.halves]
+
+
+class Bedrock(Wire):
+    """Bedrock, each of whose operations has a format of its own."""
+
+    def answer(self, answer):
+        return self._by_operation("answer", answer)
+
+    def breaks_off(self, answer):
+        return self._by_operation("breaks_off", answer)
+
+    def fails(self, status, message):
+        return self._by_operation("fails", status, message)
+
+    @staticmethod
+    def _by_operation(step, *args):
+        converse, invoke = (getattr(wire, step)(*args) for wire in (Converse(), Invoke()))
+        return lambda hit: (converse if "/converse" in hit.path else invoke)(hit)
 
 
 def frame(kind, payload):
