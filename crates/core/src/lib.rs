@@ -45,7 +45,7 @@ pub use self::{
     served::Served,
     slim::{Slim, SlimFuture},
     tokens::{TokenCount, TokenCounts},
-    tried::{Attempt, FallbackReason, Outcome, Tried, Waits},
+    tried::{Attempt, FallbackReason, Outcome, Recovery, Tried, Waits},
     vitals::{Board, Vitals},
     waited::Waited,
     wildcard::{Captures, Wildcard},

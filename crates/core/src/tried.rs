@@ -8,7 +8,7 @@ use std::{
 use http::StatusCode;
 use tokio::time::Instant;
 
-use crate::{DeploymentId, Failure, FailureKind, ModelGroup};
+use crate::{DeploymentId, Failure, FailureKind, Meter, ModelGroup};
 
 /// The ledger of one request: every attempt, where it went, how it ended, how long it took.
 ///
@@ -89,6 +89,8 @@ pub enum FallbackReason {
     ContextWindow,
     /// The provider refused the content.
     ContentPolicy,
+    /// Its stream broke after the client had got a part of it.
+    StreamRecovery,
 }
 
 impl FallbackReason {
@@ -99,6 +101,7 @@ impl FallbackReason {
             Self::Error => "error",
             Self::ContextWindow => "context_window",
             Self::ContentPolicy => "content_policy",
+            Self::StreamRecovery => "stream_recovery",
         }
     }
 }
@@ -112,6 +115,19 @@ struct Ledger {
     waited: Waits,
     max_retries: Option<u32>,
     retries_spent: bool,
+    recovery: Option<Recovery>,
+}
+
+/// Who went on with a stream that had broken.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Recovery {
+    /// How often others went on with it.
+    pub count: u32,
+    /// The deployment that did so last.
+    pub deployment: Option<DeploymentId>,
+    /// The tokens of its answer.
+    pub meter: Option<Meter>,
 }
 
 /// How long a request has waited in its present group before its attempts could begin.
@@ -321,6 +337,23 @@ impl Tried {
         ledger.max_retries = None;
         ledger.reason = Some(reason);
         ledger.failures.push(failure);
+    }
+
+    /// Writes that a stream which broke goes on with the answer of another deployment.
+    pub fn recover(&self, deployment: Option<DeploymentId>, meter: Option<Meter>) {
+        let recovery = &mut self.lock().recovery;
+        let before = recovery.as_ref().map_or(0, |recovery| recovery.count);
+        *recovery = Some(Recovery {
+            count: before + 1,
+            deployment,
+            meter,
+        });
+    }
+
+    /// Returns who went on with the stream, if it broke.
+    #[must_use]
+    pub fn recovery(&self) -> Option<Recovery> {
+        self.lock().recovery.clone()
     }
 
     /// Returns what the groups failed with that another one was asked after, in order.

@@ -3,20 +3,20 @@
 use std::{
     fmt,
     future::Future,
-    ops::ControlFlow,
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
-use ziggurat_core::{
-    BoxError, Classify, ContentFiltered, Deadline, DeploymentId, Failure, FailureKind, judge,
-};
+use ziggurat_core::{BoxError, Classify, Failure};
 
-use crate::walk::{Hop, Walk};
+use crate::{
+    asking::{Asking, First, Hops},
+    body::ResponseBody,
+    recovery,
+};
 
 pin_project! {
     /// The future of a call: the answer of the first group that gave one, else the outcome of the first group.
@@ -37,38 +37,9 @@ pin_project! {
     {
         Direct { #[pin] future: S::Future },
         Failed { failure: Failure },
-        Chained { #[pin] state: State<S::Future>, hops: Hops<S, B, R, C> },
+        Chained { #[pin] asking: Asking<S, B, R, C>, recovers: bool },
     }
 }
-
-pin_project! {
-    #[project = StateProj]
-    enum State<F> {
-        Calling { #[pin] future: F },
-        Failed { failure: Failure },
-        Readying { hop: Hop },
-    }
-}
-
-/// What became of the first group.
-pub(crate) enum First<F> {
-    Called(F),
-    /// It is not asked.
-    Failed(Failure),
-}
-
-/// What is needed to ask further groups.
-pub(crate) struct Hops<S, B, R, C> {
-    service: S,
-    /// The request as it came: every hop starts from it.
-    request: Request<B>,
-    walk: Walk,
-    classify: C,
-    /// What the first group said, for the case that no other does better.
-    first: Option<Outcome<R>>,
-}
-
-type Outcome<R> = Result<Response<R>, Failure>;
 
 // === impl ResponseFuture ===
 
@@ -88,13 +59,11 @@ where
         }
     }
 
-    pub(crate) fn chained(first: First<S::Future>, hops: Hops<S, B, R, C>) -> Self {
-        let state = match first {
-            First::Called(future) => State::Calling { future },
-            First::Failed(failure) => State::Failed { failure },
-        };
+    /// Asks further groups after a failure; also one of a stream that has begun, if it `recovers`.
+    pub(crate) fn chained(first: First<S::Future>, hops: Hops<S, B, R, C>, recovers: bool) -> Self {
+        let asking = Asking::begin(first, hops);
         Self {
-            inner: Inner::Chained { state, hops },
+            inner: Inner::Chained { asking, recovers },
         }
     }
 }
@@ -106,39 +75,30 @@ where
     C: Classify,
     B: Clone,
 {
-    type Output = Outcome<R>;
+    type Output = Result<Response<ResponseBody<S, B, R, C>>, Failure>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (mut state, hops) = match self.project().inner.project() {
-            InnerProj::Direct { future } => return future.poll(cx).map_err(Failure::wrap),
+        let response = match self.project().inner.project() {
+            InnerProj::Direct { future } => ready!(future.poll(cx)).map_err(Failure::wrap)?,
             InnerProj::Failed { failure } => return Poll::Ready(Err(failure.clone())),
-            InnerProj::Chained { state, hops } => (state, hops),
-        };
-        loop {
-            let next = match state.as_mut().project() {
-                StateProj::Calling { future } => {
-                    let outcome = ready!(future.poll(cx)).map_err(Failure::wrap);
-                    match hops.weigh(outcome) {
-                        ControlFlow::Continue(hop) => State::Readying { hop },
-                        ControlFlow::Break(outcome) => return Poll::Ready(outcome),
-                    }
+            InnerProj::Chained {
+                mut asking,
+                recovers,
+            } => {
+                let response = ready!(asking.as_mut().poll(cx))?;
+                if *recovers
+                    && recovery::is_recoverable(&response)
+                    && let Some(hops) = asking.take_hops()
+                {
+                    let asking = Asking::answered(hops.recovering());
+                    return Poll::Ready(Ok(
+                        response.map(|body| ResponseBody::recovering(body, asking))
+                    ));
                 }
-                StateProj::Failed { failure } => match hops.weigh(Err(failure.clone())) {
-                    ControlFlow::Continue(hop) => State::Readying { hop },
-                    ControlFlow::Break(outcome) => return Poll::Ready(outcome),
-                },
-                StateProj::Readying { hop } => match ready!(hops.service.poll_ready(cx)) {
-                    Ok(()) if hops.is_over() => {
-                        return Poll::Ready(hops.abandon(hop.cause.clone()));
-                    }
-                    Ok(()) => State::Calling {
-                        future: hops.start(hop),
-                    },
-                    Err(error) => return Poll::Ready(hops.abandon(Failure::wrap(error))),
-                },
-            };
-            state.set(next);
-        }
+                response
+            }
+        };
+        Poll::Ready(Ok(response.map(ResponseBody::passing)))
     }
 }
 
@@ -149,134 +109,4 @@ where
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }
-}
-
-// === impl Hops ===
-
-impl<S, B, R, C> Hops<S, B, R, C> {
-    pub(crate) fn new(service: S, request: Request<B>, walk: Walk, classify: C) -> Self {
-        Self {
-            service,
-            request,
-            walk,
-            classify,
-            first: None,
-        }
-    }
-
-    /// Goes on after a failure as long as there is somewhere to go.
-    fn weigh(&mut self, outcome: Outcome<R>) -> ControlFlow<Outcome<R>, Hop>
-    where
-        C: Classify,
-    {
-        let Some(failure) = judge(&self.classify, &outcome) else {
-            return self.weigh_success(outcome);
-        };
-        match self.advance(&failure) {
-            Some(hop) => {
-                // A later group's failure ends here, and with it the connection that its response holds.
-                self.first.get_or_insert(outcome);
-                ControlFlow::Continue(hop)
-            }
-            None => ControlFlow::Break(self.give_up(failure.kind(), outcome)),
-        }
-    }
-
-    /// Takes an answer that was held back for a refusal, but only if another group may be asked after one.
-    fn weigh_success(&mut self, outcome: Outcome<R>) -> ControlFlow<Outcome<R>, Hop> {
-        let Some(refusal) = outcome.as_ref().ok().and_then(refusal) else {
-            return ControlFlow::Break(outcome);
-        };
-        match self.advance(&refusal) {
-            Some(hop) => {
-                self.first.get_or_insert(Err(refusal));
-                ControlFlow::Continue(hop)
-            }
-            None => ControlFlow::Break(outcome),
-        }
-    }
-
-    /// Chooses the next group, as long as there is time.
-    fn advance(&mut self, failure: &Failure) -> Option<Hop> {
-        if self.is_over() {
-            return None;
-        }
-        self.walk.advance(failure, self.request.extensions())
-    }
-
-    /// Says whether the deadline of the request has passed, so that no group is asked any more.
-    fn is_over(&self) -> bool {
-        let deadline = self.request.extensions().get::<Deadline>();
-        let is_over = deadline.is_some_and(|deadline| !deadline.allows(Duration::ZERO));
-        if is_over {
-            tracing::debug!(
-                target: "ziggurat::fallback",
-                model_group = self.walk.origin().as_str(),
-                reason = "the deadline comes first",
-                "asking no other model group",
-            );
-        }
-        is_over
-    }
-
-    /// Sends the request to the next group. The service must be ready.
-    fn start(&mut self, hop: &Hop) -> S::Future
-    where
-        S: Service<Request<B>>,
-        B: Clone,
-    {
-        self.walk.depart(hop);
-        tracing::debug!(
-            target: "ziggurat::fallback",
-            from = hop.from.as_str(),
-            to = hop.to.group.as_str(),
-            reason = hop.reason.as_str(),
-            error.type = hop.cause.kind().as_str(),
-            "asking another model group",
-        );
-        let mut request = self.request.clone();
-        hop.redirect(request.extensions_mut());
-        if let Some(ahead) = self.walk.ahead() {
-            request.extensions_mut().insert(ahead);
-        }
-        self.service.call(request)
-    }
-
-    /// Returns the first group's outcome, which is `last` if there was no other.
-    fn give_up(&mut self, kind: FailureKind, last: Outcome<R>) -> Outcome<R> {
-        let Some(first) = self.first.take() else {
-            tracing::debug!(
-                target: "ziggurat::fallback",
-                model_group = self.walk.origin().as_str(),
-                error.type = kind.as_str(),
-                "no other model group to ask",
-            );
-            return last;
-        };
-        tracing::warn!(
-            target: "ziggurat::fallback",
-            model_group = self.walk.origin().as_str(),
-            hops = self.walk.hops(),
-            error.type = kind.as_str(),
-            "no fallback answered",
-        );
-        first
-    }
-
-    /// Returns the first group's outcome when no further call can be made.
-    fn abandon(&mut self, failure: Failure) -> Outcome<R> {
-        self.give_up(failure.kind(), Err(failure))
-    }
-}
-
-/// Returns what a success tells that the provider held back, as the failure that it is if it can be cured.
-fn refusal<R>(response: &Response<R>) -> Option<Failure> {
-    let extensions = response.extensions();
-    extensions.get::<ContentFiltered>()?;
-    let failure = Failure::new(FailureKind::ContentPolicy)
-        .with_message("the provider held back its answer because of its content");
-    Some(match extensions.get::<DeploymentId>() {
-        Some(deployment) => failure.with_deployment(deployment.clone()),
-        None => failure,
-    })
 }

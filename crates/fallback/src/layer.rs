@@ -4,7 +4,7 @@ use http::Extensions;
 use tower_layer::Layer;
 use ziggurat_core::{ByStatus, FailureKind, FailureKinds, ModelGroup, Wildcard, fallbacks::Table};
 
-use crate::{policy::Policy, service::Fallback};
+use crate::{policy::Policy, recovery::StreamRecovery, service::Fallback};
 
 /// Asks other model groups after a failure. See the [crate page](crate).
 #[derive(Clone, Debug)]
@@ -79,6 +79,14 @@ impl<C> FallbackLayer<C> {
         follow: impl Fn(FailureKind) -> bool + Send + Sync + 'static,
     ) -> Self {
         self.policy.follow = FailureKinds::of(follow);
+        self
+    }
+
+    /// Sets what is done about streams of chat and completions that break after their first content has gone out. Default:
+    /// nothing, the body fails. See the [crate page](crate#streams-that-break).
+    #[must_use]
+    pub fn stream_recovery(mut self, recovery: StreamRecovery) -> Self {
+        self.policy.stream_recovery = recovery;
         self
     }
 

@@ -11,6 +11,8 @@ use ziggurat_core::{
     overrides::Fallbacks,
 };
 
+use crate::recovery::StreamRecovery;
+
 /// The default number of hops per request, LiteLLM's `max_fallbacks`.
 const MAX_FALLBACKS: u32 = 5;
 
@@ -26,6 +28,7 @@ pub(crate) struct Policy {
     pub(crate) max_attempts: usize,
     pub(crate) generic_on_refusal: bool,
     pub(crate) follow: FailureKinds,
+    pub(crate) stream_recovery: StreamRecovery,
     /// Says which targets are passed over.
     pub(crate) skip: Option<Skip>,
     /// What the aliases of groups stand for.
@@ -48,6 +51,7 @@ impl Policy {
             max_attempts: usize::MAX,
             generic_on_refusal: false,
             follow: FailureKinds::ALL,
+            stream_recovery: StreamRecovery::Off,
             skip: None,
             aliases: Arc::default(),
             synonyms: Arc::default(),

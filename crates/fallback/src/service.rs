@@ -9,8 +9,11 @@ use tower_service::Service;
 use ziggurat_core::{BoxError, ByStatus, Classify, Failure, overrides::MockFailure};
 
 use crate::{
-    future::{First, Hops, ResponseFuture},
+    asking::{First, Hops},
+    body::ResponseBody,
+    future::ResponseFuture,
     policy::Policy,
+    recovery::{self, StreamRecovery},
     walk::Walk,
 };
 
@@ -54,7 +57,7 @@ where
     C: Classify + Clone,
     B: Clone,
 {
-    type Response = Response<R>;
+    type Response = Response<ResponseBody<S, B, R, C>>;
     type Error = Failure;
     type Future = ResponseFuture<S, B, R, C>;
 
@@ -81,7 +84,9 @@ where
             Some(failure) => First::Failed(failure),
             None => First::Called(service.call(request)),
         };
+        let recovers = self.policy.stream_recovery != StreamRecovery::Off
+            && recovery::is_wanted(spare.extensions());
         let hops = Hops::new(service, spare, walk, self.classify.clone());
-        ResponseFuture::chained(first, hops)
+        ResponseFuture::chained(first, hops, recovers)
     }
 }

@@ -143,6 +143,11 @@ impl Walk {
         self.tried.hop(hop.reason, hop.cause.clone());
     }
 
+    /// Returns the ledger of the request.
+    pub(crate) const fn tried(&self) -> &Tried {
+        &self.tried
+    }
+
     /// Returns the number of hops so far.
     pub(crate) fn hops(&self) -> u32 {
         self.tried.hops()

@@ -200,7 +200,7 @@ async fn r108_time_that_passes_before_the_service_is_ready_counts() {
     tokio::time::advance(Duration::from_secs(5)).await;
     handle.allow(1);
     let response = assert_ready_ok!(call.poll());
-    assert_eq!(*response.body(), "first");
+    assert_eq!(response.body().get_ref(), Some(&"first"));
     let next = handle.poll_request();
     assert_pending!(next);
 }

@@ -11,6 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body_util::BodyExt;
 use tower::{Layer, Service, ServiceExt};
 use ziggurat_core::{
     Attempt, Classify, ContentFiltered, DeploymentId, Failure, FailureKind, ModelGroup, Tried,
@@ -77,7 +78,14 @@ impl World {
         layer: &FallbackLayer<C>,
         request: Req,
     ) -> Answer {
-        layer.layer(self.clone()).oneshot(request).await
+        let (head, body) = layer
+            .layer(self.clone())
+            .oneshot(request)
+            .await?
+            .into_parts();
+        let body = body.collect().await?.to_bytes();
+        let body = String::from_utf8(body.into()).unwrap();
+        Ok(Response::from_parts(head, body))
     }
 
     /// The requests so far.

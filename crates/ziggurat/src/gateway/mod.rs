@@ -29,14 +29,14 @@ use ziggurat_balance::{Balance, ResponseBody as Counted, Strategy};
 use ziggurat_config::{Config, ConfigErrors, Loader};
 use ziggurat_context_window::{ContextWindowFilter, Precount};
 use ziggurat_cooldown::{Cooldown, ResponseBody as Judged};
-use ziggurat_core::{Board, BoxError, JsonBody, Slim};
+use ziggurat_core::{Board, BoxError, ByStatus, JsonBody, Slim};
 use ziggurat_edge::{
     EarlyHead, Envelope, ErrorTypes, Fanout, Respond,
     early_head::ResponseBody as Early,
     fanout::ResponseBody as Fanned,
     respond::{ResponseBody as Answered, ResponseFuture as Answering},
 };
-use ziggurat_fallback::Fallback;
+use ziggurat_fallback::{Fallback, ResponseBody as Recovered};
 use ziggurat_observe::{Observe, ObserveLayer, ResponseBody as Observed};
 use ziggurat_provider::{HttpClient, ProviderBody, ProviderService};
 use ziggurat_region::RegionFilter;
@@ -74,7 +74,7 @@ pub type Body = Answered<Observed<Early<Waited, Fanned<Whole, Observed<Whole>>>>
 
 type Waited = <Behind as Service<Request<JsonBody>>>::Future;
 
-type Whole = Timed<Counted<Attempted>>;
+type Whole = Timed<Recovered<Router<Group>, JsonBody, Counted<Attempted>, ByStatus>>;
 
 type Attempted = Pin<Box<Observed<Judged<Watched<Timed<ProviderBody>>>>>>;
 

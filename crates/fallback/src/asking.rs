@@ -1,0 +1,289 @@
+//! Asking one group after the other.
+
+use std::{
+    future::Future,
+    ops::ControlFlow,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+use ziggurat_core::{
+    BoxError, Classify, ContentFiltered, Deadline, DeploymentId, Failure, FailureKind,
+    FallbackReason, Meter, judge,
+};
+
+use crate::walk::{Hop, Walk};
+
+pin_project! {
+    /// Asks groups until one answers; and again, if its answer breaks.
+    pub(crate) struct Asking<S, B, R, C>
+    where
+        S: Service<Request<B>>,
+    {
+        #[pin]
+        state: State<S::Future>,
+        // `None` once they were taken over.
+        hops: Option<Hops<S, B, R, C>>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<F> {
+        Calling { #[pin] future: F },
+        Failed { failure: Failure },
+        Readying { hop: Hop },
+        Answered,
+    }
+}
+
+/// What became of the first group.
+pub(crate) enum First<F> {
+    Called(F),
+    /// It is not asked.
+    Failed(Failure),
+}
+
+/// What is needed to ask further groups.
+pub(crate) struct Hops<S, B, R, C> {
+    service: S,
+    /// The request as it came: every hop starts from it.
+    request: Request<B>,
+    walk: Walk,
+    classify: C,
+    /// What the first group said, for the case that no other does better.
+    first: Option<Outcome<R>>,
+    /// The reason of hops that are made for an answer which broke.
+    recovery: Option<FallbackReason>,
+}
+
+pub(crate) type Outcome<R> = Result<Response<R>, Failure>;
+
+// === impl Asking ===
+
+impl<S, B, R, C> Asking<S, B, R, C>
+where
+    S: Service<Request<B>>,
+{
+    pub(crate) fn begin(first: First<S::Future>, hops: Hops<S, B, R, C>) -> Self {
+        let state = match first {
+            First::Called(future) => State::Calling { future },
+            First::Failed(failure) => State::Failed { failure },
+        };
+        Self {
+            state,
+            hops: Some(hops),
+        }
+    }
+
+    /// Waits to be told that an answer broke, with what was left by the one who got it.
+    pub(crate) fn answered(hops: Hops<S, B, R, C>) -> Self {
+        Self {
+            state: State::Answered,
+            hops: Some(hops),
+        }
+    }
+
+    /// Hands over what is needed to ask further groups. No more is asked here.
+    pub(crate) fn take_hops(self: Pin<&mut Self>) -> Option<Hops<S, B, R, C>> {
+        self.project().hops.take()
+    }
+
+    /// Writes down who goes on with a stream.
+    pub(crate) fn note_recovery(&self, deployment: Option<DeploymentId>, meter: Option<Meter>) {
+        if let Some(hops) = &self.hops {
+            hops.walk.tried().recover(deployment, meter);
+        }
+    }
+
+    /// Goes on after an answer has broken.
+    pub(crate) fn go_on(self: Pin<&mut Self>, failure: Failure) {
+        self.project().state.set(State::Failed { failure });
+    }
+}
+
+impl<S, B, R, C> Asking<S, B, R, C>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Error: Into<BoxError>,
+    C: Classify,
+    B: Clone,
+{
+    /// Waits for the answer of the next group that gives one, else for the outcome of the first group.
+    ///
+    /// Must not be polled after an answer, but for [`go_on`](Self::go_on).
+    pub(crate) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<R>> {
+        let mut this = self.project();
+        let hops = this.hops.as_mut().expect("no more is asked");
+        loop {
+            let weighed = match this.state.as_mut().project() {
+                StateProj::Calling { future } => {
+                    hops.weigh(ready!(future.poll(cx)).map_err(Failure::wrap))
+                }
+                StateProj::Failed { failure } => hops.weigh(Err(failure.clone())),
+                StateProj::Readying { hop } => match ready!(hops.service.poll_ready(cx)) {
+                    Ok(()) if hops.is_over() => ControlFlow::Break(hops.abandon(hop.cause.clone())),
+                    Ok(()) => {
+                        let future = hops.start(hop);
+                        this.state.set(State::Calling { future });
+                        continue;
+                    }
+                    Err(error) => ControlFlow::Break(hops.abandon(Failure::wrap(error))),
+                },
+                StateProj::Answered => panic!("it is not polled after an answer"),
+            };
+            match weighed {
+                ControlFlow::Continue(hop) => this.state.set(State::Readying { hop }),
+                ControlFlow::Break(outcome) => {
+                    this.state.set(State::Answered);
+                    return Poll::Ready(outcome);
+                }
+            }
+        }
+    }
+}
+
+// === impl Hops ===
+
+impl<S, B, R, C> Hops<S, B, R, C> {
+    pub(crate) fn new(service: S, request: Request<B>, walk: Walk, classify: C) -> Self {
+        Self {
+            service,
+            request,
+            walk,
+            classify,
+            first: None,
+            recovery: None,
+        }
+    }
+
+    /// Goes on as one who looks after an answer: an earlier group's outcome is forgotten.
+    pub(crate) fn recovering(mut self) -> Self {
+        self.first = None;
+        self.recovery = Some(FallbackReason::StreamRecovery);
+        self
+    }
+    /// Goes on after a failure as long as there is somewhere to go.
+    fn weigh(&mut self, outcome: Outcome<R>) -> ControlFlow<Outcome<R>, Hop>
+    where
+        C: Classify,
+    {
+        let Some(failure) = judge(&self.classify, &outcome) else {
+            return self.weigh_success(outcome);
+        };
+        match self.advance(&failure) {
+            Some(hop) => {
+                // A later group's failure ends here, and with it the connection that its response holds.
+                self.first.get_or_insert(outcome);
+                ControlFlow::Continue(hop)
+            }
+            None => ControlFlow::Break(self.give_up(failure.kind(), outcome)),
+        }
+    }
+
+    /// Takes an answer that was held back for a refusal, but only if another group may be asked after one.
+    fn weigh_success(&mut self, outcome: Outcome<R>) -> ControlFlow<Outcome<R>, Hop> {
+        let Some(refusal) = outcome.as_ref().ok().and_then(refusal) else {
+            return ControlFlow::Break(outcome);
+        };
+        match self.advance(&refusal) {
+            Some(hop) => {
+                self.first.get_or_insert(Err(refusal));
+                ControlFlow::Continue(hop)
+            }
+            None => ControlFlow::Break(outcome),
+        }
+    }
+
+    /// Chooses the next group, as long as there is time.
+    fn advance(&mut self, failure: &Failure) -> Option<Hop> {
+        if self.is_over() {
+            return None;
+        }
+        let hop = self.walk.advance(failure, self.request.extensions());
+        hop.map(|hop| Hop {
+            reason: self.recovery.unwrap_or(hop.reason),
+            ..hop
+        })
+    }
+
+    /// Says whether the deadline of the request has passed, so that no group is asked any more.
+    fn is_over(&self) -> bool {
+        let deadline = self.request.extensions().get::<Deadline>();
+        let is_over = deadline.is_some_and(|deadline| !deadline.allows(Duration::ZERO));
+        if is_over {
+            tracing::debug!(
+                target: "ziggurat::fallback",
+                model_group = self.walk.origin().as_str(),
+                reason = "the deadline comes first",
+                "asking no other model group",
+            );
+        }
+        is_over
+    }
+
+    /// Sends the request to the next group. The service must be ready.
+    fn start(&mut self, hop: &Hop) -> S::Future
+    where
+        S: Service<Request<B>>,
+        B: Clone,
+    {
+        self.walk.depart(hop);
+        tracing::debug!(
+            target: "ziggurat::fallback",
+            from = hop.from.as_str(),
+            to = hop.to.group.as_str(),
+            reason = hop.reason.as_str(),
+            error.type = hop.cause.kind().as_str(),
+            "asking another model group",
+        );
+        let mut request = self.request.clone();
+        hop.redirect(request.extensions_mut());
+        if let Some(ahead) = self.walk.ahead() {
+            request.extensions_mut().insert(ahead);
+        }
+        self.service.call(request)
+    }
+
+    /// Returns the first group's outcome, which is `last` if there was no other.
+    fn give_up(&mut self, kind: FailureKind, last: Outcome<R>) -> Outcome<R> {
+        let Some(first) = self.first.take() else {
+            tracing::debug!(
+                target: "ziggurat::fallback",
+                model_group = self.walk.origin().as_str(),
+                error.type = kind.as_str(),
+                "no other model group to ask",
+            );
+            return last;
+        };
+        tracing::warn!(
+            target: "ziggurat::fallback",
+            model_group = self.walk.origin().as_str(),
+            hops = self.walk.hops(),
+            error.type = kind.as_str(),
+            "no fallback answered",
+        );
+        first
+    }
+
+    /// Returns the first group's outcome when no further call can be made.
+    fn abandon(&mut self, failure: Failure) -> Outcome<R> {
+        self.give_up(failure.kind(), Err(failure))
+    }
+}
+
+/// Returns what a success tells that the provider held back, as the failure that it is if it can be cured.
+fn refusal<R>(response: &Response<R>) -> Option<Failure> {
+    let extensions = response.extensions();
+    extensions.get::<ContentFiltered>()?;
+    let failure = Failure::new(FailureKind::ContentPolicy)
+        .with_message("the provider held back its answer because of its content");
+    Some(match extensions.get::<DeploymentId>() {
+        Some(deployment) => failure.with_deployment(deployment.clone()),
+        None => failure,
+    })
+}

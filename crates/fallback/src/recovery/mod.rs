@@ -1,0 +1,235 @@
+//! Streams that go on after they broke.
+
+mod events;
+mod splice;
+mod transcript;
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::{
+    Extensions, Request, Response,
+    header::{CONTENT_TYPE, HeaderValue},
+};
+use http_body::{Body, Frame};
+use tower_service::Service;
+use ziggurat_core::{
+    BoxError, Classify, DeploymentId, Failure, FailureKind, LlmRequest, Meter, Operation,
+};
+
+pub use self::splice::MAX_KEPT;
+use self::{splice::Splice, transcript::Diverged};
+use crate::{asking::Asking, body::bytes_of};
+
+/// What is done about a stream that breaks after its first content has gone out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StreamRecovery {
+    /// Nothing: the body fails.
+    #[default]
+    Off,
+    /// The next group is asked for the whole answer. What the client has is left out of it, as long as it is repeated to the
+    /// letter; else the body fails.
+    Restart,
+}
+
+/// Says whether a request is for a stream whose format is understood here.
+pub(crate) fn is_wanted(extensions: &Extensions) -> bool {
+    let operation = Operation::of(extensions);
+    extensions.get().is_some_and(LlmRequest::stream)
+        && matches!(operation, Operation::Chat | Operation::Completions)
+}
+
+/// Says whether an answer is a stream.
+pub(crate) fn is_recoverable<R>(response: &Response<R>) -> bool {
+    let kind = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .map(HeaderValue::as_bytes);
+    let is_events = kind.is_some_and(|kind| {
+        let essence = kind.split(|&byte| byte == b';').next().unwrap_or_default();
+        essence
+            .trim_ascii()
+            .eq_ignore_ascii_case(b"text/event-stream")
+    });
+    is_events && response.status().is_success() && response.extensions().get::<Failure>().is_none()
+}
+
+/// A stream, and those who go on with it when it breaks.
+pub(crate) struct Recovery<S, B, R, C>
+where
+    S: Service<Request<B>>,
+{
+    /// `None` while another group is asked, and after the end.
+    body: Option<Pin<Box<R>>>,
+    asking: Pin<Box<Asking<S, B, R, C>>>,
+    splice: Splice,
+    /// Why the first stream broke.
+    broke: Option<Failure>,
+    /// Who goes on, until the client gets something of that.
+    next: Option<Next>,
+    is_over: bool,
+}
+
+/// Who goes on with a stream.
+struct Next {
+    deployment: Option<DeploymentId>,
+    meter: Option<Meter>,
+}
+
+type Polled = Option<Result<Frame<Bytes>, Failure>>;
+
+// === impl Recovery ===
+
+impl<S, B, R, C> Recovery<S, B, R, C>
+where
+    S: Service<Request<B>>,
+{
+    pub(crate) fn new(body: R, asking: Asking<S, B, R, C>) -> Self {
+        Self {
+            body: Some(Box::pin(body)),
+            asking: Box::pin(asking),
+            splice: Splice::default(),
+            broke: None,
+            next: None,
+            is_over: false,
+        }
+    }
+
+    pub(crate) const fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Ends the body with a failure.
+    fn fail(&mut self, failure: Failure) -> Polled {
+        self.body = None;
+        self.is_over = true;
+        Some(Err(failure))
+    }
+
+    /// Ends the body because an answer says something else than the one that broke. Nobody is to blame for that: the failure
+    /// is the one that broke the stream.
+    fn diverge(&mut self) -> Polled {
+        let failure = match self.broke.take() {
+            None => Failure::new(FailureKind::InvalidResponse)
+                .with_message("the stream has an unreadable event"),
+            Some(broke) => {
+                let why = broke
+                    .message()
+                    .map_or_else(|| broke.to_string(), str::to_owned);
+                broke.with_message(format!(
+                    "{why}; no other answer repeats what was sent of it"
+                ))
+            }
+        };
+        tracing::warn!(
+            target: "ziggurat::fallback",
+            reason = "another answer says something else",
+            error.type = failure.kind().as_str(),
+            "a stream was not recovered",
+        );
+        self.fail(failure)
+    }
+
+    /// Asks the next group, if that can help; else returns the failure.
+    fn go_on(&mut self, failure: Failure) -> Result<(), Failure> {
+        self.body = None;
+        let helps = failure.kind() != FailureKind::ContentPolicy && !failure.is_blameless();
+        if !helps || !self.splice.is_recoverable() {
+            return Err(failure);
+        }
+        self.broke.get_or_insert_with(|| failure.clone());
+        self.asking.as_mut().go_on(failure);
+        Ok(())
+    }
+
+    /// Goes on with the answer of another group.
+    fn take_over(&mut self, response: Response<R>) -> Result<(), Failure> {
+        if !is_recoverable(&response) {
+            let failure = Failure::new(FailureKind::InvalidResponse)
+                .with_message("the answer that was to go on with a stream is none");
+            return self.go_on(failure);
+        }
+        let (head, body) = response.into_parts();
+        self.next = Some(Next {
+            deployment: head.extensions.get().cloned(),
+            meter: head.extensions.get().cloned(),
+        });
+        self.splice.restart();
+        self.body = Some(Box::pin(body));
+        Ok(())
+    }
+
+    /// Writes down who goes on, once all that the client has was repeated.
+    fn note(&mut self) {
+        if self.splice.is_repeated()
+            && let Some(next) = self.next.take()
+        {
+            self.asking.note_recovery(next.deployment, next.meter);
+        }
+    }
+}
+
+impl<S, B, R, C> Recovery<S, B, R, C>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Error: Into<BoxError>,
+    C: Classify,
+    B: Clone,
+    R: Body,
+    R::Error: Into<BoxError>,
+{
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Polled> {
+        while !self.is_over {
+            let went_on = match &mut self.body {
+                Some(body) => match ready!(body.as_mut().poll_frame(cx)) {
+                    Some(Ok(frame)) => match self.frame(frame) {
+                        Some(polled) => return Poll::Ready(Some(polled)),
+                        None => continue,
+                    },
+                    Some(Err(error)) => self.go_on(Failure::wrap(error)),
+                    None => return Poll::Ready(self.end()),
+                },
+                None => match ready!(self.asking.as_mut().poll(cx)) {
+                    Ok(response) => self.take_over(response),
+                    // It is the one that broke the stream, for that was the first outcome.
+                    Err(failure) => Err(failure),
+                },
+            };
+            if let Err(failure) = went_on {
+                return Poll::Ready(self.fail(failure));
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    /// Returns what the client gets of a frame; `None` if that is nothing.
+    fn frame(&mut self, frame: Frame<R::Data>) -> Option<Result<Frame<Bytes>, Failure>> {
+        let data = match bytes_of(frame).into_data() {
+            Ok(data) => data,
+            Err(trailers) => return Some(Ok(trailers)),
+        };
+        match self.splice.read(data) {
+            Ok(data) => {
+                self.note();
+                (!data.is_empty()).then(|| Ok(Frame::data(data)))
+            }
+            Err(Diverged) => self.diverge(),
+        }
+    }
+
+    fn end(&mut self) -> Polled {
+        match self.splice.end() {
+            Ok(rest) => {
+                self.note();
+                self.body = None;
+                self.is_over = true;
+                (!rest.is_empty()).then(|| Ok(Frame::data(rest)))
+            }
+            Err(Diverged) => self.diverge(),
+        }
+    }
+}

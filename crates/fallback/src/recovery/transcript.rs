@@ -1,0 +1,218 @@
+use std::collections::HashMap;
+
+/// What the client has been told of an answer, and how far another answer has repeated it.
+#[derive(Default)]
+pub(super) struct Transcript {
+    choices: HashMap<u64, Choice>,
+    /// About so many bytes are kept.
+    size: usize,
+}
+
+#[derive(Default)]
+struct Choice {
+    said: Vec<Said>,
+    /// The piece that is repeated next, and how much of it was.
+    at: (usize, usize),
+}
+
+struct Said {
+    part: Part,
+    text: String,
+}
+
+/// The part of an answer that a piece belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// A text that comes in pieces, by the name of its member.
+    Text(String),
+    /// The name of a function that is called.
+    ToolName(u64),
+    /// Its arguments, in pieces.
+    ToolArguments(u64),
+    /// Anything else, as JSON: by the name of its member.
+    Whole(String),
+    /// Why it ended.
+    Finish,
+}
+
+/// An answer says something else than the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Diverged;
+
+// === impl Transcript ===
+
+impl Transcript {
+    /// Takes the next piece of an answer. Returns how many of its bytes the client knows already; the others are new.
+    pub(super) fn take(&mut self, index: u64, part: &Part, text: &str) -> Result<usize, Diverged> {
+        let choice = self.choices.entry(index).or_default();
+        let known = choice.repeat(part, text)?;
+        if known > 0 && known < text.len() && !part.comes_in_pieces() {
+            return Err(Diverged);
+        }
+        if known < text.len() {
+            let new = &text[known..];
+            self.size += new.len();
+            if choice.add(part, new) {
+                self.size += size_of::<Said>();
+            }
+        }
+        Ok(known)
+    }
+
+    /// Says whether a tool was being called when the answer began that is taken now.
+    pub(super) fn knows_call(&self, index: u64, call: u64) -> bool {
+        let (name, arguments) = (Part::ToolName(call), Part::ToolArguments(call));
+        let choice = self.choices.get(&index);
+        choice.is_some_and(|choice| {
+            let mut said = choice.said.iter();
+            said.any(|said| said.part == name || said.part == arguments)
+        })
+    }
+
+    /// Expects another answer from its beginning.
+    pub(super) fn rewind(&mut self) {
+        for choice in self.choices.values_mut() {
+            choice.at = (0, 0);
+        }
+    }
+
+    /// Says whether all that the client knows was repeated.
+    pub(super) fn is_repeated(&self) -> bool {
+        self.choices.values().all(Choice::is_repeated)
+    }
+
+    pub(super) const fn size(&self) -> usize {
+        self.size
+    }
+}
+
+// === impl Choice ===
+
+impl Choice {
+    /// Goes over what is known as far as the piece repeats it. Returns how many of its bytes that are.
+    fn repeat(&mut self, part: &Part, text: &str) -> Result<usize, Diverged> {
+        let mut known = 0;
+        while known < text.len() && !self.is_repeated() {
+            let said = &self.said[self.at.0];
+            let rest = &said.text.as_bytes()[self.at.1..];
+            if rest.is_empty() {
+                self.at = (self.at.0 + 1, 0);
+                continue;
+            }
+            let text = &text.as_bytes()[known..];
+            let length = rest.len().min(text.len());
+            if said.part != *part || rest[..length] != text[..length] {
+                return Err(Diverged);
+            }
+            self.at.1 += length;
+            known += length;
+        }
+        // Both are text: where one ends that is alike so far, a character of the other ends.
+        Ok(known)
+    }
+
+    /// Adds what is new; says whether it begins another piece.
+    fn add(&mut self, part: &Part, text: &str) -> bool {
+        let begins = match self.said.last_mut() {
+            Some(last) if last.part == *part && part.comes_in_pieces() => {
+                last.text.push_str(text);
+                false
+            }
+            _ => {
+                self.said.push(Said {
+                    part: part.clone(),
+                    text: text.to_owned(),
+                });
+                true
+            }
+        };
+        let last = self.said.last().map_or(0, |last| last.text.len());
+        self.at = (self.said.len() - 1, last);
+        begins
+    }
+
+    fn is_repeated(&self) -> bool {
+        let (piece, byte) = self.at;
+        let rest = self.said.get(piece).map_or(0, |it| it.text.len() - byte);
+        rest == 0 && piece + 1 >= self.said.len()
+    }
+}
+
+// === impl Part ===
+
+impl Part {
+    /// Says whether pieces that follow each other are one text, wherever it was cut.
+    fn comes_in_pieces(&self) -> bool {
+        matches!(self, Self::Text(_) | Self::ToolArguments(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content() -> Part {
+        Part::Text("content".into())
+    }
+
+    fn told(pieces: &[(&Part, &str)]) -> Transcript {
+        let mut transcript = Transcript::default();
+        for (part, text) in pieces {
+            assert_eq!(transcript.take(0, part, text), Ok(0));
+        }
+        transcript.rewind();
+        transcript
+    }
+
+    #[test]
+    fn a_text_is_repeated_however_it_is_cut() {
+        let text = "a tower of brick";
+        for cut in 0..text.len() {
+            let mut transcript = told(&[(&content(), "a to"), (&content(), "wer")]);
+            let (one, two) = text.split_at(cut);
+            let known = transcript.take(0, &content(), one).unwrap()
+                + transcript.take(0, &content(), two).unwrap();
+            assert_eq!(known, "a tower".len(), "{cut}");
+            assert!(transcript.is_repeated());
+            assert!(transcript.size() >= text.len());
+        }
+    }
+
+    #[test]
+    fn another_text_another_part_and_another_end_diverge() {
+        let reasoning = Part::Text("reasoning".into());
+        let mut transcript = told(&[(&content(), "a tower")]);
+        assert_eq!(transcript.take(0, &content(), "a t"), Ok(3));
+        assert!(!transcript.is_repeated());
+        assert_eq!(transcript.take(0, &content(), "ree"), Err(Diverged));
+        let mut transcript = told(&[(&reasoning, "hm"), (&content(), "a")]);
+        assert_eq!(transcript.take(0, &content(), "a"), Err(Diverged));
+        let mut transcript = told(&[(&content(), "a tower")]);
+        assert_eq!(transcript.take(0, &content(), "a"), Ok(1));
+        assert_eq!(transcript.take(0, &Part::Finish, "stop"), Err(Diverged));
+    }
+
+    #[test]
+    fn what_does_not_come_in_pieces_is_repeated_whole() {
+        let name = Part::ToolName(0);
+        let mut transcript = told(&[(&name, "get")]);
+        assert!(transcript.knows_call(0, 0));
+        assert!(!transcript.knows_call(0, 1));
+        assert_eq!(transcript.take(0, &name, "get_weather"), Err(Diverged));
+    }
+
+    #[test]
+    fn choices_are_apart() {
+        let mut transcript = told(&[(&content(), "a")]);
+        assert_eq!(transcript.take(1, &content(), "b"), Ok(0));
+        assert!(!transcript.is_repeated());
+        assert_eq!(transcript.take(0, &content(), "a"), Ok(1));
+        assert!(transcript.is_repeated());
+    }
+
+    #[test]
+    fn characters_are_not_cut() {
+        let mut transcript = told(&[(&content(), "ä")]);
+        assert_eq!(transcript.take(0, &content(), "ö"), Err(Diverged));
+    }
+}
