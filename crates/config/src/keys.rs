@@ -281,14 +281,14 @@ pub(crate) const ROUTER: Keys = Keys {
         fallbacks max_fallbacks max_parallel_wait model_facts model_group_alias
         model_group_retry_policy num_retries num_retries_per_request optional_pre_call_checks
         retry_after retry_budget retry_policy routing_groups routing_strategy
-        routing_strategy_args stream_idle_timeout stream_timeout stream_total_timeout
+        routing_strategy_args stream_idle_timeout stream_recovery stream_timeout
+        stream_total_timeout
         tag_filtering_match_any timeout total_timeout wider_europe",
     not_active: "alerting_config assistants_config cache_kwargs cache_responses caching_groups
         client_ttl debug_level default_litellm_params default_priority
         deployment_affinity_ttl_seconds
         ignore_invalid_deployments model_group_affinity_config polling_interval
-        provider_budget_config redis_* router_general_settings search_tools set_verbose
-        stream_recovery",
+        provider_budget_config redis_* router_general_settings search_tools set_verbose",
 };
 
 /// `retry_policy`, and each of `model_group_retry_policy`.

@@ -7,6 +7,7 @@ mod general;
 mod health;
 mod region;
 mod retry;
+mod streams;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ pub use health::HealthSettings;
 pub(crate) use region::ALLOWED_REGION;
 pub use region::RegionSettings;
 pub use retry::RetryBudget;
+pub use streams::StreamRecovery;
 
 use crate::{
     Deployment, Finding, Location, Severity, keys,
@@ -71,6 +73,8 @@ pub struct Settings {
     pub stream_idle_timeout: Option<Duration>,
     /// Limit of a whole stream (`stream_total_timeout` of either section).
     pub stream_total_timeout: Option<Duration>,
+    /// What is done about streams that break (`router_settings.stream_recovery`); nothing by default.
+    pub stream_recovery: StreamRecovery,
     /// Limit of a whole request, all its attempts and hops together
     /// (`router_settings.total_timeout`).
     pub total_timeout: Option<Duration>,
@@ -154,6 +158,9 @@ impl Settings {
             stream_timeout: either(router, litellm, "stream_timeout", seconds),
             stream_idle_timeout: either(router, litellm, "stream_idle_timeout", seconds),
             stream_total_timeout: either(router, litellm, "stream_total_timeout", seconds),
+            stream_recovery: router
+                .read("stream_recovery", StreamRecovery::read)
+                .unwrap_or_default(),
             total_timeout: router.read("total_timeout", seconds),
             request_timeout: request_timeout_in_file
                 .or_else(|| variable(litellm, "REQUEST_TIMEOUT", seconds))

@@ -377,3 +377,22 @@ fn the_same_entry_twice_and_no_key() {
         ["c.yaml:1:1: general_settings.master_key: is not set: every caller is served (R2)"]
     );
 }
+
+#[test]
+fn streams_go_on_with_fallbacks_only() {
+    let recovery = "router_settings: {stream_recovery: restart";
+    let [said] = &warnings(&format!("{recovery}}}"))[..] else {
+        panic!("it is said once");
+    };
+    assert!(
+        said.starts_with("7:19: router_settings.stream_recovery: `restart` asks the fallbacks"),
+        "{said}"
+    );
+    for settings in [
+        format!("{recovery}, fallbacks: [{{small: [mine]}}]}}"),
+        format!("{recovery}, default_fallbacks: [mine]}}"),
+        "router_settings: {stream_recovery: off}".to_owned(),
+    ] {
+        assert_eq!(warnings(&settings), NONE, "{settings}");
+    }
+}

@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{ONE, config, deployment, errors, load, shown, with_settings};
-use ziggurat_config::{ErrorTypes, ForwardClientHeaders, Severity};
+use ziggurat_config::{ErrorTypes, ForwardClientHeaders, Severity, StreamRecovery};
 
 const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
@@ -460,4 +460,14 @@ fn what_a_server_takes_from_the_litellm_section() {
     settings.settings.set_request_timeout(limit);
     let deployment = &settings.deployments[0];
     assert_eq!(settings.settings.timeout_for(deployment), limit);
+}
+
+#[test]
+fn streams_that_break() {
+    let recovery = |text: &str| with_settings(text).settings.stream_recovery;
+    assert_eq!(recovery(""), StreamRecovery::Off);
+    for word in [StreamRecovery::Off, StreamRecovery::Restart] {
+        let text = format!("router_settings: {{stream_recovery: {}}}", word.as_str());
+        assert_eq!(recovery(&text), word);
+    }
 }

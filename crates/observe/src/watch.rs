@@ -200,8 +200,21 @@ impl Call {
         }
     }
 
+    /// Takes what is known of the one who went on with a stream that broke.
+    fn follow(&mut self) {
+        if let Subject::Request {
+            deployment, tried, ..
+        } = &mut self.subject
+            && let Some(recovery) = tried.recovery()
+        {
+            *deployment = recovery.deployment;
+            self.meter = recovery.meter;
+        }
+    }
+
     fn tell(mut self) {
         self.catch_up();
+        self.follow();
         let asked = match &self.subject {
             Subject::Attempt { .. } => None,
             Subject::Request { note, .. } => note.read(),

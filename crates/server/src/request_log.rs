@@ -55,6 +55,7 @@ impl Observer for RequestLog {
             deployment = end.deployment.or(last.as_ref()).map(DeploymentId::as_str),
             attempts,
             fallbacks = end.tried.hops(),
+            recovered = end.tried.recovery().map(|recovery| recovery.count),
             duration_ms = millis(call.elapsed),
             first_chunk_ms = call.first_chunk.map(millis),
             input_tokens = call.input_tokens,

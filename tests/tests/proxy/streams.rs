@@ -266,3 +266,65 @@ router_settings: {enable_pre_call_checks: true, num_retries: 0}";
     }
     assert_eq!(statuses, [200, 200, 429]);
 }
+
+/// With `stream_recovery`, another group goes on with a stream that was cut, stalled or said an error.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_breaks_is_gone_on_with() {
+    let slow = Duration::from_millis(2500);
+    let error = "{\"error\":{\"message\":\"overloaded\",\"code\":500}}";
+    let broken = [
+        words().cut_after(3, Cut::Reset),
+        words().cut_after(3, Cut::Close),
+        words().interval(slow),
+        Step::events([
+            Event::data(r#"{"id":"x","choices":[{"index":0,"delta":{"content":"one"}}]}"#),
+            Event::data(error),
+        ]),
+    ];
+    for (number, step) in broken.into_iter().enumerate() {
+        let again = Step::answer(Reply::deltas(["on", "e two thr", "ee"]));
+        let (a, b) = (upstream("a", [step]).await, upstream("b", [again]).await);
+        let yaml = format!("{YAML}\nrouter_settings: {{stream_recovery: restart}}").replace(
+            "stream_timeout: 2",
+            "stream_timeout: 9, stream_idle_timeout: 2",
+        );
+        let proxy = Proxy::start(&yaml, &[("A", a.url()), ("B", b.url())]).await;
+        let answer = proxy.chat("m", &json!({"stream": true})).await;
+        assert_eq!(
+            answer.content(),
+            "one two three",
+            "{number}: {}",
+            answer.text
+        );
+        assert!(answer.text.ends_with("data: [DONE]\n\n"), "{}", answer.text);
+        let mut events = answer.events();
+        events.retain(|event| event.is_object());
+        let id = &events[0]["id"];
+        assert!(
+            events.iter().all(|event| event["id"] == *id),
+            "{}",
+            answer.text
+        );
+        let models: Vec<_> = events.iter().map(|event| &event["model"]).collect();
+        assert_eq!(models.last().unwrap().as_str(), Some("n"));
+        assert_eq!(answer.header("x-litellm-model-group"), "m");
+        assert_eq!((a.count(), b.count()), (1, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_says_something_else_ends_a_stream_with_its_error() {
+    let (a, b) = (
+        upstream("a", [words().cut_after(3, Cut::Reset)]).await,
+        upstream("b", [Step::hello()]).await,
+    );
+    let yaml = format!("{YAML}\nrouter_settings: {{stream_recovery: restart}}");
+    let proxy = Proxy::start(&yaml, &[("A", a.url()), ("B", b.url())]).await;
+    let answer = proxy.chat("m", &json!({"stream": true})).await;
+    let error = broken_off(&answer);
+    assert_eq!((&error["code"], b.count()), (&json!("502"), 1), "{error}");
+    assert!(
+        error["message"].as_str().unwrap().contains("repeats"),
+        "{error}"
+    );
+}

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use super::{param, section};
-use crate::{Config, Deployment, Finding, location::Path, names::Names};
+use crate::{Config, Deployment, Finding, StreamRecovery, location::Path, names::Names};
 
 /// Silences shorter than this are ordinary between two chunks of a stream: models think, networks stall.
 const ORDINARY_SILENCE: Duration = Duration::from_secs(1);
@@ -14,6 +14,21 @@ pub(super) fn check(config: &Config, names: &Names<'_>, findings: &mut Vec<Findi
     findings.extend(silences(config));
     findings.extend(allowed_fails(config, names));
     findings.extend(regions(config));
+    findings.extend(recovery(config));
+}
+
+/// Streams go on with a fallback, or not at all.
+fn recovery(config: &Config) -> Option<Finding> {
+    let recovery = config.settings.stream_recovery;
+    let mut chains = config.fallbacks.general.iter();
+    if recovery == StreamRecovery::Off || chains.any(|(_, chain)| !chain.is_empty()) {
+        return None;
+    }
+    let message = format!(
+        "`{}` asks the fallbacks of a group, and none has any: only streams of requests with fallbacks of their own go on",
+        recovery.as_str()
+    );
+    Some(config.warning(&section("router_settings").key("stream_recovery"), message))
 }
 
 /// Where the limits that are written stand, and how long they are.

@@ -41,9 +41,9 @@ const ANY: &str = "any-text";
 const URL: &str = "https://host";
 
 /// Words that some readers take and others do not.
-const WORDS: [&str; 16] = [
+const WORDS: [&str; 17] = [
     "true", "false", "True", "False", "yes", "no", "Yes", "No", "on", "off", "On", "Off",
-    "litellm", "openai", "TRUE", "FALSE",
+    "litellm", "openai", "restart", "TRUE", "FALSE",
 ];
 
 /// Bounds that readers have.

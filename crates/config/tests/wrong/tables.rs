@@ -132,6 +132,14 @@ pub(crate) const OTHERS: &[(&str, Wrongs)] = &[
         ],
     ),
     ("litellm_params.vertex_credentials", DOCUMENT),
+    (
+        "router_settings.stream_recovery",
+        &[
+            ("on", "expected `off` or `restart`"),
+            ("true", "expected text, found a boolean"),
+            ("5", "expected text, found a number"),
+        ],
+    ),
     ("litellm_params.extra_body", MAPPING),
     ("router_settings.allowed_fails_policy", MAPPING),
     ("router_settings.model_group_alias", MAPPING),

@@ -8,7 +8,7 @@ use ziggurat_config::{Config, ForwardClientHeaders};
 use ziggurat_context_window::{PrecountLayer, Window, exceeds};
 use ziggurat_core::{ModelGroup, Observer};
 use ziggurat_edge::{EarlyHeadLayer, EnvelopeLayer, FanoutLayer, RespondLayer};
-use ziggurat_fallback::FallbackLayer;
+use ziggurat_fallback::{FallbackLayer, StreamRecovery};
 use ziggurat_observe::ObserveLayer;
 use ziggurat_router::Router;
 use ziggurat_timeout::TotalTimeoutLayer;
@@ -132,6 +132,7 @@ fn fallback(config: &Config) -> FallbackLayer {
     let settings = &config.settings;
     let mut layer = FallbackLayer::new(tables.general)
         .max_fallbacks(settings.max_fallbacks)
+        .stream_recovery(stream_recovery(settings.stream_recovery))
         .allow_generic_fallback_on_refusal(settings.allow_generic_fallback_on_refusal);
     if !tables.context_window.is_empty() {
         layer = layer.context_window(tables.context_window);
@@ -145,6 +146,13 @@ fn fallback(config: &Config) -> FallbackLayer {
     match attempt_cap(config) {
         Some(attempts) => layer.max_attempts_per_request(attempts),
         None => layer,
+    }
+}
+
+fn stream_recovery(configured: ziggurat_config::StreamRecovery) -> StreamRecovery {
+    match configured {
+        ziggurat_config::StreamRecovery::Restart => StreamRecovery::Restart,
+        _ => StreamRecovery::Off,
     }
 }
 

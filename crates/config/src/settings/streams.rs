@@ -1,0 +1,38 @@
+//! What is done about streams that break.
+
+use serde_yaml::Value;
+
+use crate::scalar::{self, Read};
+
+/// What is done about a stream that breaks after its first content has gone out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StreamRecovery {
+    /// It ends with an error event.
+    #[default]
+    Off,
+    /// The next group is asked for the whole answer, which goes on if it repeats what was sent.
+    Restart,
+}
+
+// === impl StreamRecovery ===
+
+impl StreamRecovery {
+    pub(super) fn read(value: &Value) -> Read<Self> {
+        Ok(Some(match scalar::text(value)?.as_deref() {
+            None => return Ok(None),
+            Some("off") => Self::Off,
+            Some("restart") => Self::Restart,
+            Some(_) => return Err("expected `off` or `restart`".to_owned()),
+        }))
+    }
+
+    /// Returns the word for it in a configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Restart => "restart",
+        }
+    }
+}
