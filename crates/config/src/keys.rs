@@ -281,7 +281,7 @@ pub(crate) const ROUTER: Keys = Keys {
         fallbacks max_fallbacks max_parallel_wait model_facts model_group_alias
         model_group_retry_policy num_retries num_retries_per_request optional_pre_call_checks
         retry_after retry_budget retry_policy routing_groups routing_strategy
-        routing_strategy_args stream_idle_timeout stream_recovery stream_timeout
+        routing_strategy_args stream_commit stream_idle_timeout stream_recovery stream_timeout
         stream_total_timeout
         tag_filtering_match_any timeout total_timeout wider_europe",
     not_active: "alerting_config assistants_config cache_kwargs cache_responses caching_groups

@@ -36,5 +36,5 @@ pub use secret::Secret;
 pub use settings::{
     AllowedFailsPolicy, BalanceSettings, CooldownSettings, ErrorTypes, ForwardClientHeaders,
     GeneralSettings, HealthSettings, RegionSettings, RetryBudget, RetryPolicy, RoutingGroup,
-    Settings, Strategy, StrategyArgs, StreamRecovery,
+    Settings, Strategy, StrategyArgs, StreamCommit, StreamRecovery,
 };

@@ -21,7 +21,7 @@ pub use health::HealthSettings;
 pub(crate) use region::ALLOWED_REGION;
 pub use region::RegionSettings;
 pub use retry::RetryBudget;
-pub use streams::StreamRecovery;
+pub use streams::{StreamCommit, StreamRecovery};
 
 use crate::{
     Deployment, Finding, Location, Severity, keys,
@@ -73,6 +73,8 @@ pub struct Settings {
     pub stream_idle_timeout: Option<Duration>,
     /// Limit of a whole stream (`stream_total_timeout` of either section).
     pub stream_total_timeout: Option<Duration>,
+    /// When a stream is handed out (`router_settings.stream_commit`); with its first content by default.
+    pub stream_commit: StreamCommit,
     /// What is done about streams that break (`router_settings.stream_recovery`); nothing by default.
     pub stream_recovery: StreamRecovery,
     /// Limit of a whole request, all its attempts and hops together
@@ -158,6 +160,9 @@ impl Settings {
             stream_timeout: either(router, litellm, "stream_timeout", seconds),
             stream_idle_timeout: either(router, litellm, "stream_idle_timeout", seconds),
             stream_total_timeout: either(router, litellm, "stream_total_timeout", seconds),
+            stream_commit: router
+                .read("stream_commit", StreamCommit::read)
+                .unwrap_or_default(),
             stream_recovery: router
                 .read("stream_recovery", StreamRecovery::read)
                 .unwrap_or_default(),

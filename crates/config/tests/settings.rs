@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{ONE, config, deployment, errors, load, shown, with_settings};
-use ziggurat_config::{ErrorTypes, ForwardClientHeaders, Severity, StreamRecovery};
+use ziggurat_config::{ErrorTypes, ForwardClientHeaders, Severity, StreamCommit, StreamRecovery};
 
 const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
@@ -469,5 +469,11 @@ fn streams_that_break() {
     for word in [StreamRecovery::Off, StreamRecovery::Restart] {
         let text = format!("router_settings: {{stream_recovery: {}}}", word.as_str());
         assert_eq!(recovery(&text), word);
+    }
+    let commit = |text: &str| with_settings(text).settings.stream_commit;
+    assert_eq!(commit(""), StreamCommit::FirstContent);
+    for word in [StreamCommit::FirstContent, StreamCommit::Complete] {
+        let text = format!("router_settings: {{stream_commit: {}}}", word.as_str());
+        assert_eq!(commit(&text), word);
     }
 }

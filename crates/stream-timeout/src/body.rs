@@ -112,6 +112,21 @@ impl<R: Body> ResponseBody<R> {
     }
 }
 
+impl<R: Body> ResponseBody<R> {
+    /// Takes back the frames that it has given, to give them again before all others.
+    pub(crate) fn put_back(&mut self, mut frames: VecDeque<Frame<R::Data>>) {
+        frames.append(&mut self.held);
+        self.held = frames;
+    }
+}
+
+impl<R: Body + Unpin> ResponseBody<R> {
+    /// Drops the inner body, which has ended.
+    pub(crate) fn end(&mut self) {
+        self.inner = None;
+    }
+}
+
 impl<R> Body for ResponseBody<R>
 where
     R: Body,

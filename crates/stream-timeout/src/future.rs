@@ -23,6 +23,7 @@ use crate::{
     error::{Elapsed, Limit},
     limits::{is_event_stream, is_stream},
     peek::Pieces,
+    whole::{StreamCommit, Whole},
 };
 
 /// How many bytes of a stream are held while there is no content, frames counted with what they take themselves: 256 KiB.
@@ -32,7 +33,8 @@ use crate::{
 pub const MAX_HELD: usize = 256 * 1024;
 
 pin_project! {
-    /// The future of [`StreamTimeout`](crate::StreamTimeout): it ends with the first content of a stream.
+    /// The future of [`StreamTimeout`](crate::StreamTimeout): it ends with the first content of a stream, or with its last
+    /// byte.
     ///
     /// Dropping it drops the call, or the response with what was held of it, and frees the timer.
     #[must_use = "futures do nothing unless polled"]
@@ -45,6 +47,7 @@ pin_project! {
         state: State<F, R, D>,
         // Whether the request asks for a stream.
         wanted: bool,
+        commit: StreamCommit,
         clock: Clock,
         detect: D,
     }
@@ -65,6 +68,9 @@ pin_project! {
         Holding {
             hold: Hold<R, D::Scan>,
         },
+        Completing {
+            whole: Whole<R>,
+        },
         Done,
     }
 }
@@ -83,10 +89,17 @@ struct Hold<R: Body, S> {
 // === impl ResponseFuture ===
 
 impl<F, R: Body, D: Detect> ResponseFuture<F, R, D> {
-    pub(crate) const fn new(call: F, wanted: bool, clock: Clock, detect: D) -> Self {
+    pub(crate) const fn new(
+        call: F,
+        wanted: bool,
+        commit: StreamCommit,
+        clock: Clock,
+        detect: D,
+    ) -> Self {
         Self {
             state: State::Calling { call },
             wanted,
+            commit,
             clock,
             detect,
         }
@@ -123,13 +136,30 @@ where
                 },
                 StateProj::Holding { hold } => match ready!(hold.poll(cx, this.clock)) {
                     Ok(found) => {
-                        let state = this.state.project_replace(State::Done);
+                        let state = this.state.as_mut().project_replace(State::Done);
                         let StateOwned::Holding { hold } = state else {
                             unreachable!("it is what was just polled");
                         };
-                        return Poll::Ready(Ok(
-                            hold.commit(found, mem::take(this.clock).begin_body())
-                        ));
+                        let name = this.clock.deployment().cloned();
+                        let response = hold.commit(found, mem::take(this.clock).begin_body());
+                        if *this.commit == StreamCommit::FirstContent {
+                            return Poll::Ready(Ok(response));
+                        }
+                        // For failures of the stream from here on, the clock has nothing but its name.
+                        *this.clock = Clock::new(None, None, None, name);
+                        let whole = Whole::new(response);
+                        this.state.set(State::Completing { whole });
+                        continue;
+                    }
+                    Err(failure) => this.clock.name(failure),
+                },
+                StateProj::Completing { whole } => match ready!(whole.poll(cx)) {
+                    Ok(()) => {
+                        let state = this.state.as_mut().project_replace(State::Done);
+                        let StateOwned::Completing { whole } = state else {
+                            unreachable!("it is what was just polled");
+                        };
+                        return Poll::Ready(Ok(whole.commit()));
                     }
                     Err(failure) => this.clock.name(failure),
                 },
@@ -140,7 +170,7 @@ where
                 deployment = this.clock.deployment().map(DeploymentId::as_str),
                 error.type = failure.kind().as_str(),
                 limit = limit(&failure),
-                "the stream failed before its first content"
+                "the stream failed before it was handed out"
             );
             this.state.set(State::Done);
             return Poll::Ready(Err(failure));
@@ -153,6 +183,7 @@ impl<F, R: Body, D: Detect> fmt::Debug for ResponseFuture<F, R, D> {
         let state = match self.state {
             State::Calling { .. } => "calling",
             State::Holding { .. } => "holding",
+            State::Completing { .. } => "completing",
             State::Done => "done",
         };
         f.debug_struct("ResponseFuture")

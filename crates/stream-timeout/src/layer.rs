@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tower_layer::Layer;
 
-use crate::{StreamTimeout, detect::ByContentType, limits::Limits};
+use crate::{StreamCommit, StreamTimeout, detect::ByContentType, limits::Limits};
 
 /// Limits the silences of streams, and holds their responses until the first content: see the [crate page](crate).
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +38,13 @@ impl<D> StreamTimeoutLayer<D> {
     #[must_use]
     pub fn total(mut self, limit: Duration) -> Self {
         self.limits.total = limit;
+        self
+    }
+
+    /// Sets when the response of a stream is handed out. The default is with its first content.
+    #[must_use]
+    pub fn commit(mut self, commit: StreamCommit) -> Self {
+        self.limits.commit = commit;
         self
     }
 

@@ -10,6 +10,7 @@ mod limits;
 mod peek;
 mod service;
 mod silence;
+mod whole;
 
 pub use self::{
     body::ResponseBody,
@@ -18,4 +19,5 @@ pub use self::{
     future::MAX_HELD,
     layer::StreamTimeoutLayer,
     service::StreamTimeout,
+    whole::{MAX_WHOLE, StreamCommit},
 };

@@ -4,7 +4,10 @@ use http::{Extensions, Request, Response, header::CONTENT_TYPE};
 use tokio::time::Instant;
 use ziggurat_core::{DeploymentId, Failure, LlmRequest, overrides};
 
-use crate::clock::{Clock, Deadline};
+use crate::{
+    StreamCommit,
+    clock::{Clock, Deadline},
+};
 
 /// What is configured; zero is nothing.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +16,7 @@ pub(crate) struct Limits {
     /// `first` if it was not set.
     pub(crate) idle: Option<Duration>,
     pub(crate) total: Duration,
+    pub(crate) commit: StreamCommit,
 }
 
 // === impl Limits ===
@@ -23,6 +27,7 @@ impl Limits {
             first,
             idle: None,
             total: Duration::ZERO,
+            commit: StreamCommit::FirstContent,
         }
     }
 

@@ -66,7 +66,8 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let wanted = wants_stream(&request);
         let clock = self.limits.start(&request);
-        ResponseFuture::new(self.inner.call(request), wanted, clock, self.detect.clone())
+        let call = self.inner.call(request);
+        ResponseFuture::new(call, wanted, self.limits.commit, clock, self.detect.clone())
     }
 }
 

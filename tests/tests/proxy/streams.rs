@@ -328,3 +328,31 @@ async fn an_answer_that_says_something_else_ends_a_stream_with_its_error() {
         "{error}"
     );
 }
+
+/// With `stream_commit: complete`, a stream that breaks at any time is an ordinary failed attempt.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_held_until_it_is_complete_is_retried_and_falls_back() {
+    let yaml = format!("{YAML}\nrouter_settings: {{stream_commit: complete}}")
+        .replace("num_retries: 0", "num_retries: 1")
+        .replace(
+            "stream_timeout: 2",
+            "stream_timeout: 9, stream_idle_timeout: 2",
+        );
+    let cut = || words().cut_after(3, Cut::Reset);
+    let slow = words().interval(Duration::from_millis(2500));
+    for (steps, shown, counts) in [
+        (vec![cut(), words()], "one two three", (2, 0)),
+        (vec![cut(), cut()], "hello from b", (2, 1)),
+        (vec![slow], "hello from b", (1, 1)),
+    ] {
+        let (a, b) = (
+            upstream("a", steps).await,
+            upstream("b", [Step::hello()]).await,
+        );
+        let proxy = Proxy::start(&yaml, &[("A", a.url()), ("B", b.url())]).await;
+        let answer = proxy.chat("m", &json!({"stream": true})).await;
+        assert_eq!(answer.content(), shown, "{}", answer.text);
+        assert_eq!((a.count(), b.count()), counts);
+        assert!(answer.text.ends_with("data: [DONE]\n\n"), "{}", answer.text);
+    }
+}

@@ -41,9 +41,26 @@ const ANY: &str = "any-text";
 const URL: &str = "https://host";
 
 /// Words that some readers take and others do not.
-const WORDS: [&str; 17] = [
-    "true", "false", "True", "False", "yes", "no", "Yes", "No", "on", "off", "On", "Off",
-    "litellm", "openai", "restart", "TRUE", "FALSE",
+const WORDS: [&str; 19] = [
+    "true",
+    "false",
+    "True",
+    "False",
+    "yes",
+    "no",
+    "Yes",
+    "No",
+    "on",
+    "off",
+    "On",
+    "Off",
+    "complete",
+    "first_content",
+    "litellm",
+    "openai",
+    "restart",
+    "TRUE",
+    "FALSE",
 ];
 
 /// Bounds that readers have.

@@ -15,6 +15,39 @@ pub enum StreamRecovery {
     Restart,
 }
 
+/// When a stream is handed out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StreamCommit {
+    /// With its first content.
+    #[default]
+    FirstContent,
+    /// When it is complete.
+    Complete,
+}
+
+// === impl StreamCommit ===
+
+impl StreamCommit {
+    pub(super) fn read(value: &Value) -> Read<Self> {
+        Ok(Some(match scalar::text(value)?.as_deref() {
+            None => return Ok(None),
+            Some("first_content") => Self::FirstContent,
+            Some("complete") => Self::Complete,
+            Some(_) => return Err("expected `first_content` or `complete`".to_owned()),
+        }))
+    }
+
+    /// Returns the word for it in a configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FirstContent => "first_content",
+            Self::Complete => "complete",
+        }
+    }
+}
+
 // === impl StreamRecovery ===
 
 impl StreamRecovery {

@@ -133,6 +133,13 @@ pub(crate) const OTHERS: &[(&str, Wrongs)] = &[
     ),
     ("litellm_params.vertex_credentials", DOCUMENT),
     (
+        "router_settings.stream_commit",
+        &[
+            ("last", "expected `first_content` or `complete`"),
+            ("5", "expected text, found a number"),
+        ],
+    ),
+    (
         "router_settings.stream_recovery",
         &[
             ("on", "expected `off` or `restart`"),

@@ -30,6 +30,7 @@ pub(super) fn print(config: &Config) -> Bytes {
         "stream_timeout": optional(settings.stream_timeout),
         "stream_idle_timeout": optional(settings.stream_idle_timeout),
         "stream_total_timeout": optional(settings.stream_total_timeout),
+        "stream_commit": settings.stream_commit.as_str(),
         "stream_recovery": settings.stream_recovery.as_str(),
         "total_timeout": optional(settings.total_timeout),
         "allowed_fails": cooldown.allowed_fails,

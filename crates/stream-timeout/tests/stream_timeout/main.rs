@@ -11,4 +11,5 @@ mod pieces;
 mod stack;
 mod support;
 mod values;
+mod whole;
 mod wire;

@@ -12,7 +12,7 @@ use ziggurat_models::Provider;
 use ziggurat_observe::ObserveLayer;
 use ziggurat_provider::ProviderService;
 use ziggurat_region::{RegionFilterLayer, infer};
-use ziggurat_stream_timeout::StreamTimeoutLayer;
+use ziggurat_stream_timeout::{StreamCommit, StreamTimeoutLayer};
 use ziggurat_timeout::TimeoutLayer;
 
 use super::{Leaf, kept::Kept, leaf::Built};
@@ -61,7 +61,8 @@ impl Parts {
             timeout: TimeoutLayer::new(settings.timeout_for(deployment)).stream(first),
             stream_timeout: StreamTimeoutLayer::new(first)
                 .idle(idle.unwrap_or(first))
-                .total(total.unwrap_or_default()),
+                .total(total.unwrap_or_default())
+                .commit(commit(config)),
             breaker: kept.breaker(&deployment.id, vitals, rules(config, deployment)),
             region: region(config, deployment, kept.region(&deployment.id)),
             window: window(config, deployment),
@@ -143,6 +144,13 @@ impl Parts {
             Some(retries) => endpoint.max_retries(retries),
             None => endpoint,
         }
+    }
+}
+
+fn commit(config: &Config) -> StreamCommit {
+    match config.settings.stream_commit {
+        ziggurat_config::StreamCommit::Complete => StreamCommit::Complete,
+        _ => StreamCommit::FirstContent,
     }
 }
 
