@@ -12,7 +12,7 @@ fn said(params: &str, severity: Severity) -> Vec<String> {
     ));
     let mut said = shown(&config.findings, severity);
     for line in &mut said {
-        let (_, text) = line.split_once("litellm_params.").unwrap();
+        let (_, text) = line.split_once("litellm_params.").expect(line);
         *line = text.to_owned();
     }
     said
