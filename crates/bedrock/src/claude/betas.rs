@@ -1,4 +1,4 @@
-//! Which features in trial a request may ask for: Bedrock refuses requests that name others.
+//! Which beta features a request may ask for: Bedrock refuses requests that name others.
 
 use http::HeaderMap;
 use serde_json::Value;
@@ -8,7 +8,8 @@ use ziggurat_provider::params::refusal;
 use super::BETA;
 use crate::model::{ClaudeVersion, Model};
 
-/// The names that Bedrock's documentation has, with the first and the last Claude that takes them.
+/// The names that Bedrock is known to take, and the first and the last version of Claude that each was made for. Later ones
+/// have the feature without its name, and some refuse the name.
 const KNOWN: &[(&str, ClaudeVersion, ClaudeVersion)] = &[
     ("compact-2026-01-12", (4, 6), LATEST),
     ("computer-use-2024-10-22", (3, 5), (3, 5)),
@@ -27,7 +28,7 @@ const KNOWN: &[(&str, ClaudeVersion, ClaudeVersion)] = &[
 
 const LATEST: ClaudeVersion = (u32::MAX, 0);
 
-/// Says whether a model takes what a client of Anthropic's asks for. It asks unasked, for all that its own API knows.
+/// Says whether a model takes a name that is meant for Anthropic's own API. Its clients send many, whatever the model.
 pub(super) fn is_known(beta: &str, model: &Model) -> bool {
     let version = model.claude_version();
     version.is_some_and(|version| {
@@ -38,7 +39,7 @@ pub(super) fn is_known(beta: &str, model: &Model) -> bool {
     })
 }
 
-/// The features that a request names, each once.
+/// The beta features that a request names, each once.
 #[derive(Default)]
 pub(super) struct Betas(Vec<String>);
 
@@ -50,12 +51,9 @@ impl Betas {
     /// They are no list of names.
     pub(super) fn asked(&mut self, list: Option<&[u8]>) -> Result<(), Failure> {
         let list = list.map(serde_json::from_slice::<Option<Vec<String>>>);
-        let list = list.transpose().map_err(|_| {
-            refusal(
-                "anthropic_beta",
-                "anthropic_beta is not a list of names of features",
-            )
-        })?;
+        let list = list
+            .transpose()
+            .map_err(|_| refusal("anthropic_beta", "anthropic_beta is not a list of names"))?;
         list.flatten()
             .into_iter()
             .flatten()
