@@ -2,6 +2,7 @@
 
 mod chains;
 mod differences;
+mod idle;
 mod limits;
 
 pub(crate) use differences::of_setting;
@@ -17,6 +18,7 @@ impl Config {
         let names = Names::of(self);
         chains::check(self, &names, &mut findings);
         limits::check(self, &names, &mut findings);
+        idle::check(self, &mut findings);
         differences::check(self, &names, &mut findings);
         findings
     }

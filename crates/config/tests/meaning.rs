@@ -191,6 +191,25 @@ litellm_settings: {request_timeout: 40}";
 }
 
 #[test]
+fn the_attempt_that_is_too_long_is_the_one_that_counts() {
+    let text = "router_settings: {request_timeout: 9, timeout: 8, total_timeout: 5}
+litellm_settings: {request_timeout: 7}";
+    let text = format!("{MODELS}{text}");
+    let found: Vec<_> = shown(&config(&text).meaning(), Severity::Warning);
+    let about: Vec<_> = found
+        .iter()
+        .filter(|it| it.contains("ends the whole"))
+        .collect();
+    let message = "an attempt may take 7 s, but `router_settings.total_timeout` ends the whole request after 5 s";
+    assert_eq!(
+        about,
+        [&format!(
+            "c.yaml:8:20: litellm_settings.request_timeout: {message}"
+        )]
+    );
+}
+
+#[test]
 fn one_timeout_wins_over_another() {
     let both = "router_settings: {timeout: 9}\nlitellm_settings: {request_timeout: 4}";
     let path = "7:19: router_settings.timeout";

@@ -37,14 +37,20 @@ fn written(config: &Config, key: &str, of: fn(&Deployment) -> Option<Duration>) 
     let own = deployments.filter_map(|one| Some((param(one, key), of(one)?)));
     let settings = &config.settings;
     let all = match key {
-        "timeout" => settings.timeout,
+        // Where both are set, the one of the router has no effect.
+        "timeout" if settings.request_timeout_in_file().is_none() => settings.timeout,
         "request_timeout" => settings.request_timeout_in_file(),
         "stream_timeout" => settings.stream_timeout,
         "stream_idle_timeout" => settings.stream_idle_timeout,
         _ => None,
     };
-    let sections = ["router_settings", "litellm_settings"].map(|name| section(name).key(key));
-    let place = sections.into_iter().find(|path| config.places.has(path));
+    let sections: &[&str] = match key {
+        "timeout" => &["router_settings"],
+        "request_timeout" => &["litellm_settings"],
+        _ => &["router_settings", "litellm_settings"],
+    };
+    let mut sections = sections.iter().map(|name| section(name).key(key));
+    let place = sections.find(|path| config.places.has(path));
     own.chain(place.zip(all)).collect()
 }
 
