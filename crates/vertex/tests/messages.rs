@@ -204,7 +204,7 @@ fn what_cannot_be_said_is_refused_at_its_place() {
         ),
         (
             call(json!({"id": "1", "function": {"name": "f", "arguments": "[1]"}})),
-            "messages[1].tool_calls[0].arguments",
+            "messages[1].tool_calls[0].function.arguments",
         ),
     ];
     for (messages, wanted) in cases {

@@ -87,6 +87,18 @@ fn schemas_that_blow_up_are_refused() {
 }
 
 #[test]
+fn schemas_that_are_too_deep_are_called_so() {
+    let deep = (0..200).fold(json!({}), |inner, _| json!({"properties": {"a": inner}}));
+    let tool = json!({"type": "function", "function": {"name": "f", "parameters": deep}});
+    let (kind, param, message) = refused(&json!({"tools": [tool]}));
+    assert_eq!(
+        (kind, &*param),
+        (FailureKind::BadRequest, "tools[0].function")
+    );
+    assert!(message.contains("nested too deeply"), "{message}");
+}
+
+#[test]
 fn what_google_refuses_in_schemas_is_said_otherwise() {
     let cases = [
         (

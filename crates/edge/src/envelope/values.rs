@@ -107,10 +107,13 @@ pub(super) fn wrong_type(name: &str, expected: &str, value: Value<'_>) -> Failur
     if value.type_name() == "a string" && value.as_str().is_none() {
         return invalid(name, format!("`{name}` has half of a surrogate pair"));
     }
-    invalid(
-        name,
-        format!("`{name}` must be {expected}, not {}", value.type_name()),
-    )
+    let fault = match value.type_name() {
+        "an array" if expected.ends_with("list of strings") => {
+            ": one of its items is none".to_owned()
+        }
+        other => format!(", not {other}"),
+    };
+    invalid(name, format!("`{name}` must be {expected}{fault}"))
 }
 
 /// A body that is no JSON object.

@@ -176,6 +176,26 @@ async fn bad_members_are_refused_by_name() {
 }
 
 #[tokio::test]
+async fn a_list_with_a_wrong_item_is_not_called_something_else() {
+    for (body, said) in [
+        (
+            r#"{"model":"m","messages":[],"tags":["a",1]}"#,
+            "`tags` must be a list of strings: one of its items is none",
+        ),
+        (
+            r#"{"model":[1],"messages":[]}"#,
+            "`model` must be a string or a list of strings: one of its items is none",
+        ),
+        (
+            r#"{"model":"m","messages":[],"tags":{}}"#,
+            "`tags` must be a list of strings, not an object",
+        ),
+    ] {
+        assert_eq!(refused(body).await.message(), Some(said));
+    }
+}
+
+#[tokio::test]
 async fn members_without_effect_are_named() {
     let body = r#"{"model":"m","cache":{"ttl":1},"ttl":5,"priority":1,"api_key":"sk-secret","max_retries":2,"caching":null}"#;
     let (req, ignored) = send(layer(), post(body)).await.unwrap();

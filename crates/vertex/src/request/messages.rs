@@ -168,7 +168,7 @@ impl<'a> Reader<'a, '_> {
             let in_id = in_id.map(|signature| Cow::Owned(signature.to_owned()));
             let signature = said.map(|text| text.0).or(in_id);
             let (name, arguments) = (call.function.name.0, call.function.arguments);
-            let args = calls::arguments(arguments, &path)?;
+            let args = calls::arguments(arguments, &format!("{path}.function"))?;
             self.call(id, name, args, signature, turn, at == 0);
         }
         if let Some(function) = message.function_call {

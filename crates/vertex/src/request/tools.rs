@@ -137,8 +137,16 @@ impl Tools {
             out.set_value("description", description);
         }
         if let Some(parameters) = function.parameters {
-            let node: Node<'_> = serde_json::from_str(parameters.get())
-                .map_err(|_| invalid("its parameters are no schema"))?;
+            let unreadable = |error: serde_json::Error| {
+                // The body was valid, so that it is the reader that goes no deeper.
+                match error.to_string().starts_with("recursion limit exceeded") {
+                    true => {
+                        invalid("its parameters are nested too deeply: 128 levels are too many")
+                    }
+                    false => invalid("its parameters are no schema"),
+                }
+            };
+            let node: Node<'_> = serde_json::from_str(parameters.get()).map_err(unreadable)?;
             let schema = schema::google(&node, false).map_err(invalid)?;
             // Google refuses an object without properties.
             let is_empty = schema
