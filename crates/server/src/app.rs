@@ -99,15 +99,18 @@ where
         self.gateway.poll_ready(cx)
     }
 
-    fn call(&mut self, req: Request<B>) -> Self::Future {
+    fn call(&mut self, mut req: Request<B>) -> Self::Future {
         let state = match self.pages.answer(&req) {
             Some(Answer::Now(page)) => State::page(page, &req),
             Some(Answer::Later(page)) => State::Later { page },
             None => match self.in_flight.enter(self.limit) {
-                Some(place) => State::Gateway {
-                    future: self.gateway.call(req),
-                    place: Some(place),
-                },
+                Some(place) => {
+                    self.pages.remove_key(&mut req);
+                    State::Gateway {
+                        future: self.gateway.call(req),
+                        place: Some(place),
+                    }
+                }
                 None => State::page(self.pages.overloaded(&req), &req),
             },
         };

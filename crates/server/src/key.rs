@@ -25,12 +25,27 @@ impl MasterKey {
     ///
     /// The comparison takes the same time wherever two keys of one length differ.
     pub(crate) fn is_shown(&self, headers: &HeaderMap) -> bool {
-        let shown = KEY_HEADERS
-            .iter()
-            .flat_map(|name| headers.get_all(name))
-            .map(|value| bare(value.as_bytes()));
         // All are compared, so that the time does not tell which header was right.
-        shown.fold(false, |found, key| {
+        let has_key = |name| self.is_in(headers, name);
+        KEY_HEADERS
+            .iter()
+            .map(has_key)
+            .fold(false, |found, has| found | has)
+    }
+
+    /// Removes the headers that show the key: it is for this server alone, whatever headers go upstream.
+    pub(crate) fn remove(&self, headers: &mut HeaderMap) {
+        for name in &KEY_HEADERS {
+            if self.is_in(headers, name) {
+                headers.remove(name);
+            }
+        }
+    }
+
+    fn is_in(&self, headers: &HeaderMap, name: &HeaderName) -> bool {
+        let values = headers.get_all(name).iter();
+        let keys = values.map(|value| bare(value.as_bytes()));
+        keys.fold(false, |found, key| {
             found | bool::from(key.ct_eq(self.0.as_bytes()))
         })
     }
@@ -96,6 +111,24 @@ mod tests {
             http::HeaderValue::from_static("sk-1234"),
         );
         assert!(MasterKey::new("sk-1234").is_shown(&headers));
+    }
+
+    #[test]
+    fn only_what_shows_the_key_is_removed() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("authorization", "Bearer sk-1234"),
+            ("authorization", "Bearer other"),
+            ("x-api-key", "sk-1234"),
+            ("api-key", "sk-12345"),
+            ("x-key", "sk-1234"),
+        ] {
+            headers.append(name, http::HeaderValue::from_static(value));
+        }
+        MasterKey::new("sk-1234").remove(&mut headers);
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["api-key", "x-key"]);
     }
 
     #[test]

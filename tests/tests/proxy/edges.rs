@@ -121,6 +121,32 @@ async fn a_master_key_is_asked_for() {
     );
 }
 
+/// Headers that an operator lets pass go upstream, but the key of this server is nothing for upstreams.
+#[tokio::test]
+async fn a_master_key_goes_nowhere_in_headers_that_are_passed_on() {
+    let up = upstream("a", Script::default()).await;
+    let yaml = format!("{YAML}\n").replace(
+        "general_settings: {",
+        "general_settings: {master_key: sk-master-secret, forward_client_headers_to_llm_api: [x-api-key, x-litellm-api-key, x-mine], ",
+    );
+    let proxy = Proxy::start(&yaml, &[("A", up.url())]).await;
+    let mut request = proxy.chat_request("m", &json!({}));
+    for (name, value) in [
+        ("x-api-key", "sk-master-secret"),
+        ("x-litellm-api-key", "sk-other"),
+        ("x-mine", "1"),
+    ] {
+        request
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    assert_eq!(proxy.call(request).await.content(), "hello from a");
+    let hits = up.hits();
+    assert_eq!(hits[0].header("x-api-key"), None);
+    assert_eq!(hits[0].header("x-litellm-api-key"), Some("sk-other"));
+    assert_eq!(hits[0].header("x-mine"), Some("1"));
+}
+
 #[tokio::test]
 async fn bodies_that_are_no_json_are_refused_with_their_place() {
     let (proxy, up) = start("").await;

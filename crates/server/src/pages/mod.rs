@@ -226,6 +226,13 @@ impl Pages {
         response
     }
 
+    /// Takes the key off a request that goes to the gateway.
+    pub(crate) fn remove_key<B>(&self, req: &mut Request<B>) {
+        if let Some(key) = &self.master_key {
+            key.remove(req.headers_mut());
+        }
+    }
+
     /// Refuses a request that does not show the key, if there is one.
     fn refusal<B>(&self, req: &Request<B>) -> Option<Page> {
         let key = self.master_key.as_ref();
