@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     io,
+    ops::Range,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -23,8 +24,11 @@ pub(crate) struct Patient<I> {
     limit: Duration,
     /// Runs until the version is known.
     opening: Option<Pin<Box<Sleep>>>,
-    /// The length of the preface that was read.
-    preface: usize,
+    /// What was read of a preface, or in place of one.
+    first: [u8; PREFACE.len()],
+    length: usize,
+    /// The part of it that is still to be handed on.
+    replay: Range<usize>,
     /// Runs while the client takes nothing of what there is for it.
     unread: Option<Pin<Box<Sleep>>>,
 }
@@ -36,18 +40,10 @@ impl<I> Patient<I> {
             io,
             limit,
             opening: Some(Box::pin(sleep(limit))),
-            preface: 0,
+            first: [0; PREFACE.len()],
+            length: 0,
+            replay: 0..0,
             unread: None,
-        }
-    }
-
-    /// Sees what the client has sent.
-    fn heard(&mut self, bytes: &[u8]) {
-        let rest = &PREFACE[self.preface..];
-        let is_preface = bytes.len() < rest.len() && rest.starts_with(bytes);
-        match is_preface && !bytes.is_empty() {
-            true => self.preface += bytes.len(),
-            false => self.opening = None,
         }
     }
 
@@ -74,23 +70,61 @@ fn too_slow() -> io::Error {
     )
 }
 
+impl<I: AsyncRead + Unpin> Patient<I> {
+    /// Reads until it is known which HTTP the client speaks.
+    ///
+    /// Only the preface is handed on at once. Anything else is told as nothing at all, which hyper-util takes for HTTP/1,
+    /// and comes with the next read, together with what follows: hyper keeps a buffer of twice the size for a connection
+    /// whose first read is a short one.
+    fn poll_opening(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            let mut rest = ReadBuf::new(&mut self.first[self.length..]);
+            let Poll::Ready(read) = Pin::new(&mut self.io).poll_read(cx, &mut rest) else {
+                let opening = self.opening.as_mut().expect("only called while it runs");
+                return opening.as_mut().poll(cx).map(|()| Err(too_slow()));
+            };
+            read?;
+            let count = rest.filled().len();
+            self.length += count;
+            let first = &self.first[..self.length];
+            if first == PREFACE && buf.remaining() >= PREFACE.len() {
+                buf.put_slice(first);
+            } else if count > 0 && self.length < PREFACE.len() && PREFACE.starts_with(first) {
+                continue;
+            } else {
+                self.replay = 0..self.length;
+            }
+            self.opening = None;
+            return Poll::Ready(Ok(()));
+        }
+    }
+}
+
 impl<I: AsyncRead + Unpin> AsyncRead for Patient<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        let before = buf.filled().len();
-        let result = Pin::new(&mut this.io).poll_read(cx, buf);
-        let Some(opening) = &mut this.opening else {
-            return result;
-        };
-        if result.is_pending() {
-            return opening.as_mut().poll(cx).map(|()| Err(too_slow()));
+        if self.opening.is_some() {
+            return self.poll_opening(cx, buf);
         }
-        this.heard(&buf.filled()[before..]);
-        result
+        if self.replay.is_empty() {
+            return Pin::new(&mut self.io).poll_read(cx, buf);
+        }
+        let count = self.replay.len().min(buf.remaining());
+        buf.put_slice(&self.first[self.replay.start..][..count]);
+        self.replay.start += count;
+        if buf.remaining() > 0
+            && let Poll::Ready(Err(error)) = Pin::new(&mut self.io).poll_read(cx, buf)
+        {
+            return Poll::Ready(Err(error));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -132,7 +166,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Patient<I> {
 mod tests {
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
-        time::{Instant, sleep},
+        time::{Instant, sleep, timeout},
     };
 
     use super::*;
@@ -174,10 +208,22 @@ mod tests {
         for opening in [b"P".as_slice(), b"G", b"PRI * HTTP/2.1", PREFACE] {
             let (mut client, mut server, _) = connection();
             client.write_all(opening).await.unwrap();
-            let mut bytes = vec![0; opening.len()];
-            server.read_exact(&mut bytes).await.unwrap();
-            let silent = tokio::time::timeout(2 * LIMIT, server.read_u8()).await;
-            assert_eq!(silent.is_ok(), opening == b"P", "{opening:?}");
+            let mut bytes = Vec::with_capacity(64);
+            let read = timeout(2 * LIMIT, server.read_buf(&mut bytes))
+                .await
+                .unwrap();
+            // What may yet become the preface is waited for, but not for ever.
+            assert_eq!(read.is_err(), opening == b"P", "{opening:?}");
+            if opening == PREFACE {
+                assert_eq!(bytes, PREFACE);
+            } else if opening != b"P" {
+                assert_eq!(bytes, b"", "as hyper-util wants to hear of HTTP/1");
+                client.write_all(b" and more").await.unwrap();
+                server.read_buf(&mut bytes).await.unwrap();
+                assert_eq!(bytes, [opening, b" and more"].concat());
+            }
+            let silent = timeout(2 * LIMIT, server.read_u8()).await;
+            assert_eq!(silent.is_err(), opening != b"P", "{opening:?}");
         }
     }
 

@@ -4,8 +4,8 @@ use std::{
     convert::Infallible,
     future::{Future, poll_fn},
     io,
-    pin::pin,
-    task::Poll,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -21,6 +21,7 @@ use hyper_util::{
     },
     service::TowerToHyperService,
 };
+use pin_project_lite::pin_project;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -159,19 +160,25 @@ where
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(target: "ziggurat::server", %error, "TCP_NODELAY could not be set");
         }
-        let (server, service) = (self.server.clone(), self.ending.wrap(self.service.clone()));
+        let service = self.ending.wrap(self.service.clone());
         // Whoever shakes hands counts as running, so that it is not cut by a shutdown.
-        let (watcher, tls) = (self.graceful.watcher(), self.tls.clone());
-        self.connections.spawn(async move {
-            let ended = match tls {
-                None => drive(server, stream, service, watcher).await,
-                Some(tls) => match shake_hands(&tls, stream).await {
-                    Ok(stream) => drive(server, stream, service, watcher).await,
-                    Err(error) => Err(error.into()),
-                },
+        let watcher = self.graceful.watcher();
+        let Some(tls) = self.tls.clone() else {
+            let served = Served {
+                connection: connection(&self.server, stream, service, watcher),
             };
-            if let Err(error) = ended {
-                tracing::debug!(target: "ziggurat::server", error, "a connection ended with an error");
+            self.connections.spawn(served);
+            return;
+        };
+        let server = self.server.clone();
+        self.connections.spawn(async move {
+            match shake_hands(&tls, stream).await {
+                // In a box: what it needs is more than the handshake, and would be kept twice here.
+                Ok(stream) => {
+                    let connection = connection(&server, stream, service, watcher);
+                    Box::pin(Served { connection }).await;
+                }
+                Err(error) => broken(&error.into()),
             }
         });
     }
@@ -198,12 +205,12 @@ async fn shake_hands(tls: &Tls, stream: TcpStream) -> io::Result<TlsStream<TcpSt
 }
 
 /// Serves the requests of one connection.
-async fn drive<S, R, I>(
-    server: auto::Builder<TokioExecutor>,
+fn connection<S, R, I>(
+    server: &auto::Builder<TokioExecutor>,
     stream: I,
     service: S,
     watcher: Watcher,
-) -> Result<(), BoxError>
+) -> impl Future<Output = Result<(), BoxError>> + Send + 'static + use<S, R, I>
 where
     S: Service<Request<Incoming>, Response = Response<R>, Error = Infallible>
         + Clone
@@ -217,7 +224,28 @@ where
     let service = TowerToHyperService::new(service);
     let stream = TokioIo::new(Patient::new(stream, PATIENCE));
     let connection = server.serve_connection(stream, service);
-    watcher.watch(connection.into_owned()).await
+    watcher.watch(connection.into_owned())
+}
+
+pin_project! {
+    /// A connection to its end. By hand, for an `async` block would keep it twice: once before it is awaited.
+    struct Served<F> {
+        #[pin]
+        connection: F,
+    }
+}
+
+impl<F: Future<Output = Result<(), BoxError>>> Future for Served<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let ended = ready!(self.project().connection.poll(cx));
+        Poll::Ready(ended.unwrap_or_else(|error| broken(&error)))
+    }
+}
+
+fn broken(error: &BoxError) {
+    tracing::debug!(target: "ziggurat::server", error, "a connection ended with an error");
 }
 
 fn server() -> auto::Builder<TokioExecutor> {
