@@ -239,8 +239,10 @@ impl<F: Future<Output = Result<(), BoxError>>> Future for Served<F> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let ended = ready!(self.project().connection.poll(cx));
-        Poll::Ready(ended.unwrap_or_else(|error| broken(&error)))
+        if let Err(error) = ready!(self.project().connection.poll(cx)) {
+            broken(&error);
+        }
+        Poll::Ready(())
     }
 }
 
