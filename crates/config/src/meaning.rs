@@ -23,6 +23,20 @@ impl Config {
         findings
     }
 
+    /// Says whether a deployment's model has an ability, named as LiteLLM's `supports_…` flags but without that: what its
+    /// `model_info` says, else what is known of the model; `None` if nothing is.
+    #[must_use]
+    pub fn supports(&self, deployment: &Deployment, ability: &str) -> Option<bool> {
+        let own = deployment.model_info.get(&format!("supports_{ability}"));
+        if let Some(own) = own.and_then(serde_json::Value::as_bool) {
+            return Some(own);
+        }
+        let model = deployment.base_model.as_deref();
+        let model = model.unwrap_or(&deployment.model);
+        let facts = self.models.facts(Some(deployment.provider), model)?;
+        Some(facts.supports(ability))
+    }
+
     /// A warning at a key.
     fn warning(&self, path: &Path, message: impl Into<String>) -> Finding {
         Finding {

@@ -400,12 +400,12 @@ fn the_same_entry_twice_and_no_key() {
 #[test]
 fn streams_go_on_with_fallbacks_only() {
     let recovery = "router_settings: {stream_recovery: restart";
-    let [said] = &warnings(&format!("{recovery}}}"))[..] else {
+    let [line] = &warnings(&format!("{recovery}}}"))[..] else {
         panic!("it is said once");
     };
     assert!(
-        said.starts_with("7:19: router_settings.stream_recovery: `restart` asks the fallbacks"),
-        "{said}"
+        line.starts_with("7:19: router_settings.stream_recovery: `restart` asks the fallbacks"),
+        "{line}"
     );
     for settings in [
         format!("{recovery}, fallbacks: [{{small: [mine]}}]}}"),
@@ -414,4 +414,16 @@ fn streams_go_on_with_fallbacks_only() {
     ] {
         assert_eq!(warnings(&settings), NONE, "{settings}");
     }
+    let go_on = "router_settings: {stream_recovery: continue, fallbacks: [{small: [mine]}]}";
+    let [said_of_it] = &warnings(go_on)[..] else {
+        panic!("it is said once");
+    };
+    assert!(
+        said_of_it.ends_with("`continue` is the same as `restart`"),
+        "{said_of_it}"
+    );
+    let takes = "model_info: {supports_assistant_prefill: true}}";
+    let models = MODELS.replace("'http://a'}}", &format!("'http://a'}}, {takes}"));
+    assert_ne!(models, MODELS);
+    assert_eq!(said(&format!("{models}{go_on}"), Severity::Warning), NONE);
 }

@@ -347,7 +347,8 @@ fn what_a_server_takes_from_the_litellm_section() {
 fn streams_that_break() {
     let recovery = |text: &str| with_settings(text).settings.stream_recovery;
     assert_eq!(recovery(""), StreamRecovery::Off);
-    for word in [StreamRecovery::Off, StreamRecovery::Restart] {
+    use StreamRecovery::{Continue, Off, Restart};
+    for word in [Off, Restart, Continue] {
         let text = format!("router_settings: {{stream_recovery: {}}}", word.as_str());
         assert_eq!(recovery(&text), word);
     }

@@ -8,15 +8,18 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 use ziggurat_core::{
     BoxError, Classify, ContentFiltered, Deadline, DeploymentId, Failure, FailureKind,
-    FallbackReason, Meter, judge,
+    FallbackReason, Meter, judge, overrides::Parameters,
 };
 
-use crate::walk::{Hop, Walk};
+use crate::{
+    recovery::prefill,
+    walk::{Hop, Walk},
+};
 
 pin_project! {
     /// Asks groups until one answers; and again, if its answer breaks.
@@ -59,6 +62,10 @@ pub(crate) struct Hops<S, B, R, C> {
     first: Option<Outcome<R>>,
     /// The reason of hops that are made for an answer which broke.
     recovery: Option<FallbackReason>,
+    /// What the client has of the message that broke, if others may go on with it.
+    said: Option<String>,
+    /// The hop under way, if it was sent that.
+    prefilled: Option<Hop>,
 }
 
 pub(crate) type Outcome<R> = Result<Response<R>, Failure>;
@@ -100,9 +107,20 @@ where
         }
     }
 
-    /// Goes on after an answer has broken.
-    pub(crate) fn go_on(self: Pin<&mut Self>, failure: Failure) {
-        self.project().state.set(State::Failed { failure });
+    /// Says whether the answer goes on from what was said before it.
+    pub(crate) fn is_prefilled(&self) -> bool {
+        let hops = self.hops.as_ref();
+        hops.is_some_and(|hops| hops.prefilled.is_some())
+    }
+
+    /// Goes on after an answer has broken; with what was `said`, if others may go on from there.
+    pub(crate) fn go_on(self: Pin<&mut Self>, failure: Failure, said: Option<String>) {
+        let mut this = self.project();
+        if let Some(hops) = this.hops {
+            hops.said = said;
+            hops.prefilled = None;
+        }
+        this.state.set(State::Failed { failure });
     }
 }
 
@@ -158,6 +176,8 @@ impl<S, B, R, C> Hops<S, B, R, C> {
             classify,
             first: None,
             recovery: None,
+            said: None,
+            prefilled: None,
         }
     }
 
@@ -175,6 +195,12 @@ impl<S, B, R, C> Hops<S, B, R, C> {
         let Some(failure) = judge(&self.classify, &outcome) else {
             return self.weigh_success(outcome);
         };
+        if let Some(hop) = self.prefilled.take()
+            && failure.kind() == FailureKind::BadRequest
+            && !self.is_over()
+        {
+            return ControlFlow::Continue(self.without_prefill(hop));
+        }
         match self.advance(&failure) {
             Some(hop) => {
                 // A later group's failure ends here, and with it the connection that its response holds.
@@ -232,7 +258,9 @@ impl<S, B, R, C> Hops<S, B, R, C> {
         S: Service<Request<B>>,
         B: Clone,
     {
-        self.walk.depart(hop);
+        if hop.is_first {
+            self.walk.depart(hop);
+        }
         tracing::debug!(
             target: "ziggurat::fallback",
             from = hop.from.as_str(),
@@ -246,7 +274,32 @@ impl<S, B, R, C> Hops<S, B, R, C> {
         if let Some(ahead) = self.walk.ahead() {
             request.extensions_mut().insert(ahead);
         }
+        let prefill = self.prefill(hop, request.extensions());
+        self.prefilled = prefill.is_some().then(|| hop.clone());
+        if let Some(messages) = prefill {
+            request.extensions_mut().insert(messages);
+        }
         self.service.call(request)
+    }
+
+    /// Returns the parameters that let a group go on from what was said, if it is known to do so.
+    fn prefill(&self, hop: &Hop, extensions: &Extensions) -> Option<Parameters> {
+        let said = self.said.as_deref().filter(|_| hop.is_first)?;
+        let takes = self.walk.takes_prefill(&hop.to.group);
+        takes.then(|| prefill::begin(extensions, said)).flatten()
+    }
+
+    /// Asks a group that refused what was said before for the whole answer.
+    fn without_prefill(&self, hop: Hop) -> Hop {
+        tracing::debug!(
+            target: "ziggurat::fallback",
+            to = hop.to.group.as_str(),
+            "the model group takes no prefill",
+        );
+        Hop {
+            is_first: false,
+            ..hop
+        }
     }
 
     /// Returns the first group's outcome, which is `last` if there was no other.

@@ -13,7 +13,10 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 use ziggurat_core::{BoxError, Classify, Failure};
 
-use crate::{asking::Asking, recovery::Recovery};
+use crate::{
+    asking::Asking,
+    recovery::{Recovery, StreamRecovery},
+};
 
 pin_project! {
     /// The body of a response of [`Fallback`](crate::Fallback): the inner one; of a stream that is recovered, what the groups
@@ -54,8 +57,12 @@ where
         }
     }
 
-    pub(crate) fn recovering(body: R, asking: Asking<S, B, R, C>) -> Self {
-        let recovery = Box::new(Recovery::new(body, asking));
+    pub(crate) fn recovering(
+        body: R,
+        asking: Asking<S, B, R, C>,
+        recovery: StreamRecovery,
+    ) -> Self {
+        let recovery = Box::new(Recovery::new(body, asking, recovery));
         Self {
             inner: Inner::Recovering { recovery },
         }

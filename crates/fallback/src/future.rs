@@ -15,7 +15,7 @@ use ziggurat_core::{BoxError, Classify, Failure};
 use crate::{
     asking::{Asking, First, Hops},
     body::ResponseBody,
-    recovery,
+    recovery::{StreamRecovery, is_recoverable},
 };
 
 pin_project! {
@@ -37,7 +37,7 @@ pin_project! {
     {
         Direct { #[pin] future: S::Future },
         Failed { failure: Failure },
-        Chained { #[pin] asking: Asking<S, B, R, C>, recovers: bool },
+        Chained { #[pin] asking: Asking<S, B, R, C>, recovery: StreamRecovery },
     }
 }
 
@@ -59,11 +59,15 @@ where
         }
     }
 
-    /// Asks further groups after a failure; also one of a stream that has begun, if it `recovers`.
-    pub(crate) fn chained(first: First<S::Future>, hops: Hops<S, B, R, C>, recovers: bool) -> Self {
+    /// Asks further groups after a failure; also one of a stream that has begun, with a `recovery`.
+    pub(crate) fn chained(
+        first: First<S::Future>,
+        hops: Hops<S, B, R, C>,
+        recovery: StreamRecovery,
+    ) -> Self {
         let asking = Asking::begin(first, hops);
         Self {
-            inner: Inner::Chained { asking, recovers },
+            inner: Inner::Chained { asking, recovery },
         }
     }
 }
@@ -83,16 +87,16 @@ where
             InnerProj::Failed { failure } => return Poll::Ready(Err(failure.clone())),
             InnerProj::Chained {
                 mut asking,
-                recovers,
+                recovery,
             } => {
                 let response = ready!(asking.as_mut().poll(cx))?;
-                if *recovers
-                    && recovery::is_recoverable(&response)
+                if *recovery != StreamRecovery::Off
+                    && is_recoverable(&response)
                     && let Some(hops) = asking.take_hops()
                 {
                     let asking = Asking::answered(hops.recovering());
                     return Poll::Ready(Ok(
-                        response.map(|body| ResponseBody::recovering(body, asking))
+                        response.map(|body| ResponseBody::recovering(body, asking, *recovery))
                     ));
                 }
                 response

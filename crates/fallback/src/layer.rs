@@ -90,6 +90,13 @@ impl<C> FallbackLayer<C> {
         self
     }
 
+    /// Tells which groups go on with an assistant's message that was begun, for [`StreamRecovery::Continue`]. Default: none.
+    #[must_use]
+    pub fn prefill(mut self, takes: impl Fn(&ModelGroup) -> bool + Send + Sync + 'static) -> Self {
+        self.policy.prefill = Some(Arc::new(takes));
+        self
+    }
+
     /// Passes over a target for which `skip` returns true, for example one whose window is known to be too small.
     ///
     /// It sees the group and the extensions of the request, with the target's own

@@ -18,6 +18,8 @@ const MAX_FALLBACKS: u32 = 5;
 
 type Skip = Arc<dyn Fn(&ModelGroup, &Extensions) -> bool + Send + Sync>;
 
+type Prefill = Arc<dyn Fn(&ModelGroup) -> bool + Send + Sync>;
+
 /// What a layer was told.
 #[derive(Clone)]
 pub(crate) struct Policy {
@@ -29,6 +31,8 @@ pub(crate) struct Policy {
     pub(crate) generic_on_refusal: bool,
     pub(crate) follow: FailureKinds,
     pub(crate) stream_recovery: StreamRecovery,
+    /// Says which groups go on with an assistant's message that was begun.
+    pub(crate) prefill: Option<Prefill>,
     /// Says which targets are passed over.
     pub(crate) skip: Option<Skip>,
     /// What the aliases of groups stand for.
@@ -52,12 +56,18 @@ impl Policy {
             generic_on_refusal: false,
             follow: FailureKinds::ALL,
             stream_recovery: StreamRecovery::Off,
+            prefill: None,
             skip: None,
             aliases: Arc::default(),
             synonyms: Arc::default(),
             served: None,
             wildcards: Arc::new([]),
         }
+    }
+
+    /// Says whether a group is known to go on with an assistant's message that was begun.
+    pub(crate) fn takes_prefill(&self, group: &ModelGroup) -> bool {
+        self.prefill.as_ref().is_some_and(|takes| takes(group))
     }
 
     /// Says whether a group may answer at all, as far as that is known.

@@ -84,9 +84,12 @@ where
             Some(failure) => First::Failed(failure),
             None => First::Called(service.call(request)),
         };
-        let recovers = self.policy.stream_recovery != StreamRecovery::Off
-            && recovery::is_wanted(spare.extensions());
+        let recovery = match self.policy.stream_recovery {
+            StreamRecovery::Off => StreamRecovery::Off,
+            wanted if recovery::is_wanted(spare.extensions()) => wanted,
+            _ => StreamRecovery::Off,
+        };
         let hops = Hops::new(service, spare, walk, self.classify.clone());
-        ResponseFuture::chained(first, hops, recovers)
+        ResponseFuture::chained(first, hops, recovery)
     }
 }

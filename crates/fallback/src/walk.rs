@@ -39,12 +39,15 @@ struct Cursor {
 }
 
 /// A step to another group.
+#[derive(Clone)]
 pub(crate) struct Hop {
     pub(crate) from: ModelGroup,
     pub(crate) to: Target,
     pub(crate) reason: FallbackReason,
     /// The failure that made it necessary.
     pub(crate) cause: Failure,
+    /// It is asked for the first time.
+    pub(crate) is_first: bool,
 }
 
 // === impl Walk ===
@@ -100,6 +103,7 @@ impl Walk {
                 to,
                 reason,
                 cause: failure.clone(),
+                is_first: true,
             });
         }
         None
@@ -136,6 +140,11 @@ impl Walk {
             (true, None) => drop(sent.remove::<Parameters>()),
         }
         Cow::Owned(sent)
+    }
+
+    /// Says whether a group is known to go on with an assistant's message that was begun.
+    pub(crate) fn takes_prefill(&self, group: &ModelGroup) -> bool {
+        self.chains.policy.takes_prefill(group)
     }
 
     /// Writes a hop into the ledger.
@@ -307,7 +316,7 @@ impl Hop {
 }
 
 /// Lays a target's parameters over those that the request has already.
-fn merge(own: Option<&Parameters>, target: &Target) -> Parameters {
+pub(crate) fn merge(own: Option<&Parameters>, target: &Target) -> Parameters {
     let Some(Parameters(own)) = own else {
         return Parameters(Arc::clone(&target.parameters));
     };

@@ -10,89 +10,21 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use common::{Req, general, group_of, request};
+use common::{
+    Req, general, group_of,
+    streams::{DONE, Seen, broken, chunk, finish, role, says, stream, streaming, whole},
+};
 use http::{Response, header::CONTENT_TYPE};
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt, service_fn};
 use ziggurat_core::{
     Deadline, DeploymentId, Failure, FailureKind, FallbackReason, LlmRequest, Operation, Tried,
-    json::Document,
 };
 use ziggurat_fallback::{FallbackLayer, MAX_KEPT, StreamRecovery};
 use ziggurat_testing::{Guards, ScriptedBody};
 
-fn chunk(id: &str, delta: &str) -> String {
-    format!(
-        "data: {{\"id\":\"{id}\",\"created\":{},\"model\":\"{id}\",\"choices\":[{{\"index\":0,\"delta\":{delta},\
-         \"finish_reason\":null}}]}}\n\n",
-        id.len()
-    )
-}
-
-fn says(id: &str, text: &str) -> String {
-    chunk(
-        id,
-        &format!("{{\"content\":{}}}", serde_json::to_string(text).unwrap()),
-    )
-}
-
-fn role(id: &str) -> String {
-    chunk(id, r#"{"role":"assistant","content":""}"#)
-}
-
-fn finish(id: &str) -> String {
-    chunk(id, "{}").replace("\"finish_reason\":null", "\"finish_reason\":\"stop\"")
-}
-
-const DONE: &str = "data: [DONE]\n\n";
-
-/// A whole stream of these pieces.
-fn stream(id: &str, pieces: &[&str]) -> String {
-    let pieces: String = pieces.iter().map(|text| says(id, text)).collect();
-    role(id) + &pieces + &finish(id) + DONE
-}
-
 fn layer() -> FallbackLayer {
     general(&[("a", &["b", "c", "d"])]).stream_recovery(StreamRecovery::Restart)
-}
-
-fn streaming() -> Req {
-    let mut request = request("a");
-    let document = Document::parse(Bytes::from_static(b"{}")).unwrap();
-    let wish = LlmRequest::new("a", true, document);
-    request.extensions_mut().insert(wish);
-    request.extensions_mut().insert(Tried::new());
-    request
-}
-
-/// What a client has seen of a stream, and how it ended.
-struct Seen {
-    bytes: String,
-    end: Result<(), Failure>,
-    asked: Vec<String>,
-}
-
-impl Seen {
-    fn chunks(&self) -> Vec<serde_json::Value> {
-        let lines = self.bytes.lines();
-        let data = lines.filter_map(|line| line.strip_prefix("data: {"));
-        data.map(|rest| serde_json::from_str(&format!("{{{rest}")).unwrap())
-            .collect()
-    }
-
-    /// What was said in a member of the deltas.
-    fn text(&self, name: &str) -> String {
-        let chunks = self.chunks();
-        let texts = chunks
-            .iter()
-            .filter_map(|chunk| chunk["choices"][0]["delta"][name].as_str());
-        texts.collect()
-    }
-
-    fn failed(&self) -> FailureKind {
-        self.end.as_ref().unwrap_err().kind()
-    }
 }
 
 /// Each group's stream.
@@ -151,15 +83,6 @@ async fn play_failing(
         end,
         asked,
     }
-}
-
-/// A body that breaks after this.
-fn broken(text: impl Into<Bytes>) -> ScriptedBody {
-    ScriptedBody::new().data(text).error("reset")
-}
-
-fn whole(text: impl Into<Bytes>) -> ScriptedBody {
-    ScriptedBody::new().data(text)
 }
 
 #[tokio::test]

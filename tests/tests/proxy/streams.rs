@@ -356,3 +356,31 @@ async fn a_stream_that_is_held_until_it_is_complete_is_retried_and_falls_back() 
         assert!(answer.text.ends_with("data: [DONE]\n\n"), "{}", answer.text);
     }
 }
+
+/// With `stream_recovery: continue`, a fallback goes on from what was said if it is known to, and repeats it if it refuses.
+#[tokio::test(start_paused = true)]
+async fn a_fallback_goes_on_from_what_was_said() {
+    let rest = || Step::answer(Reply::deltas([" thr", "ee"]));
+    let refusal = || {
+        let body = r#"{"error":{"message":"no prefill","type":"invalid_request_error"}}"#;
+        Step::respond(http::Response::builder().status(400).body(body).unwrap())
+    };
+    for (steps, takes, calls) in [
+        (vec![rest()], true, 1),
+        (vec![refusal(), words()], true, 2),
+        (vec![words()], false, 1),
+    ] {
+        let a = upstream("a", [words().cut_after(3, Cut::Reset)]).await;
+        let b = upstream("b", steps).await;
+        let info = format!("B}}, model_info: {{supports_assistant_prefill: {takes}}}");
+        let yaml = YAML.replace("B}", &info);
+        let yaml = format!("{yaml}\nrouter_settings: {{stream_recovery: continue}}");
+        let proxy = Proxy::start(&yaml, &[("A", a.url()), ("B", b.url())]).await;
+        let answer = proxy.chat("m", &json!({"stream": true})).await;
+        assert_eq!(answer.content(), "one two three", "{}", answer.text);
+        assert_eq!((a.count(), b.count()), (1, calls));
+        let first = b.hits()[0].json().unwrap();
+        let last = first["messages"].as_array().unwrap().last().unwrap();
+        assert_eq!(last["content"] == "one two", takes, "{last}");
+    }
+}

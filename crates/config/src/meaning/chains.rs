@@ -201,7 +201,7 @@ fn abilities(
     targets: &[&Deployment],
 ) -> Vec<Finding> {
     let all = |deployments: &[&Deployment], ability: &str, wanted: bool| {
-        let is_as_wanted = |one: &&Deployment| can(config, one, ability) == Some(wanted);
+        let is_as_wanted = |one: &&Deployment| config.supports(one, ability) == Some(wanted);
         !deployments.is_empty() && deployments.iter().all(is_as_wanted)
     };
     let lacks =
@@ -212,18 +212,6 @@ fn abilities(
     lacking
         .map(|ability| config.warning(&target.at, message(ability)))
         .collect()
-}
-
-/// Whether a model takes something, as far as that is known. What `model_info` says comes first.
-fn can(config: &Config, deployment: &Deployment, ability: &str) -> Option<bool> {
-    let own = deployment.model_info.get(&format!("supports_{ability}"));
-    if let Some(own) = own.and_then(serde_json::Value::as_bool) {
-        return Some(own);
-    }
-    let model = deployment.base_model.as_deref();
-    let model = model.unwrap_or(&deployment.model);
-    let facts = config.models.facts(Some(deployment.provider), model)?;
-    Some(facts.supports(ability))
 }
 
 /// A chain for a name that no deployment has.

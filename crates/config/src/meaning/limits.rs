@@ -14,20 +14,33 @@ pub(super) fn check(config: &Config, names: &Names<'_>, findings: &mut Vec<Findi
     findings.extend(silences(config));
     findings.extend(allowed_fails(config, names));
     findings.extend(regions(config));
-    findings.extend(recovery(config));
+    findings.extend(recovery(config, names));
 }
 
 /// Streams go on with a fallback, or not at all.
-fn recovery(config: &Config) -> Option<Finding> {
+fn recovery(config: &Config, names: &Names<'_>) -> Option<Finding> {
     let recovery = config.settings.stream_recovery;
-    let mut chains = config.fallbacks.general.iter();
-    if recovery == StreamRecovery::Off || chains.any(|(_, chain)| !chain.is_empty()) {
-        return None;
-    }
-    let message = format!(
-        "`{}` asks the fallbacks of a group, and none has any: only streams of requests with fallbacks of their own go on",
-        recovery.as_str()
-    );
+    let chains = config.fallbacks.general.iter();
+    let mut targets = chains.flat_map(|(_, chain)| chain).peekable();
+    let is_idle = targets.peek().is_none();
+    let takes = |one: &&Deployment| config.supports(one, "assistant_prefill") == Some(true);
+    let goes_on = targets.any(|target| {
+        let deployments = names.deployments(&target.model);
+        !deployments.is_empty() && deployments.iter().all(takes)
+    });
+    let message = match recovery {
+        StreamRecovery::Off => return None,
+        _ if is_idle => format!(
+            "`{}` asks the fallbacks of a group, and none has any: only streams of requests with fallbacks of their own go on",
+            recovery.as_str()
+        ),
+        StreamRecovery::Continue if !goes_on => {
+            "no fallback is known to take the beginning of an answer (`model_info.supports_assistant_prefill`): `continue` is \
+             the same as `restart`"
+                .to_owned()
+        }
+        _ => return None,
+    };
     Some(config.warning(&section("router_settings").key("stream_recovery"), message))
 }
 

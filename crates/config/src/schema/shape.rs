@@ -41,7 +41,7 @@ const ANY: &str = "any-text";
 const URL: &str = "https://host";
 
 /// Words that some readers take and others do not.
-const WORDS: [&str; 19] = [
+const WORDS: [&str; 20] = [
     "true",
     "false",
     "True",
@@ -55,6 +55,7 @@ const WORDS: [&str; 19] = [
     "On",
     "Off",
     "complete",
+    "continue",
     "first_content",
     "litellm",
     "openai",

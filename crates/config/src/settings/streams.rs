@@ -13,6 +13,8 @@ pub enum StreamRecovery {
     Off,
     /// The next group is asked for the whole answer, which goes on if it repeats what was sent.
     Restart,
+    /// A fallback that takes the beginning of an answer goes on from there; another one is asked for the whole.
+    Continue,
 }
 
 /// When a stream is handed out.
@@ -56,7 +58,8 @@ impl StreamRecovery {
             None => return Ok(None),
             Some("off") => Self::Off,
             Some("restart") => Self::Restart,
-            Some(_) => return Err("expected `off` or `restart`".to_owned()),
+            Some("continue") => Self::Continue,
+            Some(_) => return Err("expected `off`, `restart` or `continue`".to_owned()),
         }))
     }
 
@@ -66,6 +69,7 @@ impl StreamRecovery {
         match self {
             Self::Off => "off",
             Self::Restart => "restart",
+            Self::Continue => "continue",
         }
     }
 }

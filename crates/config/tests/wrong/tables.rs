@@ -142,7 +142,7 @@ pub(crate) const OTHERS: &[(&str, Wrongs)] = &[
     (
         "router_settings.stream_recovery",
         &[
-            ("on", "expected `off` or `restart`"),
+            ("on", "expected `off`, `restart` or `continue`"),
             ("true", "expected text, found a boolean"),
             ("5", "expected text, found a number"),
         ],

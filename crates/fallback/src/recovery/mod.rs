@@ -1,6 +1,7 @@
 //! Streams that go on after they broke.
 
 mod events;
+pub(crate) mod prefill;
 mod splice;
 mod transcript;
 
@@ -34,6 +35,9 @@ pub enum StreamRecovery {
     /// The next group is asked for the whole answer. What the client has is left out of it, as long as it is repeated to the
     /// letter; else the body fails.
     Restart,
+    /// A group that [takes it](crate::FallbackLayer::prefill) is sent what was said, as the beginning of the assistant's
+    /// message, and goes on from there; any other, and one that refuses it, is asked as by [`Restart`](Self::Restart).
+    Continue,
 }
 
 /// Says whether a request is for a stream whose format is understood here.
@@ -72,6 +76,7 @@ where
     /// Who goes on, until the client gets something of that.
     next: Option<Next>,
     is_over: bool,
+    continues: bool,
 }
 
 /// Who goes on with a stream.
@@ -88,8 +93,9 @@ impl<S, B, R, C> Recovery<S, B, R, C>
 where
     S: Service<Request<B>>,
 {
-    pub(crate) fn new(body: R, asking: Asking<S, B, R, C>) -> Self {
+    pub(crate) fn new(body: R, asking: Asking<S, B, R, C>, recovery: StreamRecovery) -> Self {
         Self {
+            continues: recovery == StreamRecovery::Continue,
             body: Some(Box::pin(body)),
             asking: Box::pin(asking),
             splice: Splice::default(),
@@ -142,7 +148,8 @@ where
             return Err(failure);
         }
         self.broke.get_or_insert_with(|| failure.clone());
-        self.asking.as_mut().go_on(failure);
+        let said = self.splice.said().filter(|_| self.continues);
+        self.asking.as_mut().go_on(failure, said.map(str::to_owned));
         Ok(())
     }
 
@@ -158,7 +165,10 @@ where
             deployment: head.extensions.get().cloned(),
             meter: head.extensions.get().cloned(),
         });
-        self.splice.restart();
+        match self.asking.is_prefilled() {
+            true => self.splice.go_on(),
+            false => self.splice.restart(),
+        }
         self.body = Some(Box::pin(body));
         Ok(())
     }

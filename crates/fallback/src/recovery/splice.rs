@@ -73,6 +73,20 @@ impl Splice {
         self.goes_on = true;
     }
 
+    /// Expects what comes after all that the client has.
+    pub(super) fn go_on(&mut self) {
+        self.cutter = Cutter::default();
+        self.transcript.wind_on();
+        self.goes_on = true;
+    }
+
+    /// Returns what was said, if it is nothing but the beginning of a message.
+    pub(super) fn said(&self) -> Option<&str> {
+        let said = self.transcript.only(&Part::Text("content".to_owned()))?;
+        // Anthropic refuses a message that ends with spaces, others go on after them as after none.
+        (!said.ends_with(char::is_whitespace)).then_some(said)
+    }
+
     /// Says whether the client would gain from another answer, and what it has can be compared with it.
     pub(super) const fn is_recoverable(&self) -> bool {
         !self.is_lost && !self.is_done

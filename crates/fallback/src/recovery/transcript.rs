@@ -76,6 +76,22 @@ impl Transcript {
         }
     }
 
+    /// Expects an answer that begins where this one ends.
+    pub(super) fn wind_on(&mut self) {
+        for choice in self.choices.values_mut() {
+            choice.wind_on();
+        }
+    }
+
+    /// Returns all that the client knows, if it is one text in this part of the first choice.
+    pub(super) fn only(&self, part: &Part) -> Option<&str> {
+        let choice = self.choices.get(&0).filter(|_| self.choices.len() == 1)?;
+        match &choice.said[..] {
+            [said] if said.part == *part => Some(&said.text),
+            _ => None,
+        }
+    }
+
     /// Says whether all that the client knows was repeated.
     pub(super) fn is_repeated(&self) -> bool {
         self.choices.values().all(Choice::is_repeated)
@@ -126,9 +142,13 @@ impl Choice {
                 true
             }
         };
-        let last = self.said.last().map_or(0, |last| last.text.len());
-        self.at = (self.said.len() - 1, last);
+        self.wind_on();
         begins
+    }
+
+    fn wind_on(&mut self) {
+        let last = self.said.last().map_or(0, |last| last.text.len());
+        self.at = (self.said.len().saturating_sub(1), last);
     }
 
     fn is_repeated(&self) -> bool {

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 #![allow(clippy::unwrap_used, reason = "test code")]
 
+pub(crate) mod streams;
+
 use std::{
     collections::{HashMap, HashSet},
     future::{Ready, ready},

@@ -1,10 +1,14 @@
 //! The layers, as a configuration sets them.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use http::{Extensions, HeaderName};
 use tower_layer::Layer;
-use ziggurat_config::{Config, ForwardClientHeaders};
+use ziggurat_config::{Config, Deployment, ForwardClientHeaders};
 use ziggurat_context_window::{PrecountLayer, Window, exceeds};
 use ziggurat_core::{ModelGroup, Observer};
 use ziggurat_edge::{EarlyHeadLayer, EnvelopeLayer, FanoutLayer, RespondLayer};
@@ -37,7 +41,9 @@ pub(super) fn stack(
         .each(observe(observer))
         .error_types(error_types(config))
         .unless(move |name| names.contains(name));
+    let prefill = prefill(config, &groups);
     let fallback = fallback(config)
+        .prefill(move |group| prefill.contains(group))
         .skip(move |group, extensions| is_too_long(&windows, group, extensions))
         .synonyms(fallbacks::synonyms(config))
         .aliases(fallbacks::aliases(config))
@@ -91,6 +97,16 @@ fn is_too_long(windows: &Windows, group: &ModelGroup, extensions: &Extensions) -
         return false;
     };
     windows.iter().all(|window| exceeds(window, extensions))
+}
+
+/// The names whose deployments all go on with an assistant's message that was begun.
+fn prefill(config: &Config, groups: &Groups<'_>) -> HashSet<ModelGroup> {
+    let takes = |one: &Deployment| config.supports(one, "assistant_prefill") == Some(true);
+    let groups = groups.iter().filter(|members| {
+        let deployments = &members.deployments;
+        !deployments.is_empty() && deployments.iter().all(|one| takes(one))
+    });
+    groups.map(|members| members.name.clone()).collect()
 }
 
 fn respond(config: &Config) -> RespondLayer {
@@ -152,6 +168,7 @@ fn fallback(config: &Config) -> FallbackLayer {
 fn stream_recovery(configured: ziggurat_config::StreamRecovery) -> StreamRecovery {
     match configured {
         ziggurat_config::StreamRecovery::Restart => StreamRecovery::Restart,
+        ziggurat_config::StreamRecovery::Continue => StreamRecovery::Continue,
         _ => StreamRecovery::Off,
     }
 }
