@@ -12,7 +12,7 @@ mod recording;
 
 use crate::{
     harm::{Case, Harm},
-    play::play,
+    play::{play, play_recovered},
     read::View,
     recording::Recording,
 };
@@ -56,6 +56,38 @@ async fn harmed(recording: Recording) {
         println!("{} {harm:?}: {counts:?}", recording.name);
         assert!(counts.marked > 0, "{harm:?}: {counts:?}");
     }
+}
+
+/// With a fallback that repeats it, a stream is whole wherever it broke. A flipped bit may have changed what was sent before
+/// the damage showed: then nothing repeats that, and it is a marked failure.
+async fn recovered(recording: Recording) {
+    for harm in Harm::ALL {
+        let cases: Vec<_> = (0..recording.bytes.len())
+            .map(|at| Case { harm, at })
+            .collect();
+        let views = play_recovered(&recording, &cases).await;
+        for (case, view) in cases.iter().zip(views) {
+            let view = view.unwrap_or_else(|wrong| panic!("{case:?}: {wrong}"));
+            let is_whole = matches!(&view, View::Whole { text } if *text == recording.text);
+            let is_flipped = harm == Harm::Flipped && case.judge(&recording, &view).is_ok();
+            assert!(is_whole || is_flipped, "{case:?}: {view:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn openai_recovered() {
+    recovered(recording::openai()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn anthropic_recovered() {
+    recovered(recording::anthropic()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn bedrock_recovered() {
+    recovered(recording::bedrock()).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -27,17 +27,44 @@ async fn tick() {
 
 /// Asks once for each case, and returns what the caller sees of it.
 pub(crate) async fn play(recording: &Recording, cases: &[Case]) -> Vec<Result<View, String>> {
+    play_with(recording, cases, None).await
+}
+
+/// The same where streams that break go on with a fallback, which sends the recording as it is.
+pub(crate) async fn play_recovered(
+    recording: &Recording,
+    cases: &[Case],
+) -> Vec<Result<View, String>> {
+    let scene = Case::NONE.scene(recording);
+    let spare = Upstream::start(Play::each(move |_| scene.clone()));
+    play_with(recording, cases, Some(spare.await.unwrap())).await
+}
+
+async fn play_with(
+    recording: &Recording,
+    cases: &[Case],
+    spare: Option<Upstream>,
+) -> Vec<Result<View, String>> {
     let ticking = tokio::spawn(tick());
     let scenes: Arc<[_]> = cases.iter().map(|case| case.scene(recording)).collect();
     let script = move |asked: &str| scenes[number(asked)].clone();
     let upstream = Upstream::start(Play::each(move |call| script(&call.body.to_string())));
     let upstream = upstream.await.unwrap();
+    let model = |name: &str, upstream: &Upstream| {
+        let (deployment, address) = (recording.deployment, upstream.address());
+        format!(
+            "{{model_name: {name}, litellm_params: {deployment}, api_base: 'http://{address}'}}}}"
+        )
+    };
+    let (mut models, mut settings) = (model("m", &upstream), "");
+    if let Some(spare) = &spare {
+        models += &format!(", {}", model("spare", spare));
+        settings = ", stream_recovery: restart, fallbacks: [{m: [spare]}]";
+    }
     let yaml = format!(
-        "model_list: [{{model_name: m, litellm_params: {}, api_base: 'http://{}'}}}}]
+        "model_list: [{models}]
 litellm_settings: {{num_retries: 0, request_timeout: 2}}
-router_settings: {{disable_cooldowns: true}}",
-        recording.deployment,
-        upstream.address(),
+router_settings: {{disable_cooldowns: true{settings}}}"
     );
     let config = Gateway::loader(|_| None)
         .from_str(&yaml, "offsets.yaml")
