@@ -219,7 +219,8 @@ async fn some_failures_are_final() {
         let kind = failure.kind();
         let body = broken(says("one", "a"));
         let bodies = [("a", body), ("b", whole(stream("two", &["a b"])))];
-        let seen = play_failing(&layer(), streaming(), bodies.into(), failure).await;
+        let layer = layer().allow_generic_fallback_on_refusal(true);
+        let seen = play_failing(&layer, streaming(), bodies.into(), failure).await;
         assert_eq!(seen.failed(), kind);
         assert_eq!(seen.asked, ["a"]);
     }
@@ -291,7 +292,9 @@ async fn calls_of_tools_keep_the_id_that_the_client_knows() {
         let text = serde_json::to_string(text).unwrap();
         chunk(
             id,
-            &format!(r#"{{"tool_calls":[{{"index":0,"function":{{"arguments":{text}}}}}]}}"#),
+            &format!(
+                r#"{{"tool_calls":[{{"index":0,"id":"call_{id}","function":{{"arguments":{text}}}}}]}}"#
+            ),
         )
     };
     let first = begin("1") + &piece("1", "{\"a\"");
@@ -309,7 +312,7 @@ async fn calls_of_tools_keep_the_id_that_the_client_knows() {
         .filter_map(|it| it["function"]["arguments"].as_str());
     assert_eq!(arguments.collect::<String>(), "{\"a\":1}");
     let ids: Vec<_> = calls.iter().filter_map(|it| it["id"].as_str()).collect();
-    assert_eq!(ids, ["call_1"]);
+    assert_eq!(ids, ["call_1", "call_1"]);
     let names = calls
         .iter()
         .filter_map(|it| it["function"]["name"].as_str());
@@ -372,4 +375,12 @@ async fn who_leaves_while_another_group_is_asked_frees_all() {
     assert_eq!(guards.held(), 1);
     drop(body);
     assert_eq!(guards.held(), 0);
+}
+
+#[tokio::test]
+async fn the_failure_is_that_of_the_stream_not_of_a_group_before_it() {
+    let bodies = [("b", broken(says("one", "a")))];
+    let seen = play(&layer(), streaming(), bodies.into()).await;
+    assert_eq!(seen.failed(), FailureKind::Disconnected);
+    assert_eq!(seen.asked, ["a", "b", "c", "d"]);
 }

@@ -207,6 +207,8 @@ mod tests {
         assert_eq!(transcript.take(0, &content(), "ree"), Err(Diverged));
         let mut transcript = told(&[(&reasoning, "hm"), (&content(), "a")]);
         assert_eq!(transcript.take(0, &content(), "a"), Err(Diverged));
+        let mut transcript = told(&[(&reasoning, "a")]);
+        assert_eq!(transcript.take(0, &content(), "a"), Err(Diverged));
         let mut transcript = told(&[(&content(), "a tower")]);
         assert_eq!(transcript.take(0, &content(), "a"), Ok(1));
         assert_eq!(transcript.take(0, &Part::Finish, "stop"), Err(Diverged));
