@@ -175,17 +175,12 @@ impl Walk {
         }
         let special = [FailureKind::ContextWindow, FailureKind::ContentPolicy];
         // Every other kind is treated like `Server`.
-        let others = self.leads_on(FailureKind::Server, None);
-        let chain = self.chain_to_open(FailureKind::Server).map(Arc::as_ptr);
-        let mut kinds = match others {
+        let mut kinds = match self.leads_on(FailureKind::Server, None) {
             true => FailureKinds::ALL,
             false => FailureKinds::NONE,
         };
         for kind in special {
-            // Mostly they have no chain of their own.
-            let is_same =
-                self.open.is_empty() && self.chain_to_open(kind).map(Arc::as_ptr) == chain;
-            kinds = match is_same && others || !is_same && self.leads_on(kind, None) {
+            kinds = match self.leads_on(kind, None) {
                 true => kinds.with(kind),
                 false => kinds.without(kind),
             };

@@ -244,7 +244,7 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         let mut escaped = false;
         loop {
-            self.at += special(&self.text[self.at..])?;
+            self.at += memchr2(b'"', b'\\', &self.text[self.at..])?;
             if self.next()? == b'"' {
                 break;
             }
@@ -326,26 +326,6 @@ impl<'a> Scanner<'a> {
         self.at += 1;
         Some(byte)
     }
-}
-
-/// Finds the first quote or backslash. Most strings are short: the first bytes are looked at here, eight at a time.
-fn special(text: &[u8]) -> Option<usize> {
-    const NEAR: usize = 4;
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
-    const BACKSLASHES: u64 = u64::from_le_bytes([b'\\'; 8]);
-    // The lowest bit that is set stands for the first byte that is zero.
-    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
-    let mut at = 0;
-    for chunk in text.chunks_exact(8).take(NEAR) {
-        let word = chunk.try_into().map(u64::from_le_bytes).ok()?;
-        let found = zeros(word ^ QUOTES) | zeros(word ^ BACKSLASHES);
-        if found != 0 {
-            return Some(at + found.trailing_zeros() as usize / 8);
-        }
-        at += chunk.len();
-    }
-    memchr2(b'"', b'\\', &text[at..]).map(|further| at + further)
 }
 
 /// Which containers are open: a stack of bits, `true` for objects.
