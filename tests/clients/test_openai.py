@@ -204,7 +204,11 @@ def test_retries_do_not_multiply(client, proxy, upstreams, fault, stream):
     with pytest.raises(openai.APIStatusError) as caught:
         sdk.chat.completions.create(model="budget", messages=HI, stream=stream)
     assert caught.value.response.headers["x-should-retry"] == "false"
-    assert len(sdk.tap.answers) == 1 and len(upstreams["budget"].hits) == 3
+    assert len(sdk.tap.answers) == 1
+    # A connection that was kept from an earlier answer may be gone as its next request comes: that one is sent once
+    # more, and a reset of it looks the same.
+    calls = len(upstreams["budget"].hits)
+    assert calls == 3 or (fault == "reset" and calls == 4)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
