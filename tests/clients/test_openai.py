@@ -205,10 +205,10 @@ def test_retries_do_not_multiply(client, proxy, upstreams, fault, stream):
         sdk.chat.completions.create(model="budget", messages=HI, stream=stream)
     assert caught.value.response.headers["x-should-retry"] == "false"
     assert len(sdk.tap.answers) == 1
-    # A connection that was kept from an earlier answer may be gone as its next request comes: that one is sent once
-    # more, and a reset of it looks the same.
-    calls = len(upstreams["budget"].hits)
-    assert calls == 3 or (fault == "reset" and calls == 4)
+    hits = upstreams["budget"].hits
+    # A kept connection that is reset looks like one that was gone before the request came: that one is sent again.
+    again = [hit for hit in hits if hit.kept and fault == "reset"]
+    assert len(hits) == 3 + len(again) and len(again) <= 1
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
