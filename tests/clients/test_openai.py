@@ -204,11 +204,7 @@ def test_retries_do_not_multiply(client, proxy, upstreams, fault, stream):
     with pytest.raises(openai.APIStatusError) as caught:
         sdk.chat.completions.create(model="budget", messages=HI, stream=stream)
     assert caught.value.response.headers["x-should-retry"] == "false"
-    assert len(sdk.tap.answers) == 1
-    hits = upstreams["budget"].hits
-    # A kept connection that is reset looks like one that was gone before the request came: that one is sent again.
-    again = [hit for hit in hits if hit.kept and fault == "reset"]
-    assert len(hits) == 3 + len(again) and len(again) <= 1
+    assert len(sdk.tap.answers) == 1 and len(upstreams["budget"].hits) == 3
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])

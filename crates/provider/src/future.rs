@@ -380,7 +380,11 @@ impl Future for ResponseFuture {
                         Err(collecting) => this.state = State::Collecting(collecting),
                     },
                     Poll::Ready(Err(error)) => {
-                        let failure = transport::failed(error, host.as_ref());
+                        let was_sent_twice = response.is_second() && !error.is_connect();
+                        let mut failure = transport::failed(error, host.as_ref());
+                        if was_sent_twice {
+                            failure = failure.with_sent_twice();
+                        }
                         return Poll::Ready(Err(this.attribute(failure)));
                     }
                     Poll::Pending => {

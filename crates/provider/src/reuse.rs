@@ -123,6 +123,13 @@ impl Sending {
     }
 }
 
+impl Sending {
+    /// Says whether the request was sent once more.
+    pub(crate) const fn is_second(&self) -> bool {
+        self.again.is_none()
+    }
+}
+
 impl Future for Sending {
     type Output = Result<Response<Incoming>, legacy::Error>;
 
@@ -132,7 +139,10 @@ impl Future for Sending {
                 Ok(response) => return Poll::Ready(Ok(response)),
                 Err(error) => error,
             };
-            let Some(again) = self.again.take().filter(|_| was_gone(&error)) else {
+            if !was_gone(&error) {
+                return Poll::Ready(Err(error));
+            }
+            let Some(again) = self.again.take() else {
                 return Poll::Ready(Err(error));
             };
             tracing::debug!(target: "ziggurat.provider", "an idle connection was gone, sending again");

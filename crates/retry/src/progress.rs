@@ -231,6 +231,8 @@ impl Progress {
         self.passes_over = self.may_pass_over(policy, end, attempts);
         if !self.passes_over {
             self.fix_count(policy, end.failure, attempts);
+            // The upstream may have had both.
+            self.retries += u32::from(end.failure.is_sent_twice());
         }
         let ahead = self.fallback_ahead.as_ref();
         let ahead = ahead.is_some_and(|it| it.follows(end.failure.kind(), end.extensions));

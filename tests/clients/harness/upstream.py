@@ -33,8 +33,6 @@ class Hit:
     query: str
     headers: dict[str, str]
     content: bytes
-    #: Whether its connection was kept from an answer before.
-    kept: bool = False
     done_at: float | None = None
     #: When the other side hung up before its answer was complete.
     left_at: float | None = None
@@ -82,19 +80,18 @@ class Upstream:
         task = asyncio.current_task()
         self._tasks.add(task)
         try:
-            early = await self._exchange(b"", reader, writer)
+            early = b""
             while early is not None:
-                early = await self._exchange(early, reader, writer, kept=True)
+                early = await self._exchange(early, reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             self._tasks.discard(task)
             writer.close()
 
-    async def _exchange(self, early, reader, writer, kept=False):
+    async def _exchange(self, early, reader, writer):
         """Serves a request that begins with `early`. Returns the beginning of the next, `None` if there is none."""
         hit = await _read(self.name, early, reader, writer)
-        hit.kept = kept
         if hit.path in TOKEN_PATHS:
             self.tokens.append(hit)
             return b"" if await _send(self.grants(hit), writer, asyncio.Event()) else None

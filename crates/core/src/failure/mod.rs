@@ -35,6 +35,7 @@ struct Inner {
     should_retry: Option<bool>,
     unsent: bool,
     blameless: bool,
+    sent_twice: bool,
     broken_off: bool,
     deployment: Option<DeploymentId>,
     message: Option<Box<str>>,
@@ -57,6 +58,7 @@ impl Failure {
                 should_retry: None,
                 unsent: false,
                 blameless: false,
+                sent_twice: false,
                 broken_off: false,
                 deployment: None,
                 message: None,
@@ -146,6 +148,13 @@ impl Failure {
     #[must_use]
     pub fn with_blameless(mut self) -> Self {
         self.edit().blameless = true;
+        self
+    }
+
+    /// Notes that the call was sent twice; see [`is_sent_twice`](Self::is_sent_twice).
+    #[must_use]
+    pub fn with_sent_twice(mut self) -> Self {
+        self.edit().sent_twice = true;
         self
     }
 
@@ -240,6 +249,13 @@ impl Failure {
     #[must_use]
     pub fn is_blameless(&self) -> bool {
         self.inner.blameless
+    }
+
+    /// Says whether the call was sent a second time because its connection seemed to have been gone, and that one failed in
+    /// the same way: then the upstream may have had both, and both count as calls.
+    #[must_use]
+    pub fn is_sent_twice(&self) -> bool {
+        self.inner.sent_twice
     }
 
     /// Says whether the request broke off before it was whole, as when its client leaves: it was cancelled rather than

@@ -50,7 +50,9 @@ async fn a_request_is_sent_again_if_its_connection_is_gone() {
 async fn a_request_is_sent_again_only_once() {
     for gone in [closes(), Step::reset()] {
         let (result, upstream) = second_call(gone.clone(), gone, false).await;
-        assert_eq!(result.unwrap_err().kind(), FailureKind::Disconnected);
+        let failure = result.unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::Disconnected);
+        assert!(failure.is_sent_twice());
         assert_eq!(upstream.count(), 3);
     }
 }

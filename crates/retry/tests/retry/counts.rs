@@ -11,7 +11,7 @@ use std::{
 use http::{Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
 use ziggurat_core::{
-    BoxError, Deadline, FailureKind, FallbackReason, Tried,
+    BoxError, Deadline, Failure, FailureKind, FallbackReason, Tried,
     overrides::{ClientRetries, MaxRetries},
 };
 use ziggurat_retry::RetryLayer;
@@ -24,6 +24,18 @@ async fn r56_one_attempt_and_the_retries() {
         let group = Group::nameless(|_| status(500));
         assert_eq!(code(&group.ask(&exact(retries), request()).await), 500);
         assert_eq!(group.visits().len(), 1 + retries as usize);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_sent_twice_in_vain_takes_a_retry_more() {
+    for (retries, attempts) in [(0, 1), (1, 1), (2, 2), (5, 5)] {
+        let group = Group::nameless(|visit| match visit {
+            0 => fail(Failure::new(FailureKind::Disconnected).with_sent_twice()),
+            _ => status(500),
+        });
+        let _ = group.ask(&exact(retries), request()).await;
+        assert_eq!(group.visits().len(), attempts, "{retries}");
     }
 }
 
