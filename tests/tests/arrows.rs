@@ -74,7 +74,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ziggurat-tests", &[]),
     ("ziggurat-benches", &[]),
     ("ziggurat-messages", &[]),
-    ("ziggurat-streams", &["ziggurat", "ziggurat-server"]),
+    ("ziggurat-load", &[]),
     ("ziggurat-wall", &["ziggurat", "ziggurat-server"]),
 ];
 

@@ -75,7 +75,8 @@ where
     }
 }
 
-fn drain<R: Body>(body: R) {
+/// Reads a body to its end.
+pub(crate) fn drain<R: Body>(body: R) {
     let mut body = pin!(body);
     while let Some(frame) = settle(|cx| body.as_mut().poll_frame(cx)) {
         assert!(black_box(frame).is_ok(), "the body broke");

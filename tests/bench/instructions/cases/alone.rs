@@ -1,13 +1,17 @@
 //! Layers that no one else has: each alone over the leaf.
 
-use std::sync::Arc;
+use std::{hint::black_box, sync::Arc};
 
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use tower_layer::Layer;
 use ziggurat_cooldown::{Breaker, CooldownLayer, Rules};
-use ziggurat_core::{AllowedRegions, ModelGroup, Vitals, fallbacks::Table};
+use ziggurat_core::{
+    AllowedRegions, ModelGroup, Vitals,
+    fallbacks::Table,
+    json::{Document, JsonBody},
+};
 use ziggurat_edge::{EnvelopeLayer, RespondLayer};
 use ziggurat_fallback::FallbackLayer;
 use ziggurat_region::RegionFilterLayer;
@@ -16,7 +20,7 @@ use ziggurat_router::Router;
 use super::Row;
 use crate::{
     leaf::Leaf,
-    round::{Round, calls, frames, request, sized},
+    round::{Round, calls, drain, frames, request, sized},
 };
 
 pub(super) fn rows() -> Vec<Row> {
@@ -35,7 +39,7 @@ pub(super) fn rows() -> Vec<Row> {
         .over("leaf, region asked"),
         Row::new("leaf, region asked", || calls(Leaf::new(), in_europe)).base(),
         Row::new("router, 1 group", || router(1)).over("leaf, group named"),
-        Row::new("router, 100 groups", || router(100)).over("leaf, group named"),
+        Row::new("router, 1000 groups", || router(1000)).over("leaf, group named"),
         Row::new("leaf, group named", || calls(Leaf::new(), named)).base(),
         Row::new("fallback, no chain", || fallback([], Leaf::new())).over("leaf, group named"),
         Row::new("fallback, chain not needed", || {
@@ -49,10 +53,10 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new("envelope, 1 KB", || {
             calls(envelope().layer(Leaf::new()), request)
         }),
-        Row::new("envelope, 100 KB", || {
-            let body = large(100 * 1024);
-            calls(envelope().layer(Leaf::new()), move || sized(body.clone()))
-        }),
+        Row::new("envelope, 32 KB", || enveloped(32)),
+        Row::new("envelope, 200 KB", || enveloped(200)),
+        Row::new("splice, 1 KB", || splice(1)).over(""),
+        Row::new("splice, 200 KB", || splice(200)).over(""),
         Row::new("respond", || {
             calls(RespondLayer::new().layer(Leaf::new()), request)
         }),
@@ -71,6 +75,21 @@ fn envelope() -> EnvelopeLayer {
     EnvelopeLayer::new()
         .accept_overrides(true)
         .require_prompt(true)
+}
+
+fn enveloped(kib: usize) -> Round {
+    let body = large(kib * 1024);
+    calls(envelope().layer(Leaf::new()), move || sized(body.clone()))
+}
+
+/// Another model is put into a body that is parsed already, which is then read to its end.
+fn splice(kib: usize) -> Round {
+    let document = Document::parse(large(kib * 1024)).expect("it is an object");
+    Box::new(move || {
+        let mut body = JsonBody::new(document.clone());
+        body.set("model", Bytes::from_static(br#""gpt-4o""#));
+        drain(black_box(&body).print());
+    })
 }
 
 fn in_europe() -> Request<Full<Bytes>> {

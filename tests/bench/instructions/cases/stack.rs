@@ -49,6 +49,9 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new("stack, 100 deployments", || {
             calls(stack(100, &Leaf::new()), request)
         }),
+        Row::new("stack, 1000 deployments", || {
+            calls(stack(1000, &Leaf::new()), request)
+        }),
         Row::new("stack, 2 deployments, one retry", || {
             calls(stack(2, &Leaf::new().failing_first()), request)
         }),
@@ -63,8 +66,8 @@ pub(super) fn rows() -> Vec<Row> {
             clones(stack(1, &Leaf::new()))
         })
         .over(""),
-        Row::new("stack of 100, clone and drop", || {
-            clones(stack(100, &Leaf::new()))
+        Row::new("stack of 1000, clone and drop", || {
+            clones(stack(1000, &Leaf::new()))
         })
         .over(""),
     ]

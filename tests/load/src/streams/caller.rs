@@ -6,12 +6,12 @@ use tokio::{
     task::JoinSet,
 };
 
+use super::silent::{FIRST, LAST};
 use crate::{
     Result,
-    upstream::{FIRST, LAST},
+    config::{KEY, MODEL},
 };
 
-const BODY: &str = r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"Say nothing for a while."}]}"#;
 /// Streams that are asked for at a time: more than an accept queue holds would be turned away.
 const AT_ONCE: usize = 100;
 
@@ -54,11 +54,15 @@ impl Streams {
 
 async fn ask(address: String) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(address).await?;
-    let length = BODY.len();
-    let head = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\ncontent-length: {length}\r\n\r\n{BODY}"
+    let body = format!(
+        r#"{{"model":"{MODEL}","stream":true,"messages":[{{"role":"user","content":"Say nothing for a while."}}]}}"#
     );
-    stream.write_all(head.as_bytes()).await?;
+    let length = body.len();
+    let request = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\nauthorization: Bearer {KEY}\r\n\
+         content-length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).await?;
     until(stream, FIRST).await
 }
 

@@ -1,14 +1,12 @@
 //! An upstream whose streams say a word and are silent until it is told to go on.
 
-use std::io;
-
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, stdin},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     sync::watch,
 };
 
-use crate::Result;
+use crate::{Result, upstream::listen};
 
 /// The content of the first event.
 pub(crate) const FIRST: &str = "Silence";
@@ -35,13 +33,6 @@ pub(crate) async fn run() -> Result<()> {
         // Whoever leaves ends its stream.
         tokio::spawn(async move { drop(serve(stream, silence).await) });
     }
-}
-
-/// Listens on any free port and prints the address.
-pub(crate) async fn listen() -> io::Result<TcpListener> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("{}", listener.local_addr()?);
-    Ok(listener)
 }
 
 async fn serve(mut stream: TcpStream, mut silence: watch::Receiver<bool>) -> Result<()> {

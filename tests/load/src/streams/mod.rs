@@ -1,21 +1,21 @@
-//! Holds thousands of silent streams open through the proxy and through a bare one, and says what a stream costs.
-//!
-//! `ziggurat-streams [COUNT]`: ends with status 1 if a stream is lost, costs too much, or silence is not silent. Linux only.
+//! Thousands of silent streams, and what one costs.
 
 mod caller;
-mod floor;
-mod process;
-mod proxied;
-mod upstream;
+mod silent;
 
-use std::{env, error::Error, process::ExitCode, time::Duration};
+use std::time::Duration;
 
-use self::{caller::Streams, process::Role};
-
-type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+use self::caller::Streams;
+pub(crate) use self::silent::run as silent;
+use crate::{
+    Result,
+    config::Config,
+    process::{OTHERS, Role, part},
+    target::Target,
+};
 
 /// As many as two sockets each leave room for below a limit of 20,000 open files.
-const COUNT: usize = 9_000;
+pub(crate) const COUNT: usize = 9_000;
 /// What a stream may cost beyond the bare proxy's.
 const ALLOWED: i64 = 8 << 10;
 /// How long silence is watched.
@@ -30,28 +30,15 @@ struct Cost {
     cpu: f64,
 }
 
-fn main() -> ExitCode {
-    let mut arguments = env::args().skip(1);
-    let ran = match arguments.next().as_deref() {
-        Some("upstream") => upstream::run(),
-        Some("floor") => floor::run(&arguments.next().unwrap_or_default()),
-        Some("proxy") => proxied::run(&arguments.next().unwrap_or_default()),
-        count => compare(count),
-    };
-    match ran {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
+/// Compares.
+///
+/// # Errors
+///
+/// A stream is lost, costs too much, or silence is not silent.
 #[tokio::main]
-async fn compare(count: Option<&str>) -> Result<()> {
-    let count = count.map_or(Ok(COUNT), str::parse)?;
-    let floor = measure("floor", count).await?;
-    let proxy = measure("proxy", count).await?;
+pub(crate) async fn run(count: usize) -> Result<()> {
+    let floor = measure(Target::Floor, count).await?;
+    let proxy = measure(Target::Proxy(Config::Usual), count).await?;
     let more = proxy.bytes - floor.bytes;
     println!("{more} bytes per stream more than the bare proxy; {ALLOWED} are allowed");
     if more > ALLOWED {
@@ -64,9 +51,9 @@ async fn compare(count: Option<&str>) -> Result<()> {
 }
 
 /// Opens the streams through one process, lets them be silent, and reads them to their ends.
-async fn measure(name: &str, count: usize) -> Result<Cost> {
-    let mut upstream = Role::start(&["upstream"]).await?;
-    let middle = Role::start(&[name, &upstream.address]).await?;
+async fn measure(target: Target, count: usize) -> Result<Cost> {
+    let mut upstream = Role::start(part(OTHERS, &["silent"])?).await?;
+    let middle = target.start(&upstream.address).await?.role;
     // What is made at the first request is nobody's stream.
     Streams::open(&middle.address, 1).await?.close();
     let before = middle.memory()?;
@@ -77,6 +64,7 @@ async fn measure(name: &str, count: usize) -> Result<Cost> {
     let cpu = (middle.cpu()? - busy).as_secs_f64() / SILENCE.as_secs_f64();
     upstream.go_on().await?;
     let whole = streams.read().await;
+    let name = target.name();
     println!(
         "{name}: {whole} of {count} streams whole, {bytes} bytes each, {:.2} % of a core in silence",
         cpu * 100.0

@@ -2,10 +2,11 @@
 
 use std::convert::Infallible;
 
+use bytes::Bytes;
 use http_body_util::{Either, Empty};
 use hyper::{
     Request, Response, StatusCode, Uri,
-    body::{Bytes, Incoming},
+    body::Incoming,
     header::{HOST, HeaderValue},
     server::conn::http1,
     service::service_fn,
@@ -18,7 +19,7 @@ use hyper_util::{
 use crate::{Result, upstream};
 
 /// Serves until it is killed.
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 pub(crate) async fn run(upstream: &str) -> Result<()> {
     let listener = upstream::listen().await?;
     let mut connector = HttpConnector::new();
