@@ -2,7 +2,7 @@ use std::{borrow::Cow, mem, sync::Arc};
 
 use http::Extensions;
 use ziggurat_core::{
-    Failure, FailureKind, FailureKinds, FallbackReason, ModelGroup, Tried,
+    Failure, FailureKind, FallbackReason, ModelGroup, Tried,
     fallbacks::{Chain, Target},
     overrides::{
         ClientRetries, FallbackAhead, Fallbacks, MaxRetries, Parameters, StreamIdleTimeout,
@@ -167,45 +167,28 @@ impl Walk {
         &self.asked.first().unwrap_or(&self.current).group
     }
 
-    /// Returns after which failures of the current group another one will be asked; `None` if after none.
+    /// Tells those below that another group may be asked; `None` if the limits allow none. After which failures is looked up
+    /// when there is one.
     pub(crate) fn ahead(&self) -> Option<FallbackAhead> {
+        let kinds = self.chains.policy.follow;
         // The group about to be asked makes one attempt at least.
-        if !self.permits(1) {
+        if kinds.is_empty() || !self.permits(1) {
             return None;
-        }
-        let special = [FailureKind::ContextWindow, FailureKind::ContentPolicy];
-        // Every other kind is treated like `Server`.
-        let mut kinds = match self.leads_on(FailureKind::Server, None) {
-            true => FailureKinds::ALL,
-            false => FailureKinds::NONE,
-        };
-        for kind in special {
-            kinds = match self.leads_on(kind, None) {
-                true => kinds.with(kind),
-                false => kinds.without(kind),
-            };
-        }
-        let kinds = kinds.and(self.chains.policy.follow);
-        if kinds.is_empty() {
-            return None;
-        }
-        let ahead = FallbackAhead::after(kinds);
-        if self.chains.policy.skip.is_none() {
-            return Some(ahead);
         }
         let walk = self.clone();
-        Some(ahead.only_if(move |kind, extensions| walk.leads_on(kind, Some(extensions))))
+        let ahead = FallbackAhead::after(kinds);
+        Some(ahead.only_if(move |kind, extensions| walk.leads_on(kind, extensions)))
     }
 
     /// Says whether a failure of the current group leads to another one, if targets that are skipped for a request with
     /// these extensions do not count.
-    fn leads_on(&self, kind: FailureKind, extensions: Option<&Extensions>) -> bool {
+    fn leads_on(&self, kind: FailureKind, extensions: &Extensions) -> bool {
         let policy = &self.chains.policy;
         let leads = |of: &ModelGroup, targets: &[Target]| {
             targets.iter().any(|target| {
                 self.is_fresh(target, of)
                     && policy.serves(&target.group)
-                    && extensions.is_none_or(|it| !self.would_skip(target, it))
+                    && !self.would_skip(target, extensions)
             })
         };
         let group = &self.current.group;

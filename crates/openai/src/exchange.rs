@@ -152,10 +152,7 @@ impl Exchange for Chat {
         let Some(choices) = document.get(list) else {
             return invalid(&format!("the upstream's answer has no {list}"));
         };
-        let is_list = choices
-            .elements()
-            .is_some_and(|mut choices| choices.all(|choice| choice.as_bytes().starts_with(b"{")));
-        if !is_list {
+        if !document.has_objects(list) {
             let message = format!("the {list} of the upstream's answer are no list of objects");
             return invalid(&message);
         }

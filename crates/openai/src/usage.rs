@@ -14,8 +14,10 @@ const HOST: &str = "api.openai.com";
 /// Writes the `usage` of an answer, or of a chunk, as far as it is there and of use.
 pub(crate) fn record(meter: &Meter, document: &Document) {
     if let Some(usage) = document.get("usage") {
-        let tokens = |name| usage.get(name).and_then(Value::as_u64);
-        meter.record(tokens("prompt_tokens"), tokens("completion_tokens"));
+        let [prompt, answer] = usage
+            .get_each(["prompt_tokens", "completion_tokens"])
+            .map(|tokens| tokens.and_then(Value::as_u64));
+        meter.record(prompt, answer);
     }
 }
 

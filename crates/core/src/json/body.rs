@@ -2,7 +2,7 @@ use std::{
     borrow::Cow,
     collections::VecDeque,
     convert::Infallible,
-    fmt,
+    fmt, mem,
     ops::Range,
     pin::Pin,
     task::{Context, Poll},
@@ -98,17 +98,24 @@ impl JsonBody {
     /// Prints the object with its edits, ready to be sent.
     #[must_use]
     pub fn print(&self) -> Printed {
-        let mut printer = Printer {
-            raw: self.document.raw(),
+        if self.edits.is_empty() {
+            return self.document.raw().clone().into();
+        }
+        let raw = self.document.raw();
+        let most = raw.len() + self.edits.iter().map(Edit::most_bytes).sum::<usize>();
+        if most <= ONE_PIECE {
+            let out = BytesMut::with_capacity(most);
+            let mut whole = Whole { raw, out };
+            self.print_edits(&mut whole);
+            return whole.out.freeze().into();
+        }
+        let mut slices = Slices {
+            raw,
             run: 0..0,
             pieces: VecDeque::new(),
         };
-        if self.edits.is_empty() {
-            printer.copy(0..printer.raw.len());
-        } else {
-            self.print_edits(&mut printer);
-        }
-        printer.finish()
+        self.print_edits(&mut slices);
+        slices.finish()
     }
 
     /// Prints the object with its edits, in one piece.
@@ -124,13 +131,8 @@ impl JsonBody {
         }
     }
 
-    fn print_edits(&self, printer: &mut Printer<'_>) {
+    fn print_edits(&self, printer: &mut impl Print) {
         let members = &self.document.inner.members;
-        let mut new: Vec<&Edit> = self
-            .edits
-            .iter()
-            .filter(|edit| edit.value.is_some())
-            .collect();
         // The text between the last member that stays and the one after it: printed once another one stays.
         let mut gap: Option<Range<usize>> = None;
         let (mut end, mut empty) = (self.document.opening(), true);
@@ -146,10 +148,9 @@ impl JsonBody {
                 Some(Edit {
                     value: Some(value), ..
                 }) => {
-                    new.retain(|edit| !named(edit));
                     printer.copy(gap_before);
                     printer.copy(member.key.start - 1..member.value.start);
-                    printer.insert(value.clone());
+                    printer.insert(value);
                 }
                 None => {
                     printer.copy(gap_before);
@@ -161,39 +162,60 @@ impl JsonBody {
         if empty {
             printer.copy(0..end);
         }
-        for edit in new {
-            let name = super::string(&edit.name);
-            printer.insert([if empty { b"" } else { b"," as &[u8] }, &name, b":"].concat());
-            printer.insert(edit.value.clone().unwrap_or_default());
-            empty = false;
+        for edit in &self.edits {
+            if let Some(value) = &edit.value
+                && self.document.find(&edit.name).is_none()
+            {
+                let comma = if empty { b"" } else { b"," as &[u8] };
+                let name = super::string(&edit.name);
+                printer.insert(&[comma, &name, b":"].concat().into());
+                printer.insert(value);
+                empty = false;
+            }
         }
-        printer.copy(members.last().map_or(end, |last| last.value.end)..printer.raw.len());
+        let rest = members.last().map_or(end, |last| last.value.end);
+        printer.copy(rest..self.document.raw().len());
     }
 }
 
-/// Collects slices of a text and new pieces between them.
-struct Printer<'a> {
+impl Edit {
+    /// The bytes that it adds at most: a new member with a comma, quotes and a colon, each character of its name escaped.
+    fn most_bytes(&self) -> usize {
+        let value = self.value.as_ref().map_or(0, Bytes::len);
+        value + 6 * self.name.len() + 4
+    }
+}
+
+/// Puts slices of a text and new pieces together, in order.
+trait Print {
+    fn copy(&mut self, range: Range<usize>);
+    fn insert(&mut self, piece: &Bytes);
+}
+
+/// Copies them into one piece.
+struct Whole<'a> {
+    raw: &'a [u8],
+    out: BytesMut,
+}
+
+impl Print for Whole<'_> {
+    fn copy(&mut self, range: Range<usize>) {
+        self.out.extend_from_slice(&self.raw[range]);
+    }
+
+    fn insert(&mut self, piece: &Bytes) {
+        self.out.extend_from_slice(piece);
+    }
+}
+
+/// Collects them as they are.
+struct Slices<'a> {
     raw: &'a Bytes,
     run: Range<usize>,
     pieces: VecDeque<Bytes>,
 }
 
-impl Printer<'_> {
-    fn copy(&mut self, range: Range<usize>) {
-        if self.run.end == range.start {
-            self.run.end = range.end;
-        } else {
-            self.flush();
-            self.run = range;
-        }
-    }
-
-    fn insert(&mut self, piece: impl Into<Bytes>) {
-        self.flush();
-        self.run = 0..0;
-        self.pieces.push_back(piece.into());
-    }
-
+impl Slices<'_> {
     fn flush(&mut self) {
         if !self.run.is_empty() {
             self.pieces.push_back(self.raw.slice(self.run.clone()));
@@ -203,33 +225,72 @@ impl Printer<'_> {
     fn finish(mut self) -> Printed {
         self.flush();
         let bytes = self.pieces.iter().map(Bytes::len).sum();
-        let mut printed = Printed {
-            pieces: self.pieces,
+        Printed {
+            pieces: Pieces::Many(self.pieces),
             bytes,
-        };
-        if bytes <= ONE_PIECE && printed.pieces.len() > 1 {
-            printed = printed.into_bytes().into();
         }
-        printed
+    }
+}
+
+impl Print for Slices<'_> {
+    fn copy(&mut self, range: Range<usize>) {
+        if self.run.end == range.start {
+            self.run.end = range.end;
+        } else {
+            self.flush();
+            self.run = range;
+        }
+    }
+
+    fn insert(&mut self, piece: &Bytes) {
+        self.flush();
+        self.run = 0..0;
+        self.pieces.push_back(piece.clone());
     }
 }
 
 /// A printed object, as a body of known length.
 #[derive(Clone, Default)]
 pub struct Printed {
-    pieces: VecDeque<Bytes>,
+    pieces: Pieces,
     bytes: usize,
+}
+
+/// What is left to be sent. Most objects are one piece, and need no list.
+#[derive(Clone)]
+enum Pieces {
+    One(Bytes),
+    Many(VecDeque<Bytes>),
+}
+
+impl Pieces {
+    fn next(&mut self) -> Option<Bytes> {
+        match self {
+            Self::One(piece) => Some(mem::take(piece)).filter(|piece| !piece.is_empty()),
+            Self::Many(pieces) => pieces.pop_front(),
+        }
+    }
+}
+
+impl Default for Pieces {
+    fn default() -> Self {
+        Self::One(Bytes::new())
+    }
 }
 
 impl Printed {
     /// Returns the text in one piece; copies it unless it is in one piece already.
     #[must_use]
-    pub fn into_bytes(mut self) -> Bytes {
-        if self.pieces.len() <= 1 {
-            return self.pieces.pop_front().unwrap_or_default();
+    pub fn into_bytes(self) -> Bytes {
+        let mut pieces = match self.pieces {
+            Pieces::One(piece) => return piece,
+            Pieces::Many(pieces) => pieces,
+        };
+        if pieces.len() <= 1 {
+            return pieces.pop_front().unwrap_or_default();
         }
         let mut whole = BytesMut::with_capacity(self.bytes);
-        for piece in &self.pieces {
+        for piece in &pieces {
             whole.extend_from_slice(piece);
         }
         whole.freeze()
@@ -240,7 +301,7 @@ impl From<Bytes> for Printed {
     fn from(text: Bytes) -> Self {
         Self {
             bytes: text.len(),
-            pieces: [text].into(),
+            pieces: Pieces::One(text),
         }
     }
 }
@@ -261,13 +322,16 @@ impl Body for Printed {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let piece = self.pieces.pop_front();
+        let piece = self.pieces.next();
         self.bytes -= piece.as_ref().map_or(0, Bytes::len);
         Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.pieces.is_empty()
+        match &self.pieces {
+            Pieces::One(piece) => piece.is_empty(),
+            Pieces::Many(pieces) => pieces.is_empty(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {

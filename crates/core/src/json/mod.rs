@@ -53,6 +53,13 @@ impl Document {
             .map(|at| self.value(&self.inner.members[at]))
     }
 
+    /// Says whether the value of a member is an array of nothing but objects, or of nothing at all.
+    #[must_use]
+    pub fn has_objects(&self, name: &str) -> bool {
+        self.find(name)
+            .is_some_and(|at| self.inner.members[at].objects)
+    }
+
     /// Returns the members in order: names and values.
     pub fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, Value<'_>)> {
         self.inner
@@ -93,6 +100,8 @@ impl Document {
 
     fn is_named(&self, member: &Member, name: &str) -> bool {
         match member.escaped {
+            // Most differ in length.
+            false if member.key.len() != name.len() => false,
             false => self.inner.raw[member.key.clone()] == *name.as_bytes(),
             true => self.name(member) == name,
         }
@@ -204,6 +213,27 @@ impl<'a> Value<'a> {
             };
             is_named.then_some(Self { raw: value })
         })
+    }
+
+    /// Returns the values of several members in one pass, each as [`get`](Self::get) does.
+    #[must_use]
+    pub fn get_each<const N: usize>(self, names: [&str; N]) -> [Option<Self>; N] {
+        let mut found = [None; N];
+        let Some(mut fields) = Fields::of(self.raw) else {
+            return found;
+        };
+        while found.iter().any(Option::is_none)
+            && let Some((key, escaped, value)) = fields.next()
+        {
+            let is_named = |name: &&str| match escaped {
+                false => key == name.as_bytes(),
+                true => unescaped(key) == **name,
+            };
+            if let Some(at) = names.iter().position(is_named) {
+                found[at].get_or_insert(Self { raw: value });
+            }
+        }
+        found
     }
 
     /// Says what type it is of, in JSON's own words.

@@ -16,6 +16,8 @@ pub(super) struct Member {
     pub(super) escaped: bool,
     /// The value.
     pub(super) value: Range<usize>,
+    /// Whether the value is an array, and every element of it an object.
+    pub(super) objects: bool,
 }
 
 /// What is wrong, roughly.
@@ -154,11 +156,12 @@ impl<'a> Scanner<'a> {
             let (key, escaped) = self.key()?;
             self.whitespace();
             let start = self.at;
-            self.value()?;
+            let objects = self.value()?;
             members.push(Member {
                 key,
                 escaped,
                 value: start..self.at,
+                objects,
             });
             self.whitespace();
             match self.next()? {
@@ -169,12 +172,15 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Skips a value with all that it holds.
-    fn value(&mut self) -> Option<()> {
+    /// Skips a value with all that it holds; says whether it is an array of nothing but objects.
+    fn value(&mut self) -> Option<bool> {
         let mut open = Nesting::default();
+        let mut objects = self.peek() == Some(b'[');
         loop {
             self.whitespace();
-            match self.next()? {
+            let first = self.next()?;
+            objects &= first == b'{' || open.depth != 1;
+            match first {
                 b'"' => _ = self.string()?,
                 b'{' => {
                     self.whitespace();
@@ -202,7 +208,7 @@ impl<'a> Scanner<'a> {
                 _ => return None,
             }
             if self.close(&mut open)? {
-                return Some(());
+                return Some(objects);
             }
         }
     }
@@ -243,8 +249,9 @@ impl<'a> Scanner<'a> {
     fn string(&mut self) -> Option<bool> {
         let start = self.at;
         let mut escaped = false;
+        let mut near = true;
         loop {
-            self.at += memchr2(b'"', b'\\', &self.text[self.at..])?;
+            self.at += special(&self.text[self.at..], &mut near)?;
             if self.next()? == b'"' {
                 break;
             }
@@ -326,6 +333,31 @@ impl<'a> Scanner<'a> {
         self.at += 1;
         Some(byte)
     }
+}
+
+/// Finds the first quote or backslash. Most strings are short, or have many escapes: as long as the last one was `near`,
+/// the next bytes are looked at here, eight at a time.
+fn special(text: &[u8], near: &mut bool) -> Option<usize> {
+    const WORDS: usize = 2;
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
+    const BACKSLASHES: u64 = u64::from_le_bytes([b'\\'; 8]);
+    // The lowest bit that is set stands for the first byte that is zero.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
+    let mut at = 0;
+    if *near {
+        let (words, _) = text.as_chunks::<8>();
+        for &word in words.iter().take(WORDS) {
+            let word = u64::from_le_bytes(word);
+            let found = zeros(word ^ QUOTES) | zeros(word ^ BACKSLASHES);
+            if found != 0 {
+                return Some(at + found.trailing_zeros() as usize / 8);
+            }
+            at += 8;
+        }
+        *near = false;
+    }
+    memchr2(b'"', b'\\', &text[at..]).map(|further| at + further)
 }
 
 /// Which containers are open: a stack of bits, `true` for objects.
