@@ -24,7 +24,7 @@ pub(crate) struct Watch<C> {
     /// Its first frame says that the deployment works: a stream ends when its reader likes.
     streams: bool,
     deployment: Option<DeploymentId>,
-    /// How long the deployment was waited for, while the reader was there.
+    /// How long the deployment was waited for, while the reader was there; counted only if there is a deadline.
     waited: Waited,
     /// What is said if it is dropped.
     at_drop: AtDrop,
@@ -58,19 +58,17 @@ impl<C> Watch<C> {
         trial: Option<Trial>,
         extensions: &Extensions,
     ) -> Self {
-        Self {
+        let mut watch = Self {
             settings,
             role: trial.map_or(Role::Plain, Role::Trial),
             wishes: Wishes::of(extensions),
             streams: extensions.get().is_some_and(LlmRequest::stream),
             deployment: extensions.get().cloned(),
-            waited: {
-                let mut waited = Waited::default();
-                waited.begin();
-                waited
-            },
+            waited: Waited::default(),
             at_drop: AtDrop::Open,
-        }
+        };
+        watch.waits();
+        watch
     }
 
     fn succeed(mut self) {
@@ -102,9 +100,11 @@ impl<C> Watch<C> {
         mem::replace(&mut self.role, Role::Plain)
     }
 
-    /// The body is asked for more, and has nothing.
+    /// An answer, or more of it, is waited for.
     pub(crate) fn waits(&mut self) {
-        self.waited.begin();
+        if self.wishes.deadline.is_some() {
+            self.waited.begin();
+        }
     }
 
     /// Something has come.

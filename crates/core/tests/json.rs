@@ -267,3 +267,59 @@ fn nothing_of_a_body_shows_in_debug_output() {
     );
     assert!(!shown.contains("secret"), "{shown}");
 }
+
+#[test]
+fn names_are_known_at_any_depth() {
+    let text = r#"{"a":[{"image_url":"x"},[{"b":{"deep":1}}]],"t":"\"format\":"}"#;
+    let document = parse(text).unwrap();
+    for name in ["a", "image_url", "b", "deep", "t"] {
+        assert!(document.may_have_member(name), "{name}");
+    }
+    for name in ["format", "cache_control", "x", ""] {
+        assert!(!document.may_have_member(name), "{name}");
+    }
+    // An escaped name may be any.
+    let escaped = parse(r#"{"a":{"\u0066ormat":1}}"#).unwrap();
+    assert!(escaped.may_have_member("format"));
+    assert!(escaped.may_have_member("other"));
+
+    let mut body = JsonBody::new(document);
+    assert!(!body.may_have_member("format"));
+    body.set("note", r#""format""#);
+    assert!(!body.may_have_member("format"));
+    body.set("parts", r#"[{"format":1}]"#);
+    assert!(body.may_have_member("format"));
+    body.set("user", "null");
+    assert!(body.may_have_member("user"));
+}
+
+#[test]
+fn arrays_of_objects_are_told_from_others() {
+    let text = r#"{"all":[{"a":[1]}, {}],"none":[],"mixed":[{},"x"],"first":[1,{}],"deep":[[{}]],"object":{"a":[{}]},"null":null}"#;
+    let document = parse(text).unwrap();
+    let has = |name: &&str| document.has_objects(name);
+    let names = [
+        "all", "none", "mixed", "first", "deep", "object", "null", "absent",
+    ];
+    assert_eq!(
+        names.into_iter().filter(has).collect::<Vec<_>>(),
+        ["all", "none"]
+    );
+}
+
+#[test]
+fn several_members_are_found_in_one_pass() {
+    let document = parse(r#"{"o":{"a":1,"\u0062":2,"a":3,"c":4},"n":[1]}"#).unwrap();
+    let text = |value: ziggurat_core::json::Value<'_>| value.text().to_owned();
+    let each = document.get("o").unwrap().get_each(["c", "b", "x", "a"]);
+    assert_eq!(
+        each.map(|value| value.map(text)),
+        [
+            Some("4".to_owned()),
+            Some("2".to_owned()),
+            None,
+            Some("1".to_owned())
+        ]
+    );
+    assert!(document.get("n").unwrap().get_each(["a"])[0].is_none());
+}

@@ -54,7 +54,7 @@ impl Rewrites {
     /// Rewrites messages and tools of a request.
     pub(crate) fn apply(&self, body: &mut JsonBody) {
         if let Some(messages) = body.get("messages")
-            && self.is_needed(messages)
+            && self.is_needed(body, messages)
             && let Some(new) = text(messages).and_then(|messages| self.messages(messages))
         {
             body.set("messages", new);
@@ -71,11 +71,14 @@ impl Rewrites {
         }
     }
 
-    fn is_needed(&self, messages: &[u8]) -> bool {
+    fn is_needed(&self, body: &JsonBody, messages: &[u8]) -> bool {
         let has = |finder: &Finder<'_>| finder.find(messages).is_some();
+        let strict = self.strict.as_ref();
         self.role.as_ref().is_some_and(|(finder, ..)| has(finder))
-            || self.has_odd_image(messages)
-            || (self.strict.as_ref()).is_some_and(|strict| has(&strict.cache_control))
+            // Texts are long: they are searched only where there is such a member at all.
+            || body.may_have_member("image_url") && self.has_odd_image(messages)
+            || body.may_have_member("cache_control")
+                && strict.is_some_and(|strict| has(&strict.cache_control))
     }
 
     /// Whether an image is given as a string, or with a member that only gateways know.

@@ -15,7 +15,7 @@ use ziggurat_core::{BoxError, DeploymentId, Failure};
 use crate::{
     clock::Clock,
     peek::Pieces,
-    silence::{Silence, ends_stream},
+    silence::{Silence, ends_stream, is_plain_event},
 };
 
 pin_project! {
@@ -59,8 +59,8 @@ pub(crate) struct Events {
 impl Watch {
     fn hear<D: Buf>(&mut self, frame: &Frame<D>) {
         let comment = self.events.as_mut().is_some_and(|it| {
-            let pieces = frame.data_ref().map(Pieces::of);
-            pieces.is_some_and(|pieces| it.hear(&pieces))
+            let data = frame.data_ref();
+            data.is_some_and(|data| it.hear(data))
         });
         if comment {
             self.clock.heard_comment();
@@ -79,9 +79,18 @@ impl Watch {
 
 impl Events {
     /// Reads a frame; says whether it is but a comment.
-    pub(crate) fn hear(&mut self, pieces: &Pieces<'_>) -> bool {
-        let comment = self.silence.is(pieces);
-        self.complete = ends_stream(pieces) || comment && self.complete;
+    pub(crate) fn hear(&mut self, data: &impl Buf) -> bool {
+        let first = data.chunk();
+        if self.silence == Silence::LineStart
+            && first.len() == data.remaining()
+            && is_plain_event(first)
+        {
+            self.complete = false;
+            return false;
+        }
+        let pieces = Pieces::of(data);
+        let comment = self.silence.is(&pieces);
+        self.complete = ends_stream(&pieces) || comment && self.complete;
         comment
     }
 }

@@ -85,7 +85,10 @@ impl Clock {
 
     /// Ends the silence.
     pub(crate) fn heard(&mut self) {
-        self.waited.end();
+        match self.total {
+            Some(_) => drop(self.waited.end()),
+            None => self.waited.forget(),
+        }
         self.silent = Duration::ZERO;
     }
 

@@ -243,10 +243,10 @@ where
             return trailers.map_or(Found::Nothing, |trailers| self.scan.trailers(trailers));
         };
         self.size += data.remaining();
-        let pieces = Pieces::of(data);
         if let Some(events) = &mut self.events {
-            events.hear(&pieces);
+            events.hear(data);
         }
+        let pieces = Pieces::of(data);
         let found = pieces
             .iter()
             .map(|piece| self.scan.read(piece))

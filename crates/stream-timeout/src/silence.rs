@@ -67,6 +67,15 @@ fn says_nothing(line: &[u8]) -> bool {
     }
 }
 
+/// Says whether a frame is what most frames are: one event with nothing but JSON, on one line, and more of it than a ping
+/// has. It is no comment, and ends no stream.
+pub(crate) fn is_plain_event(frame: &[u8]) -> bool {
+    const PING: usize = br#""type": "ping""#.len();
+    let json = frame.strip_prefix(b"data: {");
+    let json = json.and_then(|json| json.strip_suffix(b"}\n\n"));
+    json.is_some_and(|json| json.len() > PING && memchr2(b'\n', b'\r', json).is_none())
+}
+
 /// The names of events that end a stream: of Anthropic's Messages, and of OpenAI's Responses.
 const ENDS: [&[u8]; 4] = [
     b"message_stop",

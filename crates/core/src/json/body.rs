@@ -71,6 +71,14 @@ impl JsonBody {
         }
     }
 
+    /// Says whether any object in it, at any depth, may have a member of this name. `false` is certain, and costs no search.
+    #[must_use]
+    pub fn may_have_member(&self, name: &str) -> bool {
+        let is_nested = |value: &Bytes| matches!(value.first(), Some(b'{' | b'['));
+        let adds = |edit: &Edit| edit.name == name || edit.value.as_ref().is_some_and(is_nested);
+        self.document.may_have_member(name) || self.edits.iter().any(adds)
+    }
+
     /// Returns the value of a member as JSON, edits counted.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {

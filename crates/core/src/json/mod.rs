@@ -12,7 +12,7 @@ use bytes::Bytes;
 use serde::{Deserialize, de::IgnoredAny};
 
 pub use self::body::{JsonBody, Printed};
-use self::scan::{Elements, Fault, Fields, Member};
+use self::scan::{Elements, Fault, Fields, Member, Names};
 
 /// A JSON object: its text, and where its members lie. Cloning counts a reference.
 #[derive(Clone)]
@@ -23,6 +23,7 @@ pub struct Document {
 struct Inner {
     raw: Bytes,
     members: Vec<Member>,
+    names: Names,
 }
 
 impl Document {
@@ -33,8 +34,12 @@ impl Document {
     /// What is wrong, and where: not UTF-8, not JSON, or not an object.
     pub fn parse(raw: Bytes) -> Result<Self, ParseError> {
         match scan::members(&raw) {
-            Ok(members) => Ok(Self {
-                inner: Arc::new(Inner { raw, members }),
+            Ok((members, names)) => Ok(Self {
+                inner: Arc::new(Inner {
+                    raw,
+                    members,
+                    names,
+                }),
             }),
             Err(fault) => Err(ParseError::explain(&raw, fault)),
         }
@@ -58,6 +63,12 @@ impl Document {
     pub fn has_objects(&self, name: &str) -> bool {
         self.find(name)
             .is_some_and(|at| self.inner.members[at].objects)
+    }
+
+    /// Says whether any object in it, at any depth, may have a member of this name. `false` is certain, and costs no search.
+    #[must_use]
+    pub fn may_have_member(&self, name: &str) -> bool {
+        self.inner.names.may_have(name)
     }
 
     /// Returns the members in order: names and values.

@@ -31,8 +31,9 @@ pub(super) enum Fault {
     Utf8,
 }
 
-/// Scans an object. Most requests have fewer members than `EXPECTED`.
-pub(super) fn members(text: &[u8]) -> Result<Vec<Member>, Fault> {
+/// Scans an object; returns its members, and the names of those at any depth. Most requests have fewer members than
+/// `EXPECTED`.
+pub(super) fn members(text: &[u8]) -> Result<(Vec<Member>, Names), Fault> {
     const EXPECTED: usize = 12;
     // Compact texts, as programs write them, have no control characters at all; then no string needs a look for them.
     let may_have_controls = text.iter().fold(u8::MAX, |least, &byte| least.min(byte)) < b' ';
@@ -40,6 +41,7 @@ pub(super) fn members(text: &[u8]) -> Result<Vec<Member>, Fault> {
         text,
         at: 0,
         may_have_controls,
+        names: Names::default(),
     };
     let mut members = Vec::with_capacity(EXPECTED);
     let is_object = scanner.object(&mut members).ok_or(Fault::Syntax)?;
@@ -50,7 +52,10 @@ pub(super) fn members(text: &[u8]) -> Result<Vec<Member>, Fault> {
     if simdutf8::basic::from_utf8(text).is_err() {
         return Err(Fault::Utf8);
     }
-    is_object.then_some(members).ok_or(Fault::NotAnObject)
+    match is_object {
+        true => Ok((members, scanner.names)),
+        false => Err(Fault::NotAnObject),
+    }
 }
 
 /// The values of an array that was scanned before, in order.
@@ -119,6 +124,7 @@ struct Scanner<'a> {
     at: usize,
     /// Whether strings have to be searched for control characters, which they must not have unescaped.
     may_have_controls: bool,
+    names: Names,
 }
 
 impl<'a> Scanner<'a> {
@@ -128,6 +134,7 @@ impl<'a> Scanner<'a> {
             text,
             at: 0,
             may_have_controls: false,
+            names: Names::default(),
         }
     }
 
@@ -241,6 +248,7 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         let escaped = self.string()?;
         let key = start..self.at - 1;
+        self.names.add(&self.text[key.clone()], escaped);
         self.whitespace();
         self.eat(b':').then_some((key, escaped))
     }
@@ -338,7 +346,7 @@ impl<'a> Scanner<'a> {
 /// Finds the first quote or backslash. Most strings are short, or have many escapes: as long as the last one was `near`,
 /// the next bytes are looked at here, eight at a time.
 fn special(text: &[u8], near: &mut bool) -> Option<usize> {
-    const WORDS: usize = 2;
+    const WORDS: usize = 6;
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
     const BACKSLASHES: u64 = u64::from_le_bytes([b'\\'; 8]);
@@ -358,6 +366,35 @@ fn special(text: &[u8], near: &mut bool) -> Option<usize> {
         *near = false;
     }
     memchr2(b'"', b'\\', &text[at..]).map(|further| at + further)
+}
+
+/// Names of members, as bits: what was added is there, and seldom anything else.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Names([u64; 4]);
+
+impl Names {
+    fn add(&mut self, name: &[u8], escaped: bool) {
+        if escaped {
+            // It may be any name.
+            self.0 = [u64::MAX; 4];
+        }
+        let (word, bit) = Self::place(name);
+        self.0[word] |= bit;
+    }
+
+    pub(super) fn may_have(&self, name: &str) -> bool {
+        let (word, bit) = Self::place(name.as_bytes());
+        self.0[word] & bit != 0
+    }
+
+    fn place(name: &[u8]) -> (usize, u64) {
+        let ends = name.first().zip(name.last());
+        let ends = ends.map_or(0, |(&first, &last)| {
+            usize::from(first) + 11 * usize::from(last)
+        });
+        let place = ends + 37 * name.len();
+        (place / 64 % 4, 1 << (place % 64))
+    }
 }
 
 /// Which containers are open: a stack of bits, `true` for objects.
