@@ -34,6 +34,12 @@ pub(crate) const FALLBACK: Provider = Provider {
     tokens: 22,
 };
 
+/// The one that is asked when the other fails, if it says the same.
+pub(crate) const TWIN: Provider = Provider {
+    words: PRIMARY.words,
+    ..FALLBACK
+};
+
 /// One that has nothing to do with the fault, and is asked to see that others are still served.
 pub(crate) const BYSTANDER: Provider = Provider {
     name: "bystander",
@@ -97,19 +103,29 @@ impl Provider {
 
     /// Returns all events of a stream, but for `[DONE]`.
     pub(crate) fn events(&self) -> String {
-        self.role() + &self.spoken(0..self.words.len()) + &self.finish()
+        self.events_from(0)
+    }
+
+    /// Returns the events of a stream that leaves out so many words.
+    fn events_from(&self, first: usize) -> String {
+        self.role() + &self.spoken(first..self.words.len()) + &self.finish()
     }
 
     /// Answers as it should, in the form that is asked for.
     pub(crate) fn answer(&self, streams: bool) -> Scene {
         match streams {
-            true => Scene::new()
-                .send(stream_head())
-                .send(chunk(&self.events()))
-                .send(chunk(DONE))
-                .send(LAST),
+            true => self.stream_from(0),
             false => Scene::new().send(json_response("200 OK", "", &self.document())),
         }
+    }
+
+    /// Streams its answer as it should, but for the first words.
+    pub(crate) fn stream_from(&self, first: usize) -> Scene {
+        Scene::new()
+            .send(stream_head())
+            .send(chunk(&self.events_from(first)))
+            .send(chunk(DONE))
+            .send(LAST)
     }
 }
 

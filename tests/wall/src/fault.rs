@@ -8,7 +8,7 @@ use crate::{
     answer::FALLBACK,
     proxy::Broken,
     row::Expect,
-    stage::{Address, BUDGET, Stage, TIMEOUT, http},
+    stage::{Address, BUDGET, DEFAULTS, Setting, Stage, TIMEOUT, http},
 };
 
 /// Something that goes wrong at an upstream.
@@ -34,6 +34,7 @@ pub(crate) struct Once {
     primary: fn(Pace) -> Play,
     fallback: fn(Pace) -> Play,
     address: Address,
+    setting: Setting,
     members: Value,
     plain: Expect,
     stream: Expect,
@@ -125,6 +126,7 @@ impl Fault {
             primary,
             fallback: |_| Play::each(|call| FALLBACK.answer(call.streams())),
             address: http,
+            setting: DEFAULTS,
             members: json!({}),
             plain: expect.clone(),
             stream: expect,
@@ -152,6 +154,10 @@ impl Fault {
 
     pub(crate) fn at(self, address: Address) -> Self {
         self.with(|once| once.address = address)
+    }
+
+    pub(crate) fn set(self, setting: Setting) -> Self {
+        self.with(|once| once.setting = setting)
     }
 
     pub(crate) fn with_fallback(self, fallback: fn(Pace) -> Play) -> Self {
@@ -191,6 +197,7 @@ impl Once {
             (self.primary)(pace),
             (self.fallback)(pace),
             self.address,
+            self.setting,
         )
         .await?;
         stage.ask_and_note(row, row.streams, &self.members).await?;

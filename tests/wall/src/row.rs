@@ -9,6 +9,8 @@ pub enum Seen {
     Primary,
     /// The whole answer of the fallback.
     Fallback,
+    /// The answer of the primary, whose stream broke, with its end from the fallback.
+    Recovered,
     /// The whole answer of a provider that has nothing to do with the fault.
     Bystander,
     /// An answer that the provider kept back, and says so.
@@ -56,9 +58,9 @@ pub struct Row {
 
 impl Seen {
     pub(crate) fn answer(by: Provider) -> Self {
-        match by {
-            PRIMARY => Self::Primary,
-            FALLBACK => Self::Fallback,
+        match by.name {
+            name if name == PRIMARY.name => Self::Primary,
+            name if name == FALLBACK.name => Self::Fallback,
             _ => Self::Bystander,
         }
     }
@@ -69,6 +71,7 @@ impl fmt::Display for Seen {
         match self {
             Self::Primary => f.write_str("answer of the primary"),
             Self::Fallback => f.write_str("answer of the fallback"),
+            Self::Recovered => f.write_str("whole, with its end from the fallback"),
             Self::Bystander => f.write_str("answer of a bystander"),
             Self::Filtered => f.write_str("answer, kept back by the provider"),
             Self::Error(status) => write!(f, "error {status}"),

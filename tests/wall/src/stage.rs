@@ -18,7 +18,40 @@ pub(crate) const BUDGET: usize = 3;
 /// How long a deployment rests after failures, which is the default.
 pub(crate) const COOLDOWN: f64 = 5.0;
 
-/// A proxy between two upstreams: all defaults, but for a timeout, two retries and one fallback.
+/// What a stage has beside a timeout, two retries and one fallback.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setting {
+    /// Members of `router_settings`.
+    router: &'static str,
+    /// Members of the fallback's `model_info`.
+    fallback_info: &'static str,
+}
+
+/// Nothing.
+pub(crate) const DEFAULTS: Setting = Setting {
+    router: "",
+    fallback_info: "",
+};
+
+/// Streams that break go on with who repeats them.
+pub(crate) const RESTART: Setting = Setting {
+    router: ", stream_recovery: restart",
+    ..DEFAULTS
+};
+
+/// Streams that break go on with who takes their beginning, as the fallback is said to.
+pub(crate) const CONTINUE: Setting = Setting {
+    router: ", stream_recovery: continue",
+    fallback_info: ", supports_assistant_prefill: true",
+};
+
+/// Streams are held back until they are complete.
+pub(crate) const COMPLETE: Setting = Setting {
+    router: ", stream_commit: complete",
+    ..DEFAULTS
+};
+
+/// A proxy between two upstreams: all defaults, but for a timeout, two retries and one fallback, and the setting of the row.
 pub(crate) struct Stage {
     pub(crate) primary: Upstream,
     pub(crate) fallback: Upstream,
@@ -34,16 +67,20 @@ pub(crate) fn http(address: SocketAddr) -> String {
     format!("http://{address}/v1")
 }
 
-fn yaml(pace: Pace) -> String {
+fn yaml(pace: Pace, setting: Setting) -> String {
     let seconds = |seconds| pace.of(seconds).as_secs_f64();
     let (timeout, cooldown) = (seconds(TIMEOUT), seconds(COOLDOWN));
     let deployment = |provider: Provider| {
         let (group, id) = (provider.group, provider.name);
         let variable = id.to_uppercase();
+        let info = match provider {
+            FALLBACK => setting.fallback_info,
+            _ => "",
+        };
         format!(
             "- model_name: {group}
   litellm_params: {{model: openai/gpt-upstream, api_base: os.environ/{variable}, api_key: sk-wall}}
-  model_info: {{id: {id}}}
+  model_info: {{id: {id}{info}}}
 "
         )
     };
@@ -54,10 +91,11 @@ fn yaml(pace: Pace) -> String {
   request_timeout: {timeout}
   num_retries: {}
   fallbacks: [{{{wanted}: [{spare}]}}]
-router_settings: {{cooldown_time: {cooldown}}}
+router_settings: {{cooldown_time: {cooldown}{}}}
 ",
         [PRIMARY, FALLBACK, BYSTANDER].map(deployment).concat(),
         BUDGET - 1,
+        setting.router,
     )
 }
 
@@ -69,6 +107,7 @@ impl Stage {
         primary: Play,
         fallback: Play,
         at: Address,
+        setting: Setting,
     ) -> Result<Self, Broken> {
         let (primary, fallback) = (
             Upstream::start(primary).await?,
@@ -86,7 +125,7 @@ impl Stage {
             primary,
             fallback,
             _bystander: bystander,
-            proxy: Proxy::start(&yaml(pace), addresses.into()).await?,
+            proxy: Proxy::start(&yaml(pace, setting), addresses.into()).await?,
             pace,
         })
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     Seen,
-    answer::{BYSTANDER, FALLBACK, PRIMARY, Provider},
+    answer::{BYSTANDER, FALLBACK, PRIMARY, Provider, TWIN},
 };
 
 /// What a caller got.
@@ -73,7 +73,7 @@ impl View {
         if choice["finish_reason"] == "content_filter" && text.is_empty() {
             return Ok(Seen::Filtered);
         }
-        let by = said_by(text, str::eq).ok_or_else(|| format!("no provider said {text:?}"))?;
+        let by = self.said_by(text)?;
         if choice["finish_reason"] != "stop" {
             return Err(format!("it does not say that it is complete: {choice}"));
         }
@@ -83,7 +83,8 @@ impl View {
 
     fn judge_stream(&self) -> Judged {
         let mut text = String::new();
-        let (mut model, mut usage, mut finish) = (Value::Null, Value::Null, Value::Null);
+        let (mut models, mut ids) = (Vec::new(), Vec::new());
+        let (mut usage, mut finish) = (Value::Null, Value::Null);
         let mut error = None;
         let mut done = false;
         for event in self.events()? {
@@ -101,10 +102,10 @@ impl View {
                 error = Some(event["error"].clone());
                 continue;
             }
-            if !model.is_null() && model != event["model"] {
-                return Err(format!("two models: {model} and {}", event["model"]));
+            for (seen, name) in [(&mut models, "model"), (&mut ids, "id")] {
+                seen.push(event[name].clone());
+                seen.dedup();
             }
-            model = event["model"].clone();
             if !event["usage"].is_null() {
                 usage = event["usage"].clone();
             }
@@ -128,9 +129,28 @@ impl View {
                 "complete, with the finish reason {finish}: {text:?}"
             ));
         }
-        let by = said_by(&text, str::eq).ok_or_else(|| format!("no provider said {text:?}"))?;
-        self.named(by, &model, &usage)?;
-        Ok(Seen::answer(by))
+        let by = self.said_by(&text)?;
+        match (&ids[..], &models[..]) {
+            ([_], [model]) => self.named(by, model, &usage).map(|()| Seen::answer(by)),
+            ([_], [first, last]) if by == PRIMARY => {
+                self.headed(by, first)?;
+                counted(TWIN, &usage)?;
+                match *last == TWIN.group {
+                    true => Ok(Seen::Recovered),
+                    false => Err(format!("it goes on with the model {last}")),
+                }
+            }
+            _ => Err(format!("the ids {ids:?} and the models {models:?}")),
+        }
+    }
+
+    /// Returns whose whole answer it is; of two who say the same, the one whom the head names.
+    fn said_by(&self, text: &str) -> Result<Provider, String> {
+        let is_named = |by: &&Provider| by.name == self.header("x-litellm-model-id");
+        let said = saying(text, str::eq);
+        let by = said.iter().find(is_named).or_else(|| said.first());
+        by.copied()
+            .ok_or_else(|| format!("no provider said {text:?}"))
     }
 
     fn events(&self) -> Result<Vec<Value>, String> {
@@ -147,6 +167,12 @@ impl View {
 
     /// The answer tells who gave it.
     fn named(&self, by: Provider, model: &Value, usage: &Value) -> Result<(), String> {
+        self.headed(by, model)?;
+        counted(by, usage)
+    }
+
+    /// Its head and its first model tell who gave it.
+    fn headed(&self, by: Provider, model: &Value) -> Result<(), String> {
         let group = self.header("x-litellm-model-group");
         let deployment = self.header("x-litellm-model-id");
         if (model, group, deployment) != (&by.group.into(), by.group, by.name) {
@@ -155,10 +181,14 @@ impl View {
                 by.name
             ));
         }
-        match usage["prompt_tokens"] == by.tokens {
-            true => Ok(()),
-            false => Err(format!("{} answered, but it used {usage}", by.name)),
-        }
+        Ok(())
+    }
+}
+
+fn counted(by: Provider, usage: &Value) -> Result<(), String> {
+    match usage["prompt_tokens"] == by.tokens {
+        true => Ok(()),
+        false => Err(format!("{} answered, but it used {usage}", by.name)),
     }
 }
 
@@ -168,7 +198,7 @@ fn cut(text: &str, finish: &Value, error: &Value) -> Judged {
         return Err(format!("an error after the finish reason {finish}"));
     }
     let is_part = |whole: &str, part: &str| whole.len() > part.len() && whole.starts_with(part);
-    if said_by(text, is_part).is_none() {
+    if saying(text, is_part).is_empty() {
         return Err(format!("no provider began with {text:?}"));
     }
     let code = error["code"].as_str().and_then(|code| code.parse().ok());
@@ -178,8 +208,9 @@ fn cut(text: &str, finish: &Value, error: &Value) -> Judged {
     }
 }
 
-/// Returns whose whole answer compares with a text.
-fn said_by(text: &str, compares: impl Fn(&str, &str) -> bool) -> Option<Provider> {
+/// Returns those whose whole answer compares with a text.
+fn saying(text: &str, compares: impl Fn(&str, &str) -> bool) -> Vec<Provider> {
     let said = |by: &Provider| compares(&by.text(), text);
-    [PRIMARY, FALLBACK, BYSTANDER].into_iter().find(said)
+    let all = [PRIMARY, TWIN, FALLBACK, BYSTANDER];
+    all.into_iter().filter(said).collect()
 }

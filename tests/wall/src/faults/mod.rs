@@ -3,6 +3,7 @@
 mod before;
 mod recovery;
 mod refusals;
+mod rescue;
 mod streams;
 
 use crate::Fault;
@@ -14,6 +15,7 @@ pub fn faults() -> Vec<Fault> {
         refusals::all(),
         before::all(),
         streams::all(),
+        rescue::all(),
         recovery::all(),
     ]
     .into_iter()

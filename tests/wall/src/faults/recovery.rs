@@ -10,7 +10,7 @@ use crate::{
     Call, Fault, Pace, Play, Row, Scene, Seen,
     answer::{FALLBACK, PRIMARY, error},
     proxy::Broken,
-    stage::{BUDGET, COOLDOWN, Stage, http, is_answer},
+    stage::{BUDGET, COOLDOWN, DEFAULTS, Stage, http, is_answer},
     view::View,
 };
 
@@ -87,7 +87,7 @@ async fn retry_after(pace: Pace, row: &mut Row) -> Told {
         }
         _ => PRIMARY.answer(call.streams()),
     };
-    let stage = Stage::set(pace, Play::each(limited), fallback(), http).await?;
+    let stage = Stage::set(pace, Play::each(limited), fallback(), http, DEFAULTS).await?;
     let begun = Instant::now();
     let limit = wait + pace.of(COOLDOWN) + pace.slack();
     ask_until(&stage, row, wait / 10, |_, _, seen| {
@@ -113,7 +113,7 @@ async fn stale(pace: Pace, row: &mut Row, when: Gone) -> Told {
         (1, Gone::Reset) => Scene::new().reset(),
         _ => PRIMARY.answer(call.streams()),
     });
-    let stage = Stage::set(pace, play, fallback(), http).await?;
+    let stage = Stage::set(pace, play, fallback(), http, DEFAULTS).await?;
     for _ in 0..2 {
         let view = stage
             .ask_and_note(row, row.streams, &json!({"num_retries": 0}))
@@ -167,7 +167,7 @@ async fn flapping(pace: Pace, row: &mut Row) -> Told {
         true => unavailable(),
         false => PRIMARY.answer(call.streams()),
     });
-    let stage = Stage::set(pace, play, fallback(), http).await?;
+    let stage = Stage::set(pace, play, fallback(), http, DEFAULTS).await?;
     let mut answers = Vec::new();
     ask_until(&stage, row, every, |number, view, seen| {
         // When it was asked, at the latest.
@@ -212,7 +212,7 @@ async fn crowd(pace: Pace, row: &mut Row) -> Told {
         5 => Scene::new().wait(trial).and(PRIMARY.answer(call.streams())),
         _ => PRIMARY.answer(call.streams()),
     });
-    let stage = Stage::set(pace, play, fallback(), http).await?;
+    let stage = Stage::set(pace, play, fallback(), http, DEFAULTS).await?;
     let begun = Instant::now();
     while stage.primary.count() < 5 && begun.elapsed() < pace.slack() {
         stage.ask_and_note(row, row.streams, &json!({})).await?;

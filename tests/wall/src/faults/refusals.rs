@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_json::json;
 
+use super::rescue::refuses_prefill;
 use crate::{
     Fault, Pace, Play, Scene, Seen,
     answer::{DONE, FALLBACK, LAST, PRIMARY, chunk, error, json_response, response, stream_head},
@@ -40,13 +41,13 @@ pub(super) fn all() -> Vec<Fault> {
         Fault::once("everything down", down, everything_down()).with_fallback(down),
         Fault::once("everything silent", silent, everything_silent()).with_fallback(silent),
         Fault::once("the fallback refuses a prefill", down, refused_by_both())
-            .with_fallback(refuses_prefill)
+            .with_fallback(|_| refuses_prefill(FALLBACK))
             .asking(prefill),
     ]
 }
 
 /// Two waits of at most 0.5 s and 1 s, which do not scale.
-const BACKOFF: f64 = 1.5;
+pub(super) const BACKOFF: f64 = 1.5;
 
 fn everything_down() -> Expect {
     let all = Expect::only(Seen::Error(503)).calls(BUDGET);
@@ -141,17 +142,4 @@ fn without_answer(streams: bool) -> Scene {
     document["choices"][0]["finish_reason"] = finish.into();
     document["choices"][0]["message"]["content"] = "".into();
     Scene::new().send(json_response("200 OK", "", &document))
-}
-
-fn refuses_prefill(_: Pace) -> Play {
-    Play::each(|call| {
-        let last = call.body["messages"]
-            .as_array()
-            .and_then(|messages| messages.last());
-        if last.is_some_and(|last| last["role"] == "assistant") {
-            let says = "This model does not support assistant message prefill.";
-            return Scene::new().send(error("400 Bad Request", "", "invalid_request_error", says));
-        }
-        FALLBACK.answer(call.streams())
-    })
 }

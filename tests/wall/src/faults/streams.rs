@@ -84,7 +84,7 @@ pub(super) fn all() -> Vec<Fault> {
 }
 
 /// A stream that is not asked for again, as a part of it was shown.
-fn cut(code: u16) -> Expect {
+pub(super) fn cut(code: u16) -> Expect {
     Expect::only(Seen::Cut(code))
 }
 
@@ -124,7 +124,7 @@ fn half(streams: bool) -> Scene {
         .send(chunk(&text[..text.len() / 2]))
 }
 
-fn middle(end: fn(Scene) -> Scene) -> Play {
+pub(super) fn middle(end: fn(Scene) -> Scene) -> Play {
     Play::each(move |call| end(half(call.streams())))
 }
 
@@ -139,7 +139,7 @@ fn before_content(end: fn(Scene) -> Scene) -> Play {
     })
 }
 
-fn malformed() -> Play {
+pub(super) fn malformed() -> Play {
     Play::each(|call| match call.streams() {
         true => {
             let rest = PRIMARY.spoken(MIDDLE..PRIMARY.words.len()) + &PRIMARY.finish() + DONE;
@@ -161,7 +161,7 @@ fn malformed() -> Play {
 }
 
 /// Says in a stream, after so many words, or with the status of a success that it has failed.
-fn says_error(words: usize) -> Play {
+pub(super) fn says_error(words: usize) -> Play {
     Play::each(move |call| {
         let error = json!({"error": {"message": "the model crashed", "type": "server_error", "param": null, "code": null}});
         match call.streams() {
