@@ -1,22 +1,25 @@
 use std::{
     fmt,
     future::{Future, poll_fn},
+    io,
     sync::Arc,
     time::Duration,
 };
 
 use bytes::Bytes;
-use http::{Request, Response, header::PROXY_AUTHORIZATION, uri::Scheme};
+use http::{Request, Response, Uri, header::PROXY_AUTHORIZATION, uri::Scheme};
 use hyper_util::{
     client::{legacy::Client, proxy::matcher::Matcher},
     rt::{TokioExecutor, TokioTimer},
 };
+use tokio::io::{AsyncRead, AsyncWrite};
 use ziggurat_core::{Failure, FailureKind, json::Printed};
 
 use crate::{
     collect::{Collect, Incomplete},
     connect::Connector,
     decode::Upstream,
+    network::Network,
     reuse::Sending,
     shared::Shared,
     transport,
@@ -47,6 +50,7 @@ pub struct HttpClient {
 pub struct HttpClientBuilder {
     pub(crate) http2: bool,
     pub(crate) connect_timeout: Duration,
+    pub(crate) network: Network,
     proxies: Option<Arc<Matcher>>,
     idle_timeout: Duration,
     max_idle: usize,
@@ -151,6 +155,29 @@ impl HttpClientBuilder {
         self
     }
 
+    /// Makes connections by `dial` in place of TCP: through a Unix socket, or to an upstream within a test, without a network.
+    ///
+    /// It is given the URL of the request, or that of the proxy that stands before it. For `https` it gives the bare connection;
+    /// TLS comes on top. The time limit holds for it, too: its future is dropped after it.
+    ///
+    /// ```
+    /// # use ziggurat_provider::HttpClient;
+    /// let client = HttpClient::builder().dial(|upstream| async move {
+    ///     let (ours, theirs) = tokio::io::duplex(1024);
+    ///     tokio::spawn(serve(upstream, theirs));
+    ///     Ok(ours)
+    /// });
+    /// # async fn serve(_: http::Uri, _: tokio::io::DuplexStream) {}
+    /// ```
+    pub fn dial<F, I>(mut self, dial: impl Fn(Uri) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = io::Result<I>> + Send + 'static,
+        I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        self.network = Network::own(dial);
+        self
+    }
+
     /// Uses the proxies that `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` name, in small letters or capitals, as
     /// `lookup` gives them. Default: none.
     ///
@@ -200,6 +227,7 @@ impl Default for HttpClientBuilder {
         Self {
             http2: true,
             connect_timeout: Duration::from_secs(10),
+            network: Network::tcp(),
             proxies: None,
             idle_timeout: Duration::from_secs(60),
             max_idle: 256,

@@ -12,20 +12,20 @@ use std::{
 use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
-use hyper_util::{
-    client::{
-        legacy::connect::{Connected, Connection, HttpConnector, proxy::Tunnel},
-        proxy::matcher::Matcher,
-    },
-    rt::TokioIo,
+use hyper_util::client::{
+    legacy::connect::{Connected, Connection, proxy::Tunnel},
+    proxy::matcher::Matcher,
 };
-use tokio::net::TcpStream;
 use tower_service::Service;
 use ziggurat_core::BoxError;
 
-use crate::{HttpClientBuilder, reuse::Talking};
+use crate::{
+    HttpClientBuilder,
+    network::{Network, Wire},
+    reuse::Talking,
+};
 
-type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
+pub(crate) type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 
 /// Makes connections within a time limit.
 #[derive(Clone, Debug)]
@@ -37,14 +37,14 @@ pub(crate) struct Connector {
 /// Makes TCP connections, to the upstream or to the proxy that stands before it.
 #[derive(Clone, Debug)]
 pub(crate) struct Tcp {
-    connector: HttpConnector,
+    network: Network,
     proxies: Option<Arc<Matcher>>,
 }
 
-/// A TCP stream that knows whether requests on it are for a proxy, and so need the whole URL.
+/// A connection that knows whether requests on it are for a proxy, and so need the whole URL.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    io: TokioIo<TcpStream>,
+    io: Wire,
     proxied: bool,
 }
 
@@ -52,12 +52,8 @@ pub(crate) struct Stream {
 
 impl Connector {
     pub(crate) fn new(options: &HttpClientBuilder, proxies: Option<Arc<Matcher>>) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.enforce_http(false);
-        connector.set_nodelay(true);
-        // Idle connections through NAT gateways are dropped silently after a few minutes.
-        connector.set_keepalive(Some(Duration::from_secs(60)));
-        let tcp = Tcp { connector, proxies };
+        let network = options.network.clone();
+        let tcp = Tcp { network, proxies };
         let provider = rustls::crypto::ring::default_provider();
         let builder = HttpsConnectorBuilder::new()
             .with_provider_and_webpki_roots(provider)
@@ -102,17 +98,17 @@ impl Service<Uri> for Tcp {
     type Future = Connecting<Stream>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.connector.poll_ready(cx).map_err(Into::into)
+        self.network.poll_ready(cx)
     }
 
     fn call(&mut self, upstream: Uri) -> Self::Future {
-        let mut connector = self.connector.clone();
+        let mut network = self.network.clone();
         let proxy = self
             .proxies
             .as_ref()
             .and_then(|proxies| proxies.intercept(&upstream));
         let Some(proxy) = proxy else {
-            let connecting = connector.call(upstream);
+            let connecting = network.call(upstream);
             return Box::pin(async move { Ok(Stream::new(connecting.await?, false)) });
         };
         if proxy.uri().scheme_str() != Some("http") {
@@ -120,10 +116,10 @@ impl Service<Uri> for Tcp {
         }
         let address = proxy.uri().clone();
         if upstream.scheme_str() == Some("http") {
-            let connecting = connector.call(address);
+            let connecting = network.call(address);
             return Box::pin(async move { Ok(Stream::new(connecting.await?, true)) });
         }
-        let mut tunnel = Tunnel::new(address, connector);
+        let mut tunnel = Tunnel::new(address, network);
         if let Some(auth) = proxy.basic_auth() {
             tunnel = tunnel.with_auth(auth.clone());
         }
@@ -135,7 +131,7 @@ impl Service<Uri> for Tcp {
 // === impl Stream ===
 
 impl Stream {
-    fn new(io: TokioIo<TcpStream>, proxied: bool) -> Self {
+    fn new(io: Wire, proxied: bool) -> Self {
         Self { io, proxied }
     }
 }

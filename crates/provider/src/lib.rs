@@ -15,6 +15,7 @@ pub mod inline;
 mod local;
 mod mock;
 pub mod names;
+mod network;
 pub mod params;
 pub mod phrases;
 pub mod redact;

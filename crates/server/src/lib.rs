@@ -5,6 +5,7 @@ mod follow;
 mod in_flight;
 mod key;
 mod latest;
+mod listener;
 mod metrics;
 mod outer;
 mod pages;
@@ -22,6 +23,7 @@ pub use self::{
     follow::Follow,
     in_flight::Held,
     key::MasterKey,
+    listener::Listener,
     metrics::Metrics,
     outer::{CALL_ID, outer},
     reload::{Handle, ReloadError, Reloaded},

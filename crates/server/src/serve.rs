@@ -24,14 +24,13 @@ use hyper_util::{
 use pin_project_lite::pin_project;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream},
     task::{JoinSet, unconstrained},
     time::{self, Instant},
 };
 use tokio_rustls::server::TlsStream;
 use tower::{BoxError, Service};
 
-use crate::{parting::Ending, patience::Patient, tls::Tls};
+use crate::{Listener, parting::Ending, patience::Patient, tls::Tls};
 
 /// Longest wait for the head of a request, idle time between two requests of a connection included. A minute is what
 /// common load balancers keep idle connections for.
@@ -66,13 +65,14 @@ const LINGER: Duration = Duration::from_secs(1);
 /// # Errors
 ///
 /// None after the listener works: a failed `accept` is logged and tried again.
-pub async fn serve<S, R>(
-    listener: TcpListener,
+pub async fn serve<L, S, R>(
+    listener: L,
     service: S,
     drain: Duration,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()>
 where
+    L: Listener,
     S: Service<Request<Incoming>, Response = Response<R>, Error = Infallible>
         + Clone
         + Send
@@ -85,14 +85,15 @@ where
 }
 
 /// The same over TLS, if there is a certificate.
-pub(crate) async fn serve_with<S, R>(
-    listener: TcpListener,
+pub(crate) async fn serve_with<L, S, R>(
+    mut listener: L,
     tls: Option<Tls>,
     service: S,
     drain: Duration,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()>
 where
+    L: Listener,
     S: Service<Request<Incoming>, Response = Response<R>, Error = Infallible>
         + Clone
         + Send
@@ -112,21 +113,21 @@ where
     let mut shutdown = pin!(shutdown);
     loop {
         tokio::select! {
+            biased; // nothing starves: connections come one by one, and those that end are few
             () = &mut shutdown => break,
+            Some(_) = door.connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => door.let_in(stream),
+                Ok(stream) => door.let_in(stream),
                 Err(error) => {
                     tracing::warn!(target: "ziggurat::server", %error, "a connection could not be accepted");
                     time::sleep(ACCEPT_REST).await;
                 }
             },
-            Some(_) = door.connections.join_next() => {}
         }
     }
     door.ending.begin();
     // Those that stand before the door already would be reset. All of them: no turn is given up meanwhile.
-    let next = || unconstrained(poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))));
-    while let Poll::Ready(Ok((stream, _))) = next().await {
+    while let Some(Ok(stream)) = unconstrained(at_hand(listener.accept())).await {
         door.let_in(stream);
     }
     drop(listener);
@@ -155,11 +156,10 @@ where
     R::Error: Into<BoxError>,
 {
     /// Begins to serve a connection.
-    fn let_in(&mut self, stream: TcpStream) {
-        // Small frames of a stream must not wait for each other.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(target: "ziggurat::server", %error, "TCP_NODELAY could not be set");
-        }
+    fn let_in<I>(&mut self, stream: I)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let service = self.ending.wrap(self.service.clone());
         // Whoever shakes hands counts as running, so that it is not cut by a shutdown.
         let watcher = self.graceful.watcher();
@@ -199,7 +199,20 @@ where
     }
 }
 
-async fn shake_hands(tls: &Tls, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+/// What a future has ready now, if it has.
+async fn at_hand<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+async fn shake_hands<I>(tls: &Tls, stream: I) -> io::Result<TlsStream<I>>
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+{
     let shaken = time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await;
     shaken.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }

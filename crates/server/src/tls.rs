@@ -14,7 +14,7 @@ use rustls::{
         pem::{self, PemObject},
     },
 };
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 /// What clients may speak, by ALPN, the best first.
@@ -76,7 +76,10 @@ impl Tls {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
     }
 
-    pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    pub(crate) async fn accept<I>(&self, stream: I) -> io::Result<TlsStream<I>>
+    where
+        I: AsyncRead + AsyncWrite + Unpin,
+    {
         let config = {
             let config = self.config.read().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(&config)

@@ -4,6 +4,7 @@
 
 mod announced;
 mod answers;
+mod dial;
 mod failures;
 mod local;
 mod proxies;
