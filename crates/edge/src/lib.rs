@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod catch_panic;
 pub mod early_head;
 pub mod envelope;
 pub mod fanout;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use ziggurat_core::{ModelGroup, Tried};
 
 pub use self::{
+    catch_panic::{CatchPanic, CatchPanicLayer},
     early_head::{EarlyHead, EarlyHeadLayer},
     envelope::{Envelope, EnvelopeLayer},
     fanout::{Fanout, FanoutLayer},

@@ -5,7 +5,7 @@ use http::Request;
 use http_body_util::Full;
 use tower::{Layer, util::MapRequest};
 use ziggurat_core::{JsonBody, LlmRequest, json::Document};
-use ziggurat_edge::{EarlyHeadLayer, Envelope, EnvelopeLayer, RespondLayer};
+use ziggurat_edge::{CatchPanicLayer, EarlyHeadLayer, Envelope, EnvelopeLayer, RespondLayer};
 use ziggurat_testing::contract;
 
 /// An envelope over a service that takes bodies as they come.
@@ -47,6 +47,11 @@ async fn early_head_keeps_the_contract() {
         contract::all(&layer, &contract::request()).await;
         contract::all(&layer, &asks_for_a_stream()).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn catch_panic_keeps_the_contract() {
+    contract::all(&CatchPanicLayer::new(), &contract::request()).await;
 }
 
 fn asks_for_a_stream() -> Request<Full<Bytes>> {

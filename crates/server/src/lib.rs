@@ -9,6 +9,7 @@ mod listener;
 mod metrics;
 mod outer;
 mod pages;
+mod panics;
 mod parting;
 mod patience;
 mod reload;
@@ -26,6 +27,7 @@ pub use self::{
     listener::Listener,
     metrics::Metrics,
     outer::{CALL_ID, outer},
+    panics::log_panics,
     reload::{Handle, ReloadError, Reloaded},
     request_log::RequestLog,
     serve::serve,

@@ -14,7 +14,7 @@ use std::{error::Error, num::NonZeroUsize, process::ExitCode, sync::Arc};
 use clap::Parser;
 use tokio::{runtime, sync::Notify};
 use ziggurat::config::Config;
-use ziggurat_server::{Follow, Options, Server};
+use ziggurat_server::{Follow, Options, Server, log_panics};
 
 use crate::{
     args::{Args, Command},
@@ -71,6 +71,7 @@ fn serve(args: &Args) -> Result<(), Box<dyn Error>> {
         .is_some_and(|config| config.settings.json_logs);
     let json = json || args.logs.json_logs;
     logs::init(args.logs, json);
+    log_panics();
     let runtime = runtime(args.run.num_workers)?;
     let ended = runtime.block_on(run(args, source, config, json));
     // A configuration may just be read again from what does not answer, such as a pipe that nobody writes to.

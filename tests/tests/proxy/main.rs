@@ -28,6 +28,7 @@ mod notes;
 mod operations;
 mod overload;
 mod pages;
+mod panics;
 mod recipes;
 mod regions;
 mod reload;

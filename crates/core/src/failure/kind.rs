@@ -50,12 +50,14 @@ pub enum FailureKind {
     UnknownModel,
     /// This process has as many requests under way as it may have (503).
     Overloaded,
+    /// Code of this process panicked (500).
+    Panicked,
     /// Anything else.
     Other,
 }
 
 impl FailureKind {
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::BadRequest,
         Self::PayloadTooLarge,
         Self::Authentication,
@@ -78,6 +80,7 @@ impl FailureKind {
         Self::NoCandidate,
         Self::UnknownModel,
         Self::Overloaded,
+        Self::Panicked,
         Self::Other,
     ];
 
@@ -124,7 +127,7 @@ impl FailureKind {
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::Connect | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Disconnected | Self::InvalidResponse => StatusCode::BAD_GATEWAY,
-            Self::Server | Self::Other => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Server | Self::Panicked | Self::Other => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -169,6 +172,7 @@ impl FailureKind {
             Self::NoCandidate => "no_candidate",
             Self::UnknownModel => "unknown_model",
             Self::Overloaded => "overloaded",
+            Self::Panicked => "panicked",
             Self::Other => "other",
         }
     }
@@ -199,6 +203,7 @@ impl fmt::Display for FailureKind {
             Self::NoCandidate => "no deployment available",
             Self::UnknownModel => "unknown model",
             Self::Overloaded => "too many requests are under way",
+            Self::Panicked => "internal error",
             Self::Other => "the call failed",
         })
     }

@@ -15,6 +15,7 @@ use super::{
     cells::{BOUNDS, Histogram, Outcomes},
     serving,
 };
+use crate::panics;
 
 /// The type of the page.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -42,6 +43,9 @@ impl Metrics {
         let name = "ziggurat_requests_in_flight";
         page.family(name, GAUGE, "Requests that have not ended.");
         page.sample(name, "", self.in_flight().count());
+        let name = "ziggurat_panics_total";
+        page.family(name, COUNTER, "Panics of this process.");
+        page.sample(name, "", panics::count());
         let mut models: Vec<_> = self.models.iter().collect();
         models.sort_by_key(|(name, _)| *name);
         let models = models

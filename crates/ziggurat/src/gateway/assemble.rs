@@ -11,7 +11,7 @@ use tower_layer::Layer;
 use ziggurat_config::{Config, Deployment, ForwardClientHeaders};
 use ziggurat_context_window::{PrecountLayer, Window, exceeds};
 use ziggurat_core::{ModelGroup, Observer};
-use ziggurat_edge::{EarlyHeadLayer, EnvelopeLayer, FanoutLayer, RespondLayer};
+use ziggurat_edge::{CatchPanicLayer, EarlyHeadLayer, EnvelopeLayer, FanoutLayer, RespondLayer};
 use ziggurat_fallback::{FallbackLayer, StreamRecovery};
 use ziggurat_observe::ObserveLayer;
 use ziggurat_router::Router;
@@ -59,6 +59,8 @@ pub(super) fn stack(
     let total = TotalTimeoutLayer::new(config.settings.total_timeout.unwrap_or_default());
     let inside = total.layer(precount.layer(fallback.layer(router)));
     let door = envelope(config).layer(early_head(config).layer(fanout.layer(inside)));
+    // Inside of those who tell of failures.
+    let door = CatchPanicLayer::new().layer(door);
     respond(config).layer(observe(observer).layer(door))
 }
 

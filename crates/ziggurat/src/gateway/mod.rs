@@ -31,7 +31,8 @@ use ziggurat_context_window::{ContextWindowFilter, Precount};
 use ziggurat_cooldown::{Cooldown, ResponseBody as Judged};
 use ziggurat_core::{Board, BoxError, ByStatus, JsonBody, Slim};
 use ziggurat_edge::{
-    EarlyHead, Envelope, ErrorTypes, Fanout, Respond,
+    CatchPanic, EarlyHead, Envelope, ErrorTypes, Fanout, Respond,
+    catch_panic::ResponseBody as Caught,
     early_head::ResponseBody as Early,
     fanout::ResponseBody as Fanned,
     respond::{ResponseBody as Answered, ResponseFuture as Answering},
@@ -62,15 +63,15 @@ type Leaf = Slim<RegionFilter<ContextWindowFilter<Observe<Sent>>>>;
 type Group = Retry<Balance<Leaf, Strategy>>;
 /// What is behind the door: `TotalTimeout · Precount · Fallback · Router · [group]`.
 type Inside = TotalTimeout<Precount<Fallback<Router<Group>>>>;
-/// The whole: `Respond · Observe · Envelope · EarlyHead · Fanout · TotalTimeout · Precount · Fallback · Router · [group]`.
+/// The whole: `Respond · Observe · CatchPanic · Envelope · EarlyHead · Fanout · TotalTimeout · Precount · Fallback · Router · [group]`.
 type Stack = Respond<Door>;
 /// The part whose failures are answered by `Respond`.
-type Door = Observe<Envelope<EarlyHead<Behind>>>;
+type Door = Observe<CatchPanic<Envelope<EarlyHead<Behind>>>>;
 /// The part whose answers a client may have to wait for.
 type Behind = Fanout<Inside, ObserveLayer>;
 
 /// The body of a gateway's responses.
-pub type Body = Answered<Observed<Early<Waited, Fanned<Whole, Observed<Whole>>>>>;
+pub type Body = Answered<Observed<Caught<Early<Waited, Fanned<Whole, Observed<Whole>>>>>>;
 
 type Waited = <Behind as Service<Request<JsonBody>>>::Future;
 
