@@ -1,14 +1,13 @@
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Uri,
-    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
-};
-use ziggurat_core::json;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header::AUTHORIZATION};
 use ziggurat_provider::{
-    is_of_transport,
-    params::{Unsupported, is_reserved},
+    params::Unsupported,
+    settings::{
+        Additions, filled, json_headers, put_secret_header, secret_value, value, variable,
+        worth_hiding,
+    },
 };
 
 use crate::{
@@ -28,11 +27,6 @@ const TOKEN: &str = "sk-ant-oat";
 /// Asks for tokens in place of keys.
 const OAUTH: HeaderValue = HeaderValue::from_static("oauth-2025-04-20");
 
-/// Shorter ones are placeholders (`none`, `x`), and would be found in ordinary words.
-const SHORTEST_SECRET: usize = 8;
-
-const AGENT: &str = concat!("ziggurat/", env!("CARGO_PKG_VERSION"));
-
 type Lookup = Box<dyn Fn(&str) -> Option<String>>;
 
 /// Describes a deployment; see [`Anthropic::builder`]. Empty texts count as not set.
@@ -41,8 +35,7 @@ pub struct Builder {
     model: String,
     api_base: Option<String>,
     api_key: Option<String>,
-    headers: Vec<(String, String)>,
-    defaults: Vec<(Box<str>, Bytes)>,
+    additions: Additions,
     unsupported: Unsupported,
     environment: Lookup,
 }
@@ -53,8 +46,7 @@ impl Builder {
             model: model.into(),
             api_base: None,
             api_key: None,
-            headers: Vec::new(),
-            defaults: Vec::new(),
+            additions: Additions::default(),
             unsupported: Unsupported::default(),
             environment: Box::new(|_| None),
         }
@@ -75,14 +67,14 @@ impl Builder {
     /// Adds a header to each request; it takes the place of one of the dialect's own. Those of the connection and of the
     /// body's length and encoding are refused. What `anthropic-beta` names is joined with what a request needs.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
+        self.additions.header(name, value);
         self
     }
 
     /// Adds a member to each request that does not have it, as if the client had sent it; `value` is JSON. `tools` are
     /// put before those of the request. Names of LiteLLM's own settings are ignored.
     pub fn default_parameter(mut self, name: impl Into<Box<str>>, value: impl Into<Bytes>) -> Self {
-        self.defaults.push((name.into(), value.into()));
+        self.additions.parameter(name, value);
         self
     }
 
@@ -118,11 +110,10 @@ impl Builder {
         let uri = endpoint(&api_base)?;
         let mut secrets = Vec::new();
         let mut headers = self.headers(&mut secrets)?;
-        secrets.retain(|secret: &String| secret.len() >= SHORTEST_SECRET);
         let betas = headers.get_all(BETA).iter().cloned().collect();
         headers.remove(BETA);
         let has_key = headers.contains_key(API_KEY) || headers.contains_key(AUTHORIZATION);
-        let defaults = self.defaults()?;
+        let defaults = self.additions.parameters()?;
         let own = Own::new(&uri, &defaults, is_openai)?;
         let template = Template {
             own,
@@ -130,7 +121,7 @@ impl Builder {
             headers,
             betas,
             key_missing: !has_key,
-            secrets: secrets.into_iter().map(Into::into).collect(),
+            secrets: worth_hiding(secrets),
             api_base: api_base.split(['?', '#']).next().unwrap_or_default().into(),
             model: Model::of(&self.model),
             defaults,
@@ -141,67 +132,34 @@ impl Builder {
 
     /// The headers of each request; keys in them are added to `secrets`.
     fn headers(&self, secrets: &mut Vec<String>) -> Result<HeaderMap, ConfigError> {
-        const JSON: HeaderValue = HeaderValue::from_static("application/json");
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, JSON);
-        headers.insert(ACCEPT, JSON);
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        let mut headers = json_headers("application/json");
         if let Some(key) = self.setting(&self.api_key, "api_key") {
             if key.starts_with(TOKEN) {
-                headers.insert(AUTHORIZATION, secret("api_key", &format!("Bearer {key}"))?);
+                headers.insert(
+                    AUTHORIZATION,
+                    secret_value("api_key", &format!("Bearer {key}"))?,
+                );
                 headers.insert(BETA, OAUTH);
             } else {
-                headers.insert(API_KEY, secret("api_key", &key)?);
+                headers.insert(API_KEY, secret_value("api_key", &key)?);
             }
             secrets.push(key);
         }
-        for (name, text) in &self.headers {
-            let name = HeaderName::try_from(name)
-                .map_err(|_| ConfigError::new("extra_headers", "not a header name"))?;
-            if is_of_transport(&name) {
-                let problem = format!("{name} cannot be set: it says how the request is sent");
-                return Err(ConfigError::new("extra_headers", problem));
-            }
+        for (name, text) in self.additions.headers()? {
             if name == BETA {
-                let value = HeaderValue::from_str(text);
-                let value =
-                    value.map_err(|_| ConfigError::new("extra_headers", "not a header value"))?;
-                headers.append(BETA, value);
-                continue;
-            }
-            let is_secret = name != VERSION;
-            // Often a key as well.
-            headers.insert(name, secret("extra_headers", text)?);
-            if is_secret {
-                secrets.push(text.strip_prefix("Bearer ").unwrap_or(text).to_owned());
+                headers.append(BETA, value("extra_headers", text)?);
+            } else if name == VERSION {
+                headers.insert(name, value("extra_headers", text)?);
+            } else {
+                put_secret_header(&mut headers, name, text, secrets)?;
             }
         }
         Ok(headers)
     }
 
-    /// The defaults that are for the provider, `extra_body` taken apart.
-    fn defaults(&self) -> Result<Vec<(Box<str>, Bytes)>, ConfigError> {
-        let mut defaults: Vec<(Box<str>, Bytes)> = Vec::new();
-        for (name, value) in &self.defaults {
-            if &**name == "extra_body" {
-                let body = json::Document::parse(value.clone())
-                    .map_err(|_| ConfigError::new("extra_body", "not a mapping"))?;
-                let members = body.members().map(|(name, value)| {
-                    let value = Bytes::copy_from_slice(value.as_bytes());
-                    (name.into_owned().into(), value)
-                });
-                defaults.extend(members);
-            } else if !is_reserved(name) {
-                defaults.push((name.clone(), value.clone()));
-            }
-        }
-        Ok(defaults)
-    }
-
     fn setting(&self, set: &Option<String>, name: &str) -> Option<String> {
-        let mut names = Anthropic::env_defaults(name).iter();
-        filled(set).or_else(|| names.find_map(|name| filled(&(self.environment)(name))))
+        let names = Anthropic::env_defaults(name);
+        filled(set.as_deref()).or_else(|| variable(&self.environment, names))
     }
 }
 
@@ -238,16 +196,4 @@ fn endpoint(base: &str) -> Result<Uri, ConfigError> {
         .unwrap_or_default();
     let url = format!("{scheme}://{authority}{path}{MESSAGES}{query}");
     url.parse().map_err(|_| fault("not a URL"))
-}
-
-fn filled(text: &Option<String>) -> Option<String> {
-    let text = text.as_deref()?.trim();
-    (!text.is_empty()).then(|| text.to_owned())
-}
-
-fn secret(setting: &'static str, text: &str) -> Result<HeaderValue, ConfigError> {
-    let value = HeaderValue::from_str(text);
-    let mut value = value.map_err(|_| ConfigError::new(setting, "not a header value"))?;
-    value.set_sensitive(true);
-    Ok(value)
 }

@@ -1,12 +1,12 @@
 use std::{fmt, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Uri,
-    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
-};
+use http::{HeaderMap, Uri, header::AUTHORIZATION};
 use ziggurat_core::json;
-use ziggurat_provider::{HttpClient, is_of_transport, params::is_reserved};
+use ziggurat_provider::{
+    HttpClient,
+    settings::{self, Additions, filled, json_headers, secret_value, worth_hiding},
+};
 
 use crate::{
     Bedrock, ConfigError,
@@ -15,11 +15,6 @@ use crate::{
     model::{Model, Route, default_region, endpoint, is_region},
     request::is_of_converse,
 };
-
-/// Shorter ones are placeholders, and would be found in ordinary words.
-const SHORTEST_SECRET: usize = 8;
-
-const AGENT: &str = concat!("ziggurat/", env!("CARGO_PKG_VERSION"));
 
 /// Describes a deployment; see [`Bedrock::builder`]. Empty texts count as not set.
 #[must_use]
@@ -31,8 +26,7 @@ pub struct Builder {
     api_base: Option<String>,
     sts_endpoint: Option<String>,
     credentials: Settings,
-    headers: Vec<(String, String)>,
-    defaults: Vec<(Box<str>, Bytes)>,
+    additions: Additions,
     drop_params: bool,
     allowed: Vec<Box<str>>,
     environment: Lookup,
@@ -44,7 +38,7 @@ macro_rules! settings {
     ($($(#[$doc:meta])* $name:ident => $($field:ident).+;)*) => {$(
         $(#[$doc])*
         pub fn $name(mut self, text: impl Into<String>) -> Self {
-            self.$($field).+ = filled(Some(text.into()));
+            self.$($field).+ = filled(Some(&text.into()));
             self
         }
     )*};
@@ -60,8 +54,7 @@ impl Builder {
             api_base: None,
             sts_endpoint: None,
             credentials: Settings::default(),
-            headers: Vec::new(),
-            defaults: Vec::new(),
+            additions: Additions::default(),
             drop_params: false,
             allowed: Vec::new(),
             environment: Arc::new(|_| None),
@@ -104,14 +97,14 @@ impl Builder {
     /// Adds a header to each request; it is not signed. Those of the connection and of the body's length and encoding are
     /// refused.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
+        self.additions.header(name, value);
         self
     }
 
     /// Adds a parameter to each request that does not have it; `value` is JSON. Names of LiteLLM's own settings are
     /// ignored.
     pub fn default_parameter(mut self, name: impl Into<Box<str>>, value: impl Into<Bytes>) -> Self {
-        self.defaults.push((name.into(), value.into()));
+        self.additions.parameter(name, value);
         self
     }
 
@@ -172,7 +165,7 @@ impl Builder {
             let uri = |stream| uri(&base, &model.path(route, stream));
             Ok([uri(false)?, uri(true)?])
         };
-        let defaults = self.defaults()?;
+        let defaults = self.additions.parameters()?;
         let converses = defaults.iter().any(|(name, _)| is_of_converse(name));
         let is_own = model.takes_messages() && !converses;
         let invoke_uris = is_own.then(|| uris(Route::Invoke)).transpose()?;
@@ -180,10 +173,9 @@ impl Builder {
         let mut secrets = self.secrets();
         let (auth, is_missing) = self.auth(&region, &profiles)?;
         if let Auth::Bearer(key) = &auth {
-            secrets.push(key.clone());
+            secrets.push(key.to_string());
         }
         let headers = self.headers(&auth, &mut secrets)?;
-        secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
         let template = Template {
             name: json::string(&model.id),
             model,
@@ -197,7 +189,7 @@ impl Builder {
             defaults,
             drop_params: self.drop_params,
             allowed: self.allowed,
-            secrets,
+            secrets: worth_hiding(secrets),
             clock: self.clock,
         };
         Ok(Bedrock::new(Arc::new(template)))
@@ -244,32 +236,19 @@ impl Builder {
         Ok((Auth::Signed(chosen.source), chosen.is_missing))
     }
 
-    fn headers(&self, auth: &Auth, secrets: &mut Vec<Box<str>>) -> Result<HeaderMap, ConfigError> {
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    fn headers(&self, auth: &Auth, secrets: &mut Vec<String>) -> Result<HeaderMap, ConfigError> {
+        let mut headers = json_headers("*/*");
         if let Auth::Bearer(key) = auth {
-            headers.insert(AUTHORIZATION, secret("api_key", &format!("Bearer {key}"))?);
+            headers.insert(
+                AUTHORIZATION,
+                secret_value("api_key", &format!("Bearer {key}"))?,
+            );
         }
-        for (name, text) in &self.headers {
-            let invalid = |problem: String| Err(ConfigError::new("extra_headers", problem));
-            let Ok(name) = HeaderName::try_from(name) else {
-                return invalid("not a header name".to_owned());
-            };
-            if is_of_transport(&name) {
-                return invalid(format!(
-                    "{name} cannot be set: it says how the request is sent"
-                ));
-            }
-            headers.insert(name, secret("extra_headers", text)?);
-            secrets.push(text.strip_prefix("Bearer ").unwrap_or(text).into());
-        }
+        self.additions.put_headers(&mut headers, secrets)?;
         Ok(headers)
     }
 
-    fn secrets(&self) -> Vec<Box<str>> {
+    fn secrets(&self) -> Vec<String> {
         let set = &self.credentials;
         let set = [
             &set.secret_access_key,
@@ -279,29 +258,11 @@ impl Builder {
         let set = set.into_iter().flatten().cloned();
         let names = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
         let variables = names.iter().filter_map(|name| self.variable(name));
-        set.chain(variables).map(Into::into).collect()
-    }
-
-    /// The defaults that are for the provider, `extra_body` taken apart.
-    fn defaults(&self) -> Result<Vec<(Box<str>, Bytes)>, ConfigError> {
-        let mut defaults: Vec<(Box<str>, Bytes)> = Vec::new();
-        for (name, value) in &self.defaults {
-            if &**name == "extra_body" {
-                let body = json::Document::parse(value.clone())
-                    .map_err(|_| ConfigError::new("extra_body", "not a mapping"))?;
-                for (name, value) in body.members() {
-                    let value = Bytes::copy_from_slice(value.as_bytes());
-                    defaults.push((name.into_owned().into(), value));
-                }
-            } else if !is_reserved(name) {
-                defaults.push((name.clone(), value.clone()));
-            }
-        }
-        Ok(defaults)
+        set.chain(variables).collect()
     }
 
     fn variable(&self, name: &str) -> Option<String> {
-        filled((self.environment)(name))
+        settings::variable(&*self.environment, &[name])
     }
 }
 
@@ -311,11 +272,6 @@ impl fmt::Debug for Builder {
             .field("model", &self.model)
             .finish_non_exhaustive()
     }
-}
-
-fn filled(text: Option<String>) -> Option<String> {
-    let text = text?.trim().to_owned();
-    (!text.is_empty()).then_some(text)
 }
 
 /// Puts the path behind that of the base.
@@ -331,11 +287,4 @@ fn uri(base: &str, path: &str) -> Result<Uri, ConfigError> {
         (Some("http" | "https"), Some(_)) => Ok(uri),
         _ => Err(invalid("not an http or https URL")),
     }
-}
-
-fn secret(setting: &'static str, text: &str) -> Result<HeaderValue, ConfigError> {
-    let value = HeaderValue::from_str(text);
-    let mut value = value.map_err(|_| ConfigError::new(setting, "not a header value"))?;
-    value.set_sensitive(true);
-    Ok(value)
 }

@@ -21,6 +21,7 @@ pub mod phrases;
 pub mod redact;
 mod reuse;
 mod service;
+pub mod settings;
 mod shared;
 mod span;
 pub mod sse;

@@ -1,14 +1,10 @@
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue,
-    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
-};
-use ziggurat_core::json;
+use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
 use ziggurat_provider::{
     HttpClient,
     credentials::Cached,
-    is_of_transport,
-    params::{Unsupported, is_reserved},
+    params::Unsupported,
+    settings::{Additions, filled, json_headers, secret_value, value, variable, worth_hiding},
 };
 
 use crate::{
@@ -22,10 +18,7 @@ use crate::{
 const STUDIO: &str = "https://generativelanguage.googleapis.com";
 /// LiteLLM's default, so that a file written for it means the same here.
 const LOCATION: &str = "us-central1";
-/// Shorter ones are placeholders (`none`, `x`), and would be found in ordinary words.
-const SHORTEST_SECRET: usize = 8;
 
-const AGENT: &str = concat!("ziggurat/", env!("CARGO_PKG_VERSION"));
 const GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 const GOOG_USER_PROJECT: HeaderName = HeaderName::from_static("x-goog-user-project");
 
@@ -48,8 +41,7 @@ pub struct Builder {
     model: String,
     pub(crate) place: Place,
     api_key: Option<String>,
-    headers: Vec<(String, String)>,
-    defaults: Vec<(Box<str>, Bytes)>,
+    additions: Additions,
     unsupported: Unsupported,
 }
 
@@ -79,8 +71,7 @@ impl Builder {
             model: model.into(),
             place: Place::default(),
             api_key: None,
-            headers: Vec::new(),
-            defaults: Vec::new(),
+            additions: Additions::default(),
             unsupported: Unsupported::default(),
         }
     }
@@ -126,14 +117,14 @@ impl Builder {
     /// Adds a header to each request; it takes the place of one of the dialect's own. With `authorization` no credentials
     /// are looked for. Those of the connection and of the body's length and encoding are refused.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
+        self.additions.header(name, value);
         self
     }
 
     /// Adds a member to the body of each request that does not have it; `value` is JSON. `tools` are put before those of
     /// the request. Names of LiteLLM's own settings are ignored.
     pub fn default_parameter(mut self, name: impl Into<Box<str>>, value: impl Into<Bytes>) -> Self {
-        self.defaults.push((name.into(), value.into()));
+        self.additions.parameter(name, value);
         self
     }
 
@@ -185,20 +176,19 @@ impl Builder {
         };
         let endpoint = address.endpoint("generateContent", "streamGenerateContent?alt=sse")?;
         let has_key = headers.contains_key(GOOG_API_KEY) || headers.contains_key(AUTHORIZATION);
-        let is_own_base = filled(&self.place.api_base).is_some();
-        secrets.retain(|secret: &String| secret.len() >= SHORTEST_SECRET);
+        let is_own_base = filled(self.place.api_base.as_deref()).is_some();
         let shown = found.api_base.split(['?', '#']).next().unwrap_or_default();
         Ok(Vertex::new(Template {
             face: self.face,
             endpoint,
             headers,
             key_missing: self.face == Face::Gemini && !has_key && !is_own_base,
-            secrets: secrets.into_iter().map(Into::into).collect(),
+            secrets: worth_hiding(secrets),
             tokens: found.tokens,
             api_base: shown.into(),
             model: Model::of(&name),
             name: name.into(),
-            defaults: self.defaults()?,
+            defaults: self.additions.parameters()?,
             unsupported: self.unsupported,
         }))
     }
@@ -222,49 +212,16 @@ impl Builder {
 
     /// The headers of each request; keys in them are added to `secrets`.
     fn headers(&self, secrets: &mut Vec<String>) -> Result<HeaderMap, ConfigError> {
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        let mut headers = json_headers("*/*");
         if self.face == Face::Gemini {
             let names = self.face.env_defaults("api_key");
             if let Some(key) = self.place.setting(&self.api_key, names) {
-                headers.insert(GOOG_API_KEY, secret("api_key", &key)?);
+                headers.insert(GOOG_API_KEY, secret_value("api_key", &key)?);
                 secrets.push(key);
             }
         }
-        for (name, text) in &self.headers {
-            let name = HeaderName::try_from(name)
-                .map_err(|_| ConfigError::new("extra_headers", "not a header name"))?;
-            if is_of_transport(&name) {
-                let problem = format!("{name} cannot be set: it says how the request is sent");
-                return Err(ConfigError::new("extra_headers", problem));
-            }
-            // Often a key as well.
-            headers.insert(name, secret("extra_headers", text)?);
-            secrets.push(text.strip_prefix("Bearer ").unwrap_or(text).to_owned());
-        }
+        self.additions.put_headers(&mut headers, secrets)?;
         Ok(headers)
-    }
-
-    /// The defaults that are for the provider, `extra_body` taken apart.
-    fn defaults(&self) -> Result<Vec<(Box<str>, Bytes)>, ConfigError> {
-        let mut defaults: Vec<(Box<str>, Bytes)> = Vec::new();
-        for (name, value) in &self.defaults {
-            if &**name == "extra_body" {
-                let body = json::Document::parse(value.clone())
-                    .map_err(|_| ConfigError::new("extra_body", "not a mapping"))?;
-                let members = body.members().map(|(name, value)| {
-                    let value = Bytes::copy_from_slice(value.as_bytes());
-                    (name.into_owned().into(), value)
-                });
-                defaults.extend(members);
-            } else if !is_reserved(name) {
-                defaults.push((name.clone(), value.clone()));
-            }
-        }
-        Ok(defaults)
     }
 }
 
@@ -291,7 +248,7 @@ impl Place {
         let credentials = match has_token {
             true => None,
             false => {
-                let given = filled(&self.credentials);
+                let given = filled(self.credentials.as_deref());
                 Some(auth::find(given.as_deref(), &self.environment)?)
             }
         };
@@ -352,8 +309,7 @@ impl Place {
     }
 
     fn setting(&self, set: &Option<String>, names: &[&str]) -> Option<String> {
-        let variable = |name: &&str| filled(&(self.environment)(name));
-        filled(set).or_else(|| names.iter().find_map(variable))
+        filled(set.as_deref()).or_else(|| variable(&self.environment, names))
     }
 }
 
@@ -368,19 +324,4 @@ impl Default for Place {
             client: HttpClient::new(),
         }
     }
-}
-
-fn filled(text: &Option<String>) -> Option<String> {
-    let text = text.as_deref()?.trim();
-    (!text.is_empty()).then(|| text.to_owned())
-}
-
-fn value(setting: &'static str, text: &str) -> Result<HeaderValue, ConfigError> {
-    HeaderValue::from_str(text).map_err(|_| ConfigError::new(setting, "not a header value"))
-}
-
-fn secret(setting: &'static str, text: &str) -> Result<HeaderValue, ConfigError> {
-    let mut value = value(setting, text)?;
-    value.set_sensitive(true);
-    Ok(value)
 }

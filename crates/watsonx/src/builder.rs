@@ -1,14 +1,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Uri,
-    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
-};
+use http::{HeaderMap, Uri, header::AUTHORIZATION};
 use ziggurat_core::json;
 use ziggurat_provider::{
-    HttpClient, is_of_transport,
-    params::{Unsupported, is_reserved},
+    HttpClient,
+    params::Unsupported,
+    settings::{self, Additions, filled, json_headers, secret_value, worth_hiding},
 };
 
 use crate::{
@@ -22,11 +20,6 @@ use crate::{
 const VERSION: &str = "2024-03-13";
 /// IBM Cloud's token endpoint.
 const IAM: &str = "https://iam.cloud.ibm.com/identity/token";
-/// Shorter ones are placeholders (`none`, `x`), and would be found in ordinary words.
-const SHORTEST_SECRET: usize = 8;
-
-const AGENT: &str = concat!("ziggurat/", env!("CARGO_PKG_VERSION"));
-
 const BASE: &[&str] = &["WATSONX_API_BASE", "WATSONX_URL", "WX_URL", "WML_URL"];
 const KEY: &[&str] = &["WX_API_KEY", "WATSONX_API_KEY", "WATSONX_APIKEY"];
 const REGION: &[&str] = &["WATSONX_REGION", "WATSONX_REGION_NAME"];
@@ -54,8 +47,7 @@ pub struct Builder {
     project_id: Option<String>,
     space_id: Option<String>,
     api_version: Option<String>,
-    headers: Vec<(String, String)>,
-    defaults: Vec<(Box<str>, Bytes)>,
+    additions: Additions,
     unsupported: Unsupported,
     environment: Lookup,
 }
@@ -74,8 +66,7 @@ impl Builder {
             project_id: None,
             space_id: None,
             api_version: None,
-            headers: Vec::new(),
-            defaults: Vec::new(),
+            additions: Additions::default(),
             unsupported: Unsupported::default(),
             environment: Box::new(|_| None),
         }
@@ -144,14 +135,14 @@ impl Builder {
     /// Adds a header to each request; it takes the place of one of the dialect's own. Those of the connection and of the
     /// body's length and encoding are refused.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
+        self.additions.header(name, value);
         self
     }
 
     /// Adds a member to the body of each request that does not have it; `value` is JSON. `tools` are put before those of
     /// the request. Names of LiteLLM's own settings are ignored.
     pub fn default_parameter(mut self, name: impl Into<Box<str>>, value: impl Into<Bytes>) -> Self {
-        self.defaults.push((name.into(), value.into()));
+        self.additions.parameter(name, value);
         self
     }
 
@@ -204,23 +195,22 @@ impl Builder {
         };
         let urls = base.urls(deployment, what, &version)?;
         let mut secrets = Vec::new();
-        let mut headers = headers();
+        let mut headers = json_headers("application/json");
         let tokens = self.authenticate(&mut headers, &mut secrets)?;
-        self.extra_headers(&mut headers, &mut secrets)?;
-        secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
+        self.additions.put_headers(&mut headers, &mut secrets)?;
         let template = Template {
             route: self.route,
             urls,
             headers,
             tokens,
-            secrets: secrets.into_iter().map(Into::into).collect(),
+            secrets: worth_hiding(secrets),
             model_json: deployment.is_none().then(|| json::string(&self.model)),
             scope: match deployment {
                 Some(_) => None,
                 None => Some(self.scope()?),
             },
             api_base: api_base.split(['?', '#']).next().unwrap_or_default().into(),
-            defaults: self.defaults()?,
+            defaults: self.additions.parameters()?,
             model: self.model.into(),
             unsupported: self.unsupported,
         };
@@ -239,7 +229,7 @@ impl Builder {
 
     /// A deployment that is said to be in one region must not call another.
     fn check_region(&self, base: &Base) -> Result<(), ConfigError> {
-        match (filled(&self.region), base.region()) {
+        match (filled(self.region.as_deref()), base.region()) {
             (Some(region), Some(host)) if region != host => {
                 let problem = format!("{region}, but the address is in {host}");
                 Err(ConfigError::new("watsonx_region_name", problem))
@@ -257,18 +247,21 @@ impl Builder {
     ) -> Result<Option<token::Tokens>, ConfigError> {
         let is_set = [&self.token, &self.zen_api_key, &self.api_key]
             .into_iter()
-            .any(|set| filled(set).is_some());
+            .any(|set| filled(set.as_deref()).is_some());
         let setting = |set: &Option<String>, names: &[&str]| match is_set {
-            true => filled(set),
+            true => filled(set.as_deref()),
             false => self.variable(names),
         };
         if let Some(token) = setting(&self.token, &["WATSONX_TOKEN"]) {
-            headers.insert(AUTHORIZATION, secret("token", &format!("Bearer {token}"))?);
+            headers.insert(
+                AUTHORIZATION,
+                secret_value("token", &format!("Bearer {token}"))?,
+            );
             secrets.push(token);
             return Ok(None);
         }
         if let Some(key) = setting(&self.zen_api_key, &["WATSONX_ZENAPIKEY"]) {
-            let value = secret("zen_api_key", &format!("ZenApiKey {key}"))?;
+            let value = secret_value("zen_api_key", &format!("ZenApiKey {key}"))?;
             headers.insert(AUTHORIZATION, value);
             secrets.push(key);
             return Ok(None);
@@ -287,64 +280,24 @@ impl Builder {
         Ok(Some(tokens))
     }
 
-    fn extra_headers(
-        &self,
-        headers: &mut HeaderMap,
-        secrets: &mut Vec<String>,
-    ) -> Result<(), ConfigError> {
-        for (name, text) in &self.headers {
-            let name = HeaderName::try_from(name)
-                .map_err(|_| ConfigError::new("extra_headers", "not a header name"))?;
-            if is_of_transport(&name) {
-                let problem = format!("{name} cannot be set: it says how the request is sent");
-                return Err(ConfigError::new("extra_headers", problem));
-            }
-            // Often a key as well.
-            headers.insert(name, secret("extra_headers", text)?);
-            secrets.push(text.strip_prefix("Bearer ").unwrap_or(text).to_owned());
-        }
-        Ok(())
-    }
-
     /// The member that says where calls are made. What was set comes before the environment, a project before a space.
     fn scope(&self) -> Result<(&'static str, Bytes), ConfigError> {
         let project = |id: String| ("project_id", json::string(&id));
         let space = |id: String| ("space_id", json::string(&id));
-        filled(&self.project_id)
+        filled(self.project_id.as_deref())
             .map(project)
-            .or_else(|| filled(&self.space_id).map(space))
+            .or_else(|| filled(self.space_id.as_deref()).map(space))
             .or_else(|| self.variable(PROJECT).map(project))
             .or_else(|| self.variable(SPACE).map(space))
             .ok_or_else(|| ConfigError::missing("project_id", &["space_id", PROJECT[0], SPACE[0]]))
     }
 
-    /// The defaults that are for the provider, `extra_body` taken apart.
-    fn defaults(&self) -> Result<Vec<(Box<str>, Bytes)>, ConfigError> {
-        let mut defaults: Vec<(Box<str>, Bytes)> = Vec::new();
-        for (name, value) in &self.defaults {
-            if &**name == "extra_body" {
-                let body = json::Document::parse(value.clone())
-                    .map_err(|_| ConfigError::new("extra_body", "not a mapping"))?;
-                let members = body.members().map(|(name, value)| {
-                    let value = Bytes::copy_from_slice(value.as_bytes());
-                    (name.into_owned().into(), value)
-                });
-                defaults.extend(members);
-            } else if !is_reserved(name) {
-                defaults.push((name.clone(), value.clone()));
-            }
-        }
-        Ok(defaults)
-    }
-
     fn setting(&self, set: &Option<String>, names: &[&str]) -> Option<String> {
-        filled(set).or_else(|| self.variable(names))
+        filled(set.as_deref()).or_else(|| self.variable(names))
     }
 
     fn variable(&self, names: &[&str]) -> Option<String> {
-        names
-            .iter()
-            .find_map(|name| filled(&(self.environment)(name)))
+        settings::variable(&self.environment, names)
     }
 }
 
@@ -357,27 +310,6 @@ impl std::fmt::Debug for Builder {
     }
 }
 
-fn headers() -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-    headers
-}
-
 fn iam() -> ConfigError {
     ConfigError::new("WATSONX_IAM_URL", "not a URL with a scheme and a host")
-}
-
-fn filled(text: &Option<String>) -> Option<String> {
-    let text = text.as_deref()?.trim();
-    (!text.is_empty()).then(|| text.to_owned())
-}
-
-fn secret(setting: &'static str, text: &str) -> Result<HeaderValue, ConfigError> {
-    let mut value =
-        HeaderValue::from_str(text).map_err(|_| ConfigError::new(setting, "not a header value"))?;
-    value.set_sensitive(true);
-    Ok(value)
 }

@@ -1,12 +1,9 @@
 //! What a deployment authenticates with.
 
-use http::{
-    HeaderMap, HeaderName, HeaderValue,
-    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
-};
-use ziggurat_provider::is_of_transport;
+use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
+use ziggurat_provider::settings::{filled, json_headers, secret_value, value};
 
-use super::{Builder, filled};
+use super::Builder;
 use crate::{
     ConfigError, Face,
     entra::{Application, Tokens},
@@ -14,8 +11,6 @@ use crate::{
 
 /// Azure's header for keys.
 pub(crate) const API_KEY: HeaderName = HeaderName::from_static("api-key");
-
-const AGENT: &str = concat!("ziggurat/", env!("CARGO_PKG_VERSION"));
 
 struct Credential {
     text: String,
@@ -29,17 +24,13 @@ impl Builder {
         bearer: bool,
         secrets: &mut Vec<String>,
     ) -> Result<HeaderMap, ConfigError> {
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        let mut headers = json_headers("application/json");
         if let Some(Credential { text, is_token }) = self.credential()? {
             let (name, value) = match bearer || is_token {
                 true => (AUTHORIZATION, format!("Bearer {text}")),
                 false => (API_KEY, text.clone()),
             };
-            headers.insert(name, secret("api_key", &value)?);
+            headers.insert(name, secret_value("api_key", &value)?);
             secrets.push(text);
         }
         if self.face == Face::OpenAi
@@ -47,17 +38,7 @@ impl Builder {
         {
             headers.insert("openai-organization", value("organization", &organization)?);
         }
-        for (name, text) in &self.headers {
-            let name = HeaderName::try_from(name)
-                .map_err(|_| ConfigError::new("extra_headers", "not a header name"))?;
-            if is_of_transport(&name) {
-                let problem = format!("{name} cannot be set: it says how the request is sent");
-                return Err(ConfigError::new("extra_headers", problem));
-            }
-            // Often a key as well.
-            headers.insert(name, secret("extra_headers", text)?);
-            secrets.push(text.strip_prefix("Bearer ").unwrap_or(text).to_owned());
-        }
+        self.additions.put_headers(&mut headers, secrets)?;
         Ok(headers)
     }
 
@@ -75,8 +56,8 @@ impl Builder {
         if self.face != Face::Azure {
             return Ok(self.setting(&self.api_key, names).map(key));
         }
-        let set = filled(&self.api_key).map(key);
-        let set = set.or_else(|| filled(&self.azure_ad_token).map(token));
+        let set = filled(self.api_key.as_deref()).map(key);
+        let set = set.or_else(|| filled(self.azure_ad_token.as_deref()).map(token));
         if set.is_none() && self.is_application_set() {
             return Ok(None);
         }
@@ -134,16 +115,6 @@ impl Builder {
     fn is_application_set(&self) -> bool {
         [&self.tenant_id, &self.client_id, &self.client_secret]
             .iter()
-            .any(|set| filled(set).is_some())
+            .any(|set| filled(set.as_deref()).is_some())
     }
-}
-
-fn value(setting: &'static str, text: &str) -> Result<HeaderValue, ConfigError> {
-    HeaderValue::from_str(text).map_err(|_| ConfigError::new(setting, "not a header value"))
-}
-
-fn secret(setting: &'static str, text: &str) -> Result<HeaderValue, ConfigError> {
-    let mut value = value(setting, text)?;
-    value.set_sensitive(true);
-    Ok(value)
 }

@@ -7,7 +7,8 @@ use http::header::AUTHORIZATION;
 use ziggurat_core::json;
 use ziggurat_provider::{
     HttpClient,
-    params::{Unsupported, is_reserved},
+    params::Unsupported,
+    settings::{self, Additions, filled, worth_hiding},
 };
 
 pub(crate) use self::auth::API_KEY;
@@ -25,8 +26,6 @@ const OPENAI: &str = "https://api.openai.com/v1";
 
 /// LiteLLM's default, so that a file written for it means the same here.
 const AZURE_VERSION: &str = "2025-02-01-preview";
-/// Shorter ones are placeholders (`none`, `x`), and would be found in ordinary words.
-const SHORTEST_SECRET: usize = 8;
 
 type Lookup = Box<dyn Fn(&str) -> Option<String>>;
 
@@ -46,8 +45,7 @@ pub struct Builder {
     scope: Option<String>,
     client: Option<HttpClient>,
     organization: Option<String>,
-    headers: Vec<(String, String)>,
-    defaults: Vec<(Box<str>, Bytes)>,
+    additions: Additions,
     unsupported: Unsupported,
     completions_only: bool,
     environment: Lookup,
@@ -69,8 +67,7 @@ impl Builder {
             scope: None,
             client: None,
             organization: None,
-            headers: Vec::new(),
-            defaults: Vec::new(),
+            additions: Additions::default(),
             unsupported: Unsupported::default(),
             completions_only: false,
             environment: Box::new(|_| None),
@@ -147,14 +144,14 @@ impl Builder {
     /// Adds a header to each request; it takes the place of one of the dialect's own. Those of the connection and of the
     /// body's length and encoding are refused.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
+        self.additions.header(name, value);
         self
     }
 
     /// Adds a member to the body of each request that does not have it; `value` is JSON. `tools` are put before those of
     /// the request. Names of LiteLLM's own settings are ignored.
     pub fn default_parameter(mut self, name: impl Into<Box<str>>, value: impl Into<Bytes>) -> Self {
-        self.defaults.push((name.into(), value.into()));
+        self.additions.parameter(name, value);
         self
     }
 
@@ -216,7 +213,6 @@ impl Builder {
             true => None,
             false => self.application(&mut secrets)?,
         };
-        secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
         let facts = self.base_model.as_deref().unwrap_or(&self.model);
         let template = Template {
             face: self.face,
@@ -226,7 +222,7 @@ impl Builder {
             key_missing: needs_key && !has_key && tokens.is_none(),
             tokens,
             names,
-            secrets: secrets.into_iter().map(Into::into).collect(),
+            secrets: worth_hiding(secrets),
             model_json: json::string(&model),
             series: Series::of(facts),
             limits: match self.face {
@@ -236,7 +232,7 @@ impl Builder {
             rewrites: Rewrites::of(facts, strict),
             api_base: api_base.split(['?', '#']).next().unwrap_or_default().into(),
             model: model.into(),
-            defaults: self.defaults()?,
+            defaults: self.additions.parameters()?,
             unsupported: self.unsupported,
         };
         Ok(OpenAi::new(Arc::new(template)))
@@ -299,35 +295,12 @@ impl Builder {
         bare.unwrap_or(model)
     }
 
-    /// The defaults that are for the provider, `extra_body` taken apart.
-    fn defaults(&self) -> Result<Vec<(Box<str>, Bytes)>, ConfigError> {
-        let mut defaults: Vec<(Box<str>, Bytes)> = Vec::new();
-        for (name, value) in &self.defaults {
-            if &**name == "extra_body" {
-                let body = json::Document::parse(value.clone())
-                    .map_err(|_| ConfigError::new("extra_body", "not a mapping"))?;
-                let members = body.members().map(|(name, value)| {
-                    (
-                        name.into_owned().into(),
-                        Bytes::copy_from_slice(value.as_bytes()),
-                    )
-                });
-                defaults.extend(members);
-            } else if !is_reserved(name) {
-                defaults.push((name.clone(), value.clone()));
-            }
-        }
-        Ok(defaults)
-    }
-
     fn setting(&self, set: &Option<String>, names: &[&str]) -> Option<String> {
-        filled(set).or_else(|| self.variable(names))
+        filled(set.as_deref()).or_else(|| self.variable(names))
     }
 
     fn variable(&self, names: &[&str]) -> Option<String> {
-        names
-            .iter()
-            .find_map(|name| filled(&(self.environment)(name)))
+        settings::variable(&self.environment, names)
     }
 }
 
@@ -347,9 +320,4 @@ struct Endpoint {
     bearer: bool,
     /// Azure's, if it is dated.
     version: Option<String>,
-}
-
-fn filled(text: &Option<String>) -> Option<String> {
-    let text = text.as_deref()?.trim();
-    (!text.is_empty()).then(|| text.to_owned())
 }
