@@ -75,6 +75,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ziggurat-benches", &[]),
     ("ziggurat-messages", &[]),
     ("ziggurat-load", &[]),
+    ("ziggurat-sim", &[]),
     ("ziggurat-wall", &["ziggurat", "ziggurat-server"]),
 ];
 
