@@ -7,7 +7,7 @@
 //! that is `p(i) + (1 - P) p(i) / P = p(i) / P`: what asking all at once would have given.
 
 use http::Request;
-use ziggurat_core::{Admit, LlmRequest, Tried};
+use ziggurat_core::{Admit, LlmRequest, Tried, overrides::Excluded};
 
 use crate::{Balance, Candidate, Pick, demand, left::Left, tags::Filter};
 
@@ -21,7 +21,9 @@ impl<S, P, C> Balance<S, P, C> {
         let pool = self.pool();
         let tried = request.extensions().get::<Tried>();
         let by_health = !self.options().staleness.is_zero();
-        if by_health || pool.is_ordered() || tried.is_some_and(|tried| tried.attempts() > 0) {
+        let was_elsewhere = tried.is_some_and(|tried| tried.attempts() > 0);
+        let excludes = request.extensions().get::<Excluded>().is_some();
+        if by_health || pool.is_ordered() || was_elsewhere || excludes {
             return None;
         }
         let filter = self.filter(request);

@@ -2,7 +2,10 @@ use std::cmp::Reverse;
 
 use http::{Extensions, Request};
 use tokio::time::Instant;
-use ziggurat_core::{Admit, Attempt, LlmRequest, Rejection, Tried, vitals::Exhausted};
+use ziggurat_core::{
+    Admit, Attempt, FailureKind, LlmRequest, Rejection, Tried, overrides::Excluded,
+    vitals::Exhausted,
+};
 
 use crate::{
     Candidate, Endpoint, Pick, TARGET,
@@ -117,8 +120,13 @@ impl<'a> Ranking<'a> {
         let filter = Filter::of(options.tags, endpoints, extensions);
         let mut refusal = Refusal::default();
         let mut passed = PassedOver::default();
+        let excluded = extensions.get::<Excluded>();
         for (index, endpoint) in endpoints.iter().enumerate() {
             if !filter.allows(endpoint.declared()) {
+                continue;
+            }
+            if excluded.is_some_and(|Excluded(ids)| ids.contains(endpoint.id())) {
+                refusal.add(index, Rejection::new(FailureKind::NoCandidate));
                 continue;
             }
             let (admitted, yields) = match endpoint.get_ref().admit(request) {

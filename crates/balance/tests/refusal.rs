@@ -6,9 +6,9 @@ mod support;
 use std::time::Duration;
 
 use http::Request;
-use support::{Leaf, endpoint, refused, rejecting, request};
+use support::{Leaf, ask, endpoint, refused, rejecting, request};
 use ziggurat_balance::{Balance, Endpoint};
-use ziggurat_core::{Admit, FailureKind, Rejection};
+use ziggurat_core::{Admit, DeploymentId, FailureKind, Rejection, overrides::Excluded};
 
 fn refusing(rejections: impl IntoIterator<Item = Rejection>) -> Balance<Leaf> {
     let leaves = rejections.into_iter().map(|r| Leaf::new().rejecting(r));
@@ -142,4 +142,24 @@ fn it_admits_what_any_endpoint_admits() {
     assert_eq!(refusal, Err(cooling(4_000)));
     let empty = refusing([]).admit(&request);
     assert_eq!(empty, Err(Rejection::new(FailureKind::NoCandidate)));
+}
+
+#[tokio::test]
+async fn those_that_a_request_excludes_are_not_asked() {
+    let both = || ["a", "b"].map(|name| Endpoint::new(name, Leaf::new()));
+    let excluding = |names: &[&'static str]| {
+        let ids = names.iter().map(|name| DeploymentId::from(*name));
+        let mut request = Request::new(());
+        request.extensions_mut().insert(Excluded(ids.collect()));
+        request
+    };
+    // Also where one is guessed, or was to come first.
+    for endpoints in [both(), both().map(|it| it.order(1.0))] {
+        let balance = Balance::new(endpoints);
+        for _ in 0..20 {
+            assert_eq!(ask(&balance, excluding(&["a"])).await, "b");
+        }
+        let failure = refused(&balance, excluding(&["b", "a", "c"])).await;
+        assert_eq!(failure.kind(), FailureKind::NoCandidate);
+    }
 }

@@ -59,6 +59,11 @@ impl<'a> Names<'a> {
             || patterns.any(|pattern| pattern.matches(name).is_some())
     }
 
+    /// The deployments of each group.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &[&'a Deployment]> {
+        self.groups.values().map(Vec::as_slice)
+    }
+
     /// The group that an alias stands for.
     pub(crate) fn alias(&self, name: &str) -> Option<&'a str> {
         self.aliases.get(name).copied()

@@ -398,13 +398,13 @@ fn the_same_entry_twice_and_no_key() {
 }
 
 #[test]
-fn streams_go_on_with_fallbacks_only() {
+fn streams_go_on_with_others_only() {
     let recovery = "router_settings: {stream_recovery: restart";
     let [line] = &warnings(&format!("{recovery}}}"))[..] else {
         panic!("it is said once");
     };
     assert!(
-        line.starts_with("7:19: router_settings.stream_recovery: `restart` asks the fallbacks"),
+        line.starts_with("7:19: router_settings.stream_recovery: `restart` asks the other"),
         "{line}"
     );
     for settings in [
@@ -414,6 +414,15 @@ fn streams_go_on_with_fallbacks_only() {
     ] {
         assert_eq!(warnings(&settings), NONE, "{settings}");
     }
+    let two = MODELS.replace("large", "small");
+    assert_eq!(said(&format!("{two}{recovery}}}"), Severity::Warning), NONE);
+    let notes = said(&format!("{two}{recovery}}}"), Severity::Note);
+    let note = "7:19: router_settings.stream_recovery: acts on streams of chat and completions;";
+    assert!(notes.iter().any(|it| it.starts_with(note)), "{notes:?}");
+}
+
+#[test]
+fn streams_go_on_from_what_was_said_with_who_takes_it_only() {
     let go_on = "router_settings: {stream_recovery: continue, fallbacks: [{small: [mine]}]}";
     let [said_of_it] = &warnings(go_on)[..] else {
         panic!("it is said once");
@@ -426,4 +435,9 @@ fn streams_go_on_with_fallbacks_only() {
     let models = MODELS.replace("'http://a'}}", &format!("'http://a'}}, {takes}"));
     assert_ne!(models, MODELS);
     assert_eq!(said(&format!("{models}{go_on}"), Severity::Warning), NONE);
+    // A group of two that take it, without a fallback.
+    let alone = "router_settings: {stream_recovery: continue}";
+    let mine = "- {model_name: mine, litellm_params: {model: openai/mine, api_base: 'http://b'}";
+    let twice = format!("{models}{mine}, {takes}\n{alone}");
+    assert_eq!(said(&twice, Severity::Warning), NONE);
 }

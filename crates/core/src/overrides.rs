@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::Extensions;
 
 use crate::{
-    FailureKind, FailureKinds,
+    DeploymentId, FailureKind, FailureKinds,
     fallbacks::{Chain, Table},
 };
 
@@ -58,6 +58,12 @@ pub struct MockFailure(pub FailureKind);
 /// How many attempts may follow the first, in each group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MaxRetries(pub u32);
+
+/// Deployments that are not to be asked, whatever else is left.
+///
+/// Put by the fallback layer when a deployment broke in the middle of its answer; read by balance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Excluded(pub Arc<[DeploymentId]>);
 
 /// How many times the client itself has asked again already; taken off the retries of each group.
 ///

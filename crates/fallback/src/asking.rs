@@ -187,6 +187,12 @@ impl<S, B, R, C> Hops<S, B, R, C> {
         self.recovery = Some(FallbackReason::StreamRecovery);
         self
     }
+
+    /// Says whether there is anyone to go on with an answer that breaks.
+    pub(crate) fn may_go_on(&self) -> bool {
+        self.walk.leads_anywhere()
+    }
+
     /// Goes on after a failure as long as there is somewhere to go.
     fn weigh(&mut self, outcome: Outcome<R>) -> ControlFlow<Outcome<R>, Hop>
     where
@@ -230,11 +236,12 @@ impl<S, B, R, C> Hops<S, B, R, C> {
         if self.is_over() {
             return None;
         }
-        let hop = self.walk.advance(failure, self.request.extensions());
-        hop.map(|hop| Hop {
-            reason: self.recovery.unwrap_or(hop.reason),
-            ..hop
-        })
+        let Some(reason) = self.recovery else {
+            return self.walk.advance(failure, self.request.extensions());
+        };
+        let hop = self.walk.stay(failure);
+        let hop = hop.or_else(|| self.walk.advance(failure, self.request.extensions()))?;
+        Some(Hop { reason, ..hop })
     }
 
     /// Says whether the deadline of the request has passed, so that no group is asked any more.

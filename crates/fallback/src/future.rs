@@ -92,7 +92,8 @@ where
                 let response = ready!(asking.as_mut().poll(cx))?;
                 if *recovery != StreamRecovery::Off
                     && is_recoverable(&response)
-                    && let Some(hops) = asking.take_hops()
+                    && let Some(hops) = asking.as_mut().take_hops()
+                    && hops.may_go_on()
                 {
                     let asking = Asking::answered(hops.recovering());
                     return Poll::Ready(Ok(

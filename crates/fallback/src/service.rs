@@ -68,7 +68,12 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let mock = request.extensions_mut().remove::<MockFailure>();
         let mock = mock.map(|MockFailure(kind)| Failure::new(kind).with_message("a mock failure"));
-        let Some(walk) = Walk::begin(&self.policy, request.extensions_mut()) else {
+        let recovery = match self.policy.stream_recovery {
+            StreamRecovery::Off => StreamRecovery::Off,
+            wanted if recovery::is_wanted(request.extensions()) => wanted,
+            _ => StreamRecovery::Off,
+        };
+        let Some(walk) = Walk::begin(&self.policy, request.extensions_mut(), recovery) else {
             return match mock {
                 Some(failure) => ResponseFuture::failed(failure),
                 None => ResponseFuture::direct(self.inner.call(request)),
@@ -83,11 +88,6 @@ where
         let first = match mock {
             Some(failure) => First::Failed(failure),
             None => First::Called(service.call(request)),
-        };
-        let recovery = match self.policy.stream_recovery {
-            StreamRecovery::Off => StreamRecovery::Off,
-            wanted if recovery::is_wanted(spare.extensions()) => wanted,
-            _ => StreamRecovery::Off,
         };
         let hops = Hops::new(service, spare, walk, self.classify.clone());
         ResponseFuture::chained(first, hops, recovery)

@@ -2,15 +2,18 @@ use std::{borrow::Cow, mem, sync::Arc};
 
 use http::Extensions;
 use ziggurat_core::{
-    Failure, FailureKind, FallbackReason, ModelGroup, Tried,
+    Attempt, DeploymentId, Failure, FailureKind, FallbackReason, ModelGroup, Tried,
     fallbacks::{Chain, Target},
     overrides::{
-        ClientRetries, FallbackAhead, Fallbacks, MaxRetries, Parameters, StreamIdleTimeout,
-        StreamTimeout, StreamTotalTimeout, Timeout,
+        ClientRetries, Excluded, FallbackAhead, Fallbacks, MaxRetries, Parameters,
+        StreamIdleTimeout, StreamTimeout, StreamTotalTimeout, Timeout,
     },
 };
 
-use crate::policy::{Chains, Policy};
+use crate::{
+    policy::{Chains, Policy},
+    recovery::StreamRecovery,
+};
 
 /// The way of one request from group to group.
 #[derive(Clone)]
@@ -48,13 +51,19 @@ pub(crate) struct Hop {
     pub(crate) cause: Failure,
     /// It is asked for the first time.
     pub(crate) is_first: bool,
+    /// Deployments that the request was sent to, if the group stays the same; else empty.
+    pub(crate) excluded: Vec<DeploymentId>,
 }
 
 // === impl Walk ===
 
 impl Walk {
-    /// Starts at the group of a request, unless no failure of it could lead to another one.
-    pub(crate) fn begin(policy: &Arc<Policy>, extensions: &mut Extensions) -> Option<Self> {
+    /// Starts at the group of a request, unless no failure of it could lead anywhere else.
+    pub(crate) fn begin(
+        policy: &Arc<Policy>,
+        extensions: &mut Extensions,
+        recovery: StreamRecovery,
+    ) -> Option<Self> {
         let group = extensions.get::<ModelGroup>()?;
         let wishes = extensions.get::<Fallbacks>();
         if policy.max_fallbacks == 0 || wishes.is_some_and(|wishes| wishes.disabled) {
@@ -65,7 +74,7 @@ impl Walk {
             wishes: wishes.cloned(),
         };
         let current = Target::new(group.clone());
-        if !chains.lead_away_from(&current) {
+        if recovery == StreamRecovery::Off && !chains.lead_away_from(&current) {
             return None;
         }
         Some(Self {
@@ -104,9 +113,50 @@ impl Walk {
                 reason,
                 cause: failure.clone(),
                 is_first: true,
+                excluded: Vec::new(),
             });
         }
         None
+    }
+
+    /// Chooses the group that is asked once more, after an answer of it broke: for those of its deployments that the request
+    /// was not sent to, each once.
+    pub(crate) fn stay(&self, failure: &Failure) -> Option<Hop> {
+        use FailureKind::{BadRequest, ContentPolicy, ContextWindow};
+        let kind = failure.kind();
+        let is_alike = matches!(kind, BadRequest | ContentPolicy | ContextWindow);
+        let follows = self.chains.policy.follow.contains(kind);
+        if is_alike || !follows || !self.permits(0) || !self.has_others() {
+            return None;
+        }
+        let excluded = |attempts: &[Attempt]| {
+            let sent = attempts.iter().filter_map(|it| it.deployment.clone());
+            sent.collect()
+        };
+        let mut to = self.current.clone();
+        to.max_retries = Some(0);
+        Some(Hop {
+            from: to.group.clone(),
+            to,
+            reason: FallbackReason::StreamRecovery,
+            cause: failure.clone(),
+            is_first: true,
+            excluded: self.tried.read(excluded),
+        })
+    }
+
+    /// Says whether deployments of the current group stood by when it was asked last.
+    fn has_others(&self) -> bool {
+        let hops = self.tried.hops();
+        self.tried.read(|attempts| {
+            let last = attempts.last().filter(|last| last.hop == hops);
+            last.is_some_and(Attempt::left_untried)
+        })
+    }
+
+    /// Says whether there is anyone who could go on with an answer of the current group.
+    pub(crate) fn leads_anywhere(&self) -> bool {
+        self.has_others() || !self.open.is_empty() || self.chains.lead_away_from(&self.current)
     }
 
     fn is_skipped(&self, target: &Target, extensions: &Extensions) -> bool {
@@ -271,6 +321,9 @@ impl Hop {
     pub(crate) fn redirect(&self, extensions: &mut Extensions) {
         let target = &self.to;
         extensions.insert(target.group.clone());
+        if !self.excluded.is_empty() {
+            extensions.insert(Excluded(self.excluded.as_slice().into()));
+        }
         if let Some(limit) = target.timeout {
             extensions.insert(Timeout(limit));
         }

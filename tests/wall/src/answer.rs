@@ -40,6 +40,12 @@ pub(crate) const TWIN: Provider = Provider {
     ..FALLBACK
 };
 
+/// The same, where it is in the group of the primary.
+pub(crate) const NEIGHBOUR: Provider = Provider {
+    group: PRIMARY.group,
+    ..TWIN
+};
+
 /// One that has nothing to do with the fault, and is asked to see that others are still served.
 pub(crate) const BYSTANDER: Provider = Provider {
     name: "bystander",

@@ -77,6 +77,10 @@ impl Expect {
         }
     }
 
+    pub(crate) fn seen(self, seen: Seen) -> Self {
+        Self { seen, ..self }
+    }
+
     pub(crate) fn calls(mut self, primary: usize) -> Self {
         self.primary = primary..=primary;
         self

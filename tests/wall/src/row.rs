@@ -11,6 +11,8 @@ pub enum Seen {
     Fallback,
     /// The answer of the primary, whose stream broke, with its end from the fallback.
     Recovered,
+    /// The same, where the fallback is in the group of the primary.
+    RecoveredWithin,
     /// The whole answer of a provider that has nothing to do with the fault.
     Bystander,
     /// An answer that the provider kept back, and says so.
@@ -71,7 +73,9 @@ impl fmt::Display for Seen {
         match self {
             Self::Primary => f.write_str("answer of the primary"),
             Self::Fallback => f.write_str("answer of the fallback"),
-            Self::Recovered => f.write_str("whole, with its end from the fallback"),
+            Self::Recovered | Self::RecoveredWithin => {
+                f.write_str("whole, with its end from the fallback")
+            }
             Self::Bystander => f.write_str("answer of a bystander"),
             Self::Filtered => f.write_str("answer, kept back by the provider"),
             Self::Error(status) => write!(f, "error {status}"),

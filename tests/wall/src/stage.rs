@@ -25,12 +25,15 @@ pub(crate) struct Setting {
     router: &'static str,
     /// Members of the fallback's `model_info`.
     fallback_info: &'static str,
+    /// The fallback is in the group of the primary, and asked after it.
+    one_group: bool,
 }
 
 /// Nothing.
 pub(crate) const DEFAULTS: Setting = Setting {
     router: "",
     fallback_info: "",
+    one_group: false,
 };
 
 /// Streams that break go on with who repeats them.
@@ -43,6 +46,13 @@ pub(crate) const RESTART: Setting = Setting {
 pub(crate) const CONTINUE: Setting = Setting {
     router: ", stream_recovery: continue",
     fallback_info: ", supports_assistant_prefill: true",
+    ..DEFAULTS
+};
+
+/// The same as [`RESTART`], with one group and no fallback.
+pub(crate) const ONE_GROUP: Setting = Setting {
+    one_group: true,
+    ..RESTART
 };
 
 /// Streams are held back until they are complete.
@@ -71,26 +81,31 @@ fn yaml(pace: Pace, setting: Setting) -> String {
     let seconds = |seconds| pace.of(seconds).as_secs_f64();
     let (timeout, cooldown) = (seconds(TIMEOUT), seconds(COOLDOWN));
     let deployment = |provider: Provider| {
-        let (group, id) = (provider.group, provider.name);
+        let id = provider.name;
         let variable = id.to_uppercase();
-        let info = match provider {
-            FALLBACK => setting.fallback_info,
-            _ => "",
+        let (group, order, info) = match provider {
+            PRIMARY if setting.one_group => (PRIMARY.group, ", order: 1", ""),
+            FALLBACK if setting.one_group => (PRIMARY.group, ", order: 2", ""),
+            FALLBACK => (FALLBACK.group, "", setting.fallback_info),
+            provider => (provider.group, "", ""),
         };
         format!(
             "- model_name: {group}
-  litellm_params: {{model: openai/gpt-upstream, api_base: os.environ/{variable}, api_key: sk-wall}}
+  litellm_params: {{model: openai/gpt-upstream, api_base: os.environ/{variable}, api_key: sk-wall{order}}}
   model_info: {{id: {id}{info}}}
 "
         )
     };
-    let (wanted, spare) = (PRIMARY.group, FALLBACK.group);
+    let fallbacks = match setting.one_group {
+        true => String::new(),
+        false => format!("{{{}: [{}]}}", PRIMARY.group, FALLBACK.group),
+    };
     format!(
         "model_list:
 {}litellm_settings:
   request_timeout: {timeout}
   num_retries: {}
-  fallbacks: [{{{wanted}: [{spare}]}}]
+  fallbacks: [{fallbacks}]
 router_settings: {{cooldown_time: {cooldown}{}}}
 ",
         [PRIMARY, FALLBACK, BYSTANDER].map(deployment).concat(),

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     Seen,
-    answer::{BYSTANDER, FALLBACK, PRIMARY, Provider, TWIN},
+    answer::{BYSTANDER, FALLBACK, NEIGHBOUR, PRIMARY, Provider, TWIN},
 };
 
 /// What a caller got.
@@ -131,6 +131,9 @@ impl View {
         }
         let by = self.said_by(&text)?;
         match (&ids[..], &models[..]) {
+            ([_], [model]) if by == PRIMARY && counted(NEIGHBOUR, &usage).is_ok() => {
+                self.headed(by, model).map(|()| Seen::RecoveredWithin)
+            }
             ([_], [model]) => self.named(by, model, &usage).map(|()| Seen::answer(by)),
             ([_], [first, last]) if by == PRIMARY => {
                 self.headed(by, first)?;
@@ -146,7 +149,8 @@ impl View {
 
     /// Returns whose whole answer it is; of two who say the same, the one whom the head names.
     fn said_by(&self, text: &str) -> Result<Provider, String> {
-        let is_named = |by: &&Provider| by.name == self.header("x-litellm-model-id");
+        let named = ["x-litellm-model-id", "x-litellm-model-group"].map(|name| self.header(name));
+        let is_named = |by: &&Provider| [by.name, by.group] == named;
         let said = saying(text, str::eq);
         let by = said.iter().find(is_named).or_else(|| said.first());
         by.copied()
@@ -211,6 +215,6 @@ fn cut(text: &str, finish: &Value, error: &Value) -> Judged {
 /// Returns those whose whole answer compares with a text.
 fn saying(text: &str, compares: impl Fn(&str, &str) -> bool) -> Vec<Provider> {
     let said = |by: &Provider| compares(&by.text(), text);
-    let all = [PRIMARY, TWIN, FALLBACK, BYSTANDER];
+    let all = [PRIMARY, TWIN, NEIGHBOUR, FALLBACK, BYSTANDER];
     all.into_iter().filter(said).collect()
 }

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use super::{param, section};
-use crate::{Config, Deployment, Finding, StreamRecovery, location::Path, names::Names};
+use crate::{Config, Deployment, Finding, Severity, StreamRecovery, location::Path, names::Names};
 
 /// Silences shorter than this are ordinary between two chunks of a stream: models think, networks stall.
 const ORDINARY_SILENCE: Duration = Duration::from_secs(1);
@@ -17,31 +17,40 @@ pub(super) fn check(config: &Config, names: &Names<'_>, findings: &mut Vec<Findi
     findings.extend(recovery(config, names));
 }
 
-/// Streams go on with a fallback, or not at all.
-fn recovery(config: &Config, names: &Names<'_>) -> Option<Finding> {
+/// Streams go on with another deployment, or not at all.
+fn recovery(config: &Config, names: &Names<'_>) -> Vec<Finding> {
     let recovery = config.settings.stream_recovery;
-    let chains = config.fallbacks.general.iter();
-    let mut targets = chains.flat_map(|(_, chain)| chain).peekable();
-    let is_idle = targets.peek().is_none();
+    if recovery == StreamRecovery::Off {
+        return Vec::new();
+    }
+    let path = section("router_settings").key("stream_recovery");
+    let surfaces = "acts on streams of chat and completions; those of `/v1/messages` and `/v1/responses` end with their error, \
+        unless `stream_commit: complete` holds them back";
+    let surfaces = Finding {
+        severity: Severity::Note,
+        ..config.warning(&path, surfaces)
+    };
+    let targets = config.fallbacks.general.iter().flat_map(|(_, chain)| chain);
+    let fallbacks = targets.map(|target| names.deployments(&target.model));
+    let groups = names.all().filter(|deployments| deployments.len() > 1);
+    let mut others = fallbacks.chain(groups).peekable();
+    let is_idle = others.peek().is_none();
     let takes = |one: &&Deployment| config.supports(one, "assistant_prefill") == Some(true);
-    let goes_on = targets.any(|target| {
-        let deployments = names.deployments(&target.model);
-        !deployments.is_empty() && deployments.iter().all(takes)
-    });
+    let goes_on = others.any(|others| !others.is_empty() && others.iter().all(takes));
     let message = match recovery {
-        StreamRecovery::Off => return None,
         _ if is_idle => format!(
-            "`{}` asks the fallbacks of a group, and none has any: only streams of requests with fallbacks of their own go on",
+            "`{}` asks the other deployments of a group and its fallbacks, and none has any: only streams of requests with \
+             fallbacks of their own go on",
             recovery.as_str()
         ),
         StreamRecovery::Continue if !goes_on => {
-            "no fallback is known to take the beginning of an answer (`model_info.supports_assistant_prefill`): `continue` is \
-             the same as `restart`"
+            "no fallback, and no group of several deployments, is known to take the beginning of an answer \
+             (`model_info.supports_assistant_prefill`): `continue` is the same as `restart`"
                 .to_owned()
         }
-        _ => return None,
+        _ => return vec![surfaces],
     };
-    Some(config.warning(&section("router_settings").key("stream_recovery"), message))
+    vec![config.warning(&path, message), surfaces]
 }
 
 /// Where the limits that are written stand, and how long they are.

@@ -11,9 +11,10 @@ pub enum StreamRecovery {
     /// It ends with an error event.
     #[default]
     Off,
-    /// The next group is asked for the whole answer, which goes on if it repeats what was sent.
+    /// Another deployment of the group, then the next group, is asked for the whole answer, which goes on if it repeats what
+    /// was sent.
     Restart,
-    /// A fallback that takes the beginning of an answer goes on from there; another one is asked for the whole.
+    /// One that takes the beginning of an answer goes on from there; another one is asked for the whole.
     Continue,
 }
 

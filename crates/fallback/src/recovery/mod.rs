@@ -32,8 +32,8 @@ pub enum StreamRecovery {
     /// Nothing: the body fails.
     #[default]
     Off,
-    /// The next group is asked for the whole answer. What the client has is left out of it, as long as it is repeated to the
-    /// letter; else the body fails.
+    /// Another deployment of the group, then the next group, is asked for the whole answer. What the client has is left out of
+    /// it, as long as it is repeated to the letter; else the body fails.
     Restart,
     /// A group that [takes it](crate::FallbackLayer::prefill) is sent what was said, as the beginning of the assistant's
     /// message, and goes on from there; any other, and one that refuses it, is asked as by [`Restart`](Self::Restart).

@@ -8,7 +8,7 @@ use crate::{
     Call, Fault, Pace, Play, Scene, Seen,
     answer::{FALLBACK, MIDDLE, PRIMARY, Provider, TWIN, error},
     row::Expect,
-    stage::{BUDGET, COMPLETE, CONTINUE, RESTART, TIMEOUT},
+    stage::{BUDGET, COMPLETE, CONTINUE, ONE_GROUP, RESTART, TIMEOUT},
 };
 
 type Script = fn(Pace) -> Play;
@@ -41,6 +41,12 @@ fn restart() -> Vec<Fault> {
         broken("restart: the fallback says something else", reset)
             .stream(cut(502).fallback_calls(1))
             .set(RESTART),
+        within("restart, one group: reset in the middle", reset, 0.0),
+        within(
+            "restart, one group: stalled in the middle",
+            |_| middle(Scene::hang),
+            TIMEOUT,
+        ),
         Fault::once("restart: the fallback breaks too", reset, both_broken)
             .stream(cut(502).fallback_calls(1))
             .with_fallback(closed)
@@ -105,6 +111,19 @@ fn stalled(name: &'static str) -> Fault {
     let stalled = |_| middle(Scene::hang);
     Fault::once(name, stalled, Expect::fallback_after_silence())
         .stream(recovered().within(TIMEOUT..=TIMEOUT))
+}
+
+/// The second deployment of a group says the same. Plain answers are retried there.
+fn within(name: &'static str, primary: Script, after: f64) -> Fault {
+    let after = after..=after;
+    Fault::once(
+        name,
+        primary,
+        Expect::fallback().calls(1).within(after.clone()),
+    )
+    .stream(recovered().seen(Seen::RecoveredWithin).within(after))
+    .with_fallback(|_| says(TWIN))
+    .set(ONE_GROUP)
 }
 
 fn closed(_: Pace) -> Play {
