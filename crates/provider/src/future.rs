@@ -206,7 +206,13 @@ impl ResponseFuture {
             if let Some(excused) = exchange.excused(&head, &text) {
                 return Ok(self.excused(head, excused, &*exchange));
             }
-            let failure = exchange.refused(&head, &mut text);
+            let mut failure = exchange.refused(&head, &mut text);
+            if matches!(read, Err(Incomplete::Stalled)) && failure.kind() == FailureKind::Server {
+                // It is silent, and so not asked again as one that fails at once is.
+                failure = failure
+                    .with_kind(FailureKind::Timeout)
+                    .with_status(head.status);
+            }
             return Ok(self.failed(head, text, failure, &*exchange));
         }
         match read {

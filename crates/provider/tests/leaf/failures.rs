@@ -85,6 +85,27 @@ async fn an_error_whose_text_does_not_come_is_judged_by_its_head() {
     }
 }
 
+/// Who says nothing more is not asked again as one that fails at once is.
+#[tokio::test]
+async fn an_error_of_a_server_that_is_silent_then_is_a_timeout() {
+    for (cut, kind) in [
+        (Cut::Hang, FailureKind::Timeout),
+        (Cut::Close, FailureKind::Server),
+    ] {
+        let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE).message("overloaded");
+        let upstream = upstream(Step::error(error).cut_after(10, cut)).await;
+        let calling = tokio::spawn(leaf_at(&upstream.url()).oneshot(ask(true)));
+        upstream.wait_for(1).await;
+        tokio::time::pause();
+        let response = calling.await.unwrap().unwrap();
+        let failure = failure(&response);
+        assert_eq!(response.status(), 503);
+        assert_eq!(failure.status(), 503);
+        assert_eq!(failure.kind(), kind, "{cut:?}");
+        tokio::time::resume();
+    }
+}
+
 #[tokio::test]
 async fn no_connection_is_a_failure_that_names_the_host_only() {
     let closed = Closed::new().unwrap();

@@ -50,6 +50,12 @@ pub(super) fn all() -> Vec<Fault> {
             after_silence(),
         ),
         Fault::once("200, then silence", |_| head_alone(), after_silence()),
+        // The wait for the text does not scale, but is no longer than the timeout.
+        Fault::once(
+            "503, then silence",
+            |_| error_head_alone(),
+            fallback().calls(1).within(0.0..=TIMEOUT),
+        ),
     ]
 }
 
@@ -86,6 +92,15 @@ fn dripping(pace: Pace, seconds: f64) -> Play {
             }
         }
     })
+}
+
+fn error_head_alone() -> Play {
+    let lines = "content-type: application/json\r\ncontent-length: 500\r\n";
+    Play::always(
+        Scene::new()
+            .send(head("503 Service Unavailable", lines))
+            .hang(),
+    )
 }
 
 fn head_alone() -> Play {
