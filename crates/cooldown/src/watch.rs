@@ -141,7 +141,10 @@ impl<C: Classify> Watch<C> {
         self.heard();
         let Some(failure) = judge(&self.settings.classify, &result) else {
             return result.map(|response| {
-                self.streams |= is_event_stream(response.headers());
+                // Only a trial is decided by the first data.
+                if matches!(self.role, Role::Trial(_)) {
+                    self.streams |= is_event_stream(response.headers());
+                }
                 response.map(|body| ResponseBody::new(body, self))
             });
         };

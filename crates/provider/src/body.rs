@@ -1,9 +1,9 @@
 //! The body of an answer.
 
 use std::{
-    fmt,
+    fmt, mem,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -132,29 +132,29 @@ impl fmt::Debug for ProviderBody {
 impl Stream {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         loop {
-            match std::mem::replace(&mut self.state, State::Over) {
-                State::Open(mut body) => {
+            match &mut self.state {
+                State::Open(body) => {
                     let frame = match self.first.take() {
                         Some(first) => Poll::Ready(Some(Ok(Frame::data(first)))),
-                        None => Pin::new(&mut body).poll_frame(cx),
+                        None => Pin::new(body).poll_frame(cx),
                     };
                     let streamed = match frame {
                         Poll::Ready(Some(Ok(frame))) => {
                             self.end = None;
                             let data = frame.into_data().unwrap_or_default(); // no trailers
-                            let streamed = self.exchange.chunk(data);
-                            self.state = State::Open(body);
-                            streamed
+                            self.exchange.chunk(data)
                         }
-                        Poll::Ready(Some(Err(error))) => {
-                            self.exchange.end(Some(transport::broken(error)))
+                        Poll::Ready(ended) => {
+                            // There is nothing more to be read.
+                            self.state = State::Over;
+                            let broken = ended.and_then(Result::err);
+                            self.exchange.end(broken.map(transport::broken))
                         }
-                        Poll::Ready(None) => self.exchange.end(None),
                         Poll::Pending => {
                             if !self.exchange.is_complete() || self.poll_end(cx).is_pending() {
-                                self.state = State::Open(body);
                                 return Poll::Pending;
                             }
+                            self.state = State::Over;
                             self.exchange.end(None)
                         }
                     };
@@ -165,19 +165,21 @@ impl Stream {
                         return Poll::Ready(Some(Ok(Frame::data(streamed.data))));
                     }
                 }
-                State::Complete(mut body, linger) => match Pin::new(&mut body).poll_frame(cx) {
-                    Poll::Ready(Some(Ok(_))) => self.state = State::Complete(body, linger),
-                    Poll::Ready(Some(Err(_)) | None) => {}
+                State::Complete(body, linger) => match Pin::new(body).poll_frame(cx) {
+                    Poll::Ready(Some(Ok(_))) => {}
+                    Poll::Ready(Some(Err(_)) | None) => self.state = State::Over,
                     Poll::Pending => {
-                        let mut linger = linger.unwrap_or_else(|| Box::pin(sleep(LINGER)));
-                        if linger.as_mut().poll(cx).is_pending() {
-                            self.state = State::Complete(body, Some(linger));
-                            return Poll::Pending;
-                        }
+                        let linger = linger.get_or_insert_with(|| Box::pin(sleep(LINGER)));
+                        ready!(linger.as_mut().poll(cx));
+                        self.state = State::Over;
                     }
                 },
-                State::Failed(failure) => return Poll::Ready(Some(Err(failure))),
-                State::Over => return Poll::Ready(None),
+                State::Failed(_) | State::Over => {
+                    return Poll::Ready(match mem::replace(&mut self.state, State::Over) {
+                        State::Failed(failure) => Some(Err(failure)),
+                        _ => None,
+                    });
+                }
             }
         }
     }
@@ -189,7 +191,7 @@ impl Stream {
 
     /// Notes how the stream ended. The upstream is let go at once unless it only has to finish.
     fn end(&mut self, end: Result<(), Failure>) {
-        self.state = match (end, std::mem::replace(&mut self.state, State::Over)) {
+        self.state = match (end, mem::replace(&mut self.state, State::Over)) {
             (Ok(()), State::Open(body)) => State::Complete(body, None),
             (Ok(()), _) => State::Over,
             (Err(failure), _) => {

@@ -208,30 +208,37 @@ impl Answer {
             }
             _ => {}
         }
-        match (media_type(&head.headers).as_deref(), stream) {
-            (Some("text/html" | "application/xhtml+xml"), _) => {
+        let media = media_type(&head.headers);
+        let is =
+            |name: &str| media.is_some_and(|media| media.eq_ignore_ascii_case(name.as_bytes()));
+        match stream {
+            _ if is("text/html") || is("application/xhtml+xml") => {
                 invalid("the upstream answered with a web page")
             }
-            (Some("text/event-stream"), true) => Ok(Self::Stream),
-            (Some("text/event-stream"), false) => {
+            true if is("text/event-stream") => Ok(Self::Stream),
+            false if is("text/event-stream") => {
                 invalid("the upstream answered with a stream that was not asked for")
             }
-            (_, false) => Ok(Self::Plain),
-            (None | Some("text/plain"), true) => Ok(Self::Undeclared),
-            (Some(media), true) if media == "application/json" || media.ends_with("+json") => {
-                Ok(Self::Plain)
-            }
-            (Some(_), true) => invalid("the upstream answered with neither a stream nor JSON"),
+            false => Ok(Self::Plain),
+            true if media.is_none() || is("text/plain") => Ok(Self::Undeclared),
+            true if is("application/json") || media.is_some_and(is_json) => Ok(Self::Plain),
+            true => invalid("the upstream answered with neither a stream nor JSON"),
         }
     }
 }
 
-/// The type of an answer in lower case, without parameters; `None` if it is not given.
-fn media_type(headers: &HeaderMap) -> Option<String> {
+/// The type of an answer, without parameters; `None` if it is not given.
+fn media_type(headers: &HeaderMap) -> Option<&[u8]> {
     let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes)?;
     let media = content_type.split(|&byte| byte == b';').next()?;
-    let media = String::from_utf8_lossy(media.trim_ascii()).to_ascii_lowercase();
-    (!media.is_empty()).then_some(media)
+    Some(media.trim_ascii()).filter(|media| !media.is_empty())
+}
+
+/// Says whether a type is one of those that are JSON with a name of their own.
+fn is_json(media: &[u8]) -> bool {
+    const SUFFIX: &[u8] = b"+json";
+    let suffix = media.len().checked_sub(SUFFIX.len());
+    suffix.is_some_and(|at| media[at..].eq_ignore_ascii_case(SUFFIX))
 }
 
 // === impl Authorized ===

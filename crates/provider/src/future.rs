@@ -3,9 +3,10 @@
 use std::{
     fmt,
     future::Future,
+    mem,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -37,6 +38,8 @@ const SSE: HeaderValue = HeaderValue::from_static("text/event-stream; charset=ut
 
 /// How long the text of an error is waited for: its status says most, and a caller may have other deployments to ask.
 const ERROR_PATIENCE: Duration = Duration::from_secs(5);
+
+const POLLED: &str = "it is the state that was just polled";
 
 /// The future of a call of a [`ProviderService`](crate::ProviderService). Dropping it gives the call up and closes its
 /// connection.
@@ -124,6 +127,10 @@ impl ResponseFuture {
             deployment,
             span,
         }
+    }
+
+    fn take(&mut self) -> State {
+        mem::replace(&mut self.state, State::Done)
     }
 
     pub(crate) fn local(deployment: Arc<Deployment>, answer: LocalAnswer) -> Self {
@@ -353,79 +360,65 @@ impl Future for ResponseFuture {
         let span = this.span.clone();
         let _entered = span.enter();
         loop {
-            match std::mem::replace(&mut this.state, State::Done) {
-                State::Authorizing {
-                    mut request,
-                    exchange,
-                    host,
-                } => match request.as_mut().poll(cx) {
-                    Poll::Ready(Ok(request)) => {
-                        this.state = State::Sending {
-                            response: this.deployment.client.request(request),
-                            exchange,
-                            host,
-                        };
-                    }
-                    Poll::Ready(Err(failure)) => return Poll::Ready(Err(this.attribute(failure))),
-                    Poll::Pending => {
-                        this.state = State::Authorizing {
-                            request,
-                            exchange,
-                            host,
-                        };
-                        return Poll::Pending;
-                    }
-                },
-                State::Sending {
-                    mut response,
-                    exchange,
-                    host,
-                } => match Pin::new(&mut response).poll(cx) {
-                    Poll::Ready(Ok(response)) => match this.head(response, exchange) {
-                        Ok(response) => return Poll::Ready(Ok(response)),
-                        Err(collecting) => this.state = State::Collecting(collecting),
-                    },
-                    Poll::Ready(Err(error)) => {
-                        let was_sent_twice = response.is_second() && !error.is_connect();
-                        let mut failure = transport::failed(error, host.as_ref());
-                        if was_sent_twice {
-                            failure = failure.with_sent_twice();
+            // Moved only once it has ended.
+            match &mut this.state {
+                State::Authorizing { request, .. } => {
+                    let request = ready!(request.as_mut().poll(cx));
+                    let State::Authorizing { exchange, host, .. } = this.take() else {
+                        unreachable!("{POLLED}")
+                    };
+                    let request = request.map_err(|failure| this.attribute(failure))?;
+                    this.state = State::Sending {
+                        response: this.deployment.client.request(request),
+                        exchange,
+                        host,
+                    };
+                }
+                State::Sending { response, .. } => {
+                    let answer = ready!(Pin::new(&mut *response).poll(cx));
+                    let is_second = response.is_second();
+                    let State::Sending { exchange, host, .. } = this.take() else {
+                        unreachable!("{POLLED}")
+                    };
+                    match answer {
+                        Ok(response) => match this.head(response, exchange) {
+                            Ok(response) => return Poll::Ready(Ok(response)),
+                            Err(collecting) => this.state = State::Collecting(collecting),
+                        },
+                        Err(error) => {
+                            let was_sent_twice = is_second && !error.is_connect();
+                            let mut failure = transport::failed(error, host.as_ref());
+                            if was_sent_twice {
+                                failure = failure.with_sent_twice();
+                            }
+                            return Poll::Ready(Err(this.attribute(failure)));
                         }
-                        return Poll::Ready(Err(this.attribute(failure)));
                     }
-                    Poll::Pending => {
-                        this.state = State::Sending {
-                            response,
-                            exchange,
-                            host,
-                        };
-                        return Poll::Pending;
-                    }
+                }
+                State::Collecting(collecting) => {
+                    let read = ready!(collecting.poll(cx));
+                    let State::Collecting(collecting) = this.take() else {
+                        unreachable!("{POLLED}")
+                    };
+                    return Poll::Ready(this.body(*collecting, read));
+                }
+                State::Local(answer) => {
+                    let text = ready!(Pin::new(answer).poll(cx));
+                    this.state = State::Done;
+                    return Poll::Ready(match text {
+                        Ok(text) => {
+                            let headers = HeaderMap::from_iter([(CONTENT_TYPE, JSON)]);
+                            let body = ProviderBody::full(text);
+                            Ok(this.response(StatusCode::OK, headers, body))
+                        }
+                        Err(failure) => Err(this.attribute(failure.with_unsent())),
+                    });
+                }
+                State::Made(_) | State::Refused(_) => match this.take() {
+                    State::Made(response) => return Poll::Ready(Ok(*response)),
+                    State::Refused(failure) => return Poll::Ready(Err(failure)),
+                    _ => unreachable!("{POLLED}"),
                 },
-                State::Collecting(mut collecting) => match collecting.poll(cx) {
-                    Poll::Ready(read) => return Poll::Ready(this.body(*collecting, read)),
-                    Poll::Pending => {
-                        this.state = State::Collecting(collecting);
-                        return Poll::Pending;
-                    }
-                },
-                State::Local(mut answer) => match Pin::new(&mut answer).poll(cx) {
-                    Poll::Ready(Ok(text)) => {
-                        let headers = HeaderMap::from_iter([(CONTENT_TYPE, JSON)]);
-                        let body = ProviderBody::full(text);
-                        return Poll::Ready(Ok(this.response(StatusCode::OK, headers, body)));
-                    }
-                    Poll::Ready(Err(failure)) => {
-                        let failure = failure.with_unsent();
-                        return Poll::Ready(Err(this.attribute(failure)));
-                    }
-                    Poll::Pending => {
-                        this.state = State::Local(answer);
-                        return Poll::Pending;
-                    }
-                },
-                State::Made(response) => return Poll::Ready(Ok(*response)),
-                State::Refused(failure) => return Poll::Ready(Err(failure)),
                 State::Done => panic!("polled after it was ready"),
             }
         }

@@ -114,7 +114,8 @@ pub fn is_of_transport(name: &HeaderName) -> bool {
 /// Names the upstream's headers for the client. Values that `is_secret` are redacted where nobody knows what they are.
 pub(crate) fn for_client(upstream: HeaderMap, is_secret: impl Fn(&[u8]) -> bool) -> HeaderMap {
     let known = &*KNOWN;
-    let mut headers = HeaderMap::with_capacity(upstream.len() + 8);
+    // Room for those that the layers above add, so that the map need not grow.
+    let mut headers = HeaderMap::with_capacity(upstream.len() + 20);
     let (mut last, mut is_known) = (None, true);
     for (name, mut value) in upstream {
         // Further values of one header come without its name.

@@ -42,6 +42,7 @@ pub(super) fn members(text: &[u8]) -> Result<(Vec<Member>, Names), Fault> {
         at: 0,
         may_have_controls,
         names: Names::default(),
+        objects: false,
     };
     let mut members = Vec::with_capacity(EXPECTED);
     let is_object = scanner.object(&mut members).ok_or(Fault::Syntax)?;
@@ -125,6 +126,8 @@ struct Scanner<'a> {
     /// Whether strings have to be searched for control characters, which they must not have unescaped.
     may_have_controls: bool,
     names: Names,
+    /// Whether the value that is being skipped is an array of nothing but objects so far.
+    objects: bool,
 }
 
 impl<'a> Scanner<'a> {
@@ -135,6 +138,7 @@ impl<'a> Scanner<'a> {
             at: 0,
             may_have_controls: false,
             names: Names::default(),
+            objects: false,
         }
     }
 
@@ -182,12 +186,10 @@ impl<'a> Scanner<'a> {
     /// Skips a value with all that it holds; says whether it is an array of nothing but objects.
     fn value(&mut self) -> Option<bool> {
         let mut open = Nesting::default();
-        let mut objects = self.peek() == Some(b'[');
+        self.objects = self.peek() == Some(b'[');
         loop {
             self.whitespace();
-            let first = self.next()?;
-            objects &= first == b'{' || open.depth != 1;
-            match first {
+            match self.next()? {
                 b'"' => _ = self.string()?,
                 b'{' => {
                     self.whitespace();
@@ -201,6 +203,7 @@ impl<'a> Scanner<'a> {
                     self.whitespace();
                     if !self.eat(b']') {
                         open.push(false);
+                        self.element_begins(&open);
                         continue;
                     }
                 }
@@ -215,7 +218,7 @@ impl<'a> Scanner<'a> {
                 _ => return None,
             }
             if self.close(&mut open)? {
-                return Some(objects);
+                return Some(self.objects);
             }
         }
     }
@@ -226,9 +229,10 @@ impl<'a> Scanner<'a> {
             self.whitespace();
             match self.next()? {
                 b',' => {
-                    if in_object {
-                        self.whitespace();
-                        self.key()?;
+                    self.whitespace();
+                    match in_object {
+                        true => _ = self.key()?,
+                        false => self.element_begins(open),
                     }
                     return Some(false);
                 }
@@ -240,15 +244,23 @@ impl<'a> Scanner<'a> {
         Some(true)
     }
 
+    /// Notes what an element of the outermost array is.
+    fn element_begins(&mut self, open: &Nesting) {
+        if open.depth == 1 && self.peek() != Some(b'{') {
+            self.objects = false;
+        }
+    }
+
     /// Skips a key and its colon; returns where it lies, and whether it has escapes.
     fn key(&mut self) -> Option<(Range<usize>, bool)> {
         if !self.eat(b'"') {
             return None;
         }
         let start = self.at;
+        let first = self.peek()?;
         let escaped = self.string()?;
         let key = start..self.at - 1;
-        self.names.add(&self.text[key.clone()], escaped);
+        self.names.add(first, key.len(), escaped);
         self.whitespace();
         self.eat(b':').then_some((key, escaped))
     }
@@ -257,9 +269,8 @@ impl<'a> Scanner<'a> {
     fn string(&mut self) -> Option<bool> {
         let start = self.at;
         let mut escaped = false;
-        let mut near = true;
         loop {
-            self.at += special(&self.text[self.at..], &mut near)?;
+            self.at += memchr2(b'"', b'\\', &self.text[self.at..])?;
             if self.next()? == b'"' {
                 break;
             }
@@ -343,57 +354,28 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Finds the first quote or backslash. Most strings are short, or have many escapes: as long as the last one was `near`,
-/// the next bytes are looked at here, eight at a time.
-fn special(text: &[u8], near: &mut bool) -> Option<usize> {
-    const WORDS: usize = 6;
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
-    const BACKSLASHES: u64 = u64::from_le_bytes([b'\\'; 8]);
-    // The lowest bit that is set stands for the first byte that is zero.
-    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
-    let mut at = 0;
-    if *near {
-        let (words, _) = text.as_chunks::<8>();
-        for &word in words.iter().take(WORDS) {
-            let word = u64::from_le_bytes(word);
-            let found = zeros(word ^ QUOTES) | zeros(word ^ BACKSLASHES);
-            if found != 0 {
-                return Some(at + found.trailing_zeros() as usize / 8);
-            }
-            at += 8;
-        }
-        *near = false;
-    }
-    memchr2(b'"', b'\\', &text[at..]).map(|further| at + further)
-}
-
 /// Names of members, as bits: what was added is there, and seldom anything else.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Names([u64; 4]);
+pub(super) struct Names(u64);
 
 impl Names {
-    fn add(&mut self, name: &[u8], escaped: bool) {
-        if escaped {
-            // It may be any name.
-            self.0 = [u64::MAX; 4];
-        }
-        let (word, bit) = Self::place(name);
-        self.0[word] |= bit;
+    fn add(&mut self, first: u8, len: usize, escaped: bool) {
+        // An escaped one may be any name.
+        self.0 |= if escaped {
+            u64::MAX
+        } else {
+            Self::bit(first, len)
+        };
     }
 
-    pub(super) fn may_have(&self, name: &str) -> bool {
-        let (word, bit) = Self::place(name.as_bytes());
-        self.0[word] & bit != 0
+    pub(super) fn may_have(self, name: &str) -> bool {
+        // What stands where an empty name would begin is the quote that ends it.
+        let first = name.bytes().next().unwrap_or(b'"');
+        self.0 & Self::bit(first, name.len()) != 0
     }
 
-    fn place(name: &[u8]) -> (usize, u64) {
-        let ends = name.first().zip(name.last());
-        let ends = ends.map_or(0, |(&first, &last)| {
-            usize::from(first) + 11 * usize::from(last)
-        });
-        let place = ends + 37 * name.len();
-        (place / 64 % 4, 1 << (place % 64))
+    fn bit(first: u8, len: usize) -> u64 {
+        1 << ((usize::from(first) + 7 * len) % 64)
     }
 }
 
