@@ -87,10 +87,12 @@ impl Policy {
     /// Returns the chain of a group: under its own name, under its other names, under the patterns that it matches, then that
     /// of any group.
     fn look_up<'a>(&self, table: &'a Table, group: &str) -> Option<&'a Chain> {
-        let mut synonyms = self.synonyms.get(group).into_iter().flatten();
         let named = table.named(group);
         named
-            .or_else(|| synonyms.find_map(|name| table.named(name.as_str())))
+            .or_else(|| {
+                let mut synonyms = self.synonyms.get(group).into_iter().flatten();
+                synonyms.find_map(|name| table.named(name.as_str()))
+            })
             .or_else(|| {
                 let mut patterns = self.matching(group);
                 patterns.find_map(|pattern| table.named(pattern.as_str()))

@@ -8,6 +8,7 @@ use http::{
         ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, RETRY_AFTER, TE,
         TRAILER, TRANSFER_ENCODING, UPGRADE,
     },
+    uri::Authority,
 };
 
 /// Headers of clients that go upstream unless an operator lists more.
@@ -156,6 +157,16 @@ pub(crate) fn of_failure(mut upstream: HeaderMap, is_secret: impl Fn(&[u8]) -> b
     headers
 }
 
+/// Names the host of an `http` address: without user and password, and without the port that is meant anyway.
+pub(crate) fn host(authority: &Authority) -> HeaderValue {
+    let host = authority.host();
+    let named = match authority.port_u16() {
+        None | Some(80) => HeaderValue::from_str(host),
+        Some(port) => HeaderValue::from_str(&format!("{host}:{port}")),
+    };
+    named.expect("the host of an address is visible ASCII")
+}
+
 /// Redacts all values that are secret.
 pub(crate) fn redact(headers: &mut HeaderMap, is_secret: impl Fn(&[u8]) -> bool) {
     for value in headers.values_mut() {
@@ -168,4 +179,22 @@ pub(crate) fn redact(headers: &mut HeaderMap, is_secret: impl Fn(&[u8]) -> bool)
 fn prefixed(name: &HeaderName) -> Option<HeaderName> {
     const PREFIX: &str = "llm_provider-";
     HeaderName::try_from([PREFIX, name.as_str()].concat()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_named_without_what_is_not_theirs() {
+        for (address, named) in [
+            ("upstream.example", "upstream.example"),
+            ("upstream.example:80", "upstream.example"),
+            ("upstream.example:443", "upstream.example:443"),
+            ("user:secret@upstream.example:8080", "upstream.example:8080"),
+            ("[::1]:8080", "[::1]:8080"),
+        ] {
+            assert_eq!(host(&address.parse().unwrap()), named, "{address}");
+        }
+    }
 }

@@ -22,6 +22,9 @@ async fn an_answer_says_who_gave_it() {
     assert_eq!(answer.get("model").unwrap().as_str().unwrap(), "group");
     let hit = &upstream.hits()[0];
     assert_eq!(hit.json().unwrap()["model"], "gpt-x");
+    let host = hit.header("host").unwrap();
+    assert!(upstream.url().contains(&format!("//{host}")), "{host}");
+    assert_eq!(hit.headers().get_all("host").iter().count(), 1);
 }
 
 /// D13: what the client sends beside its request is not the upstream's business, and the other way round.
