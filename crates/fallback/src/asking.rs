@@ -59,7 +59,8 @@ pub(crate) struct Hops<S, B, R, C> {
     walk: Walk,
     classify: C,
     /// What the first group said, for the case that no other does better.
-    first: Option<Outcome<R>>,
+    // Boxed: mostly there is none, and a response is large.
+    first: Option<Box<Outcome<R>>>,
     /// The reason of hops that are made for an answer which broke.
     recovery: Option<FallbackReason>,
     /// What the client has of the message that broke, if others may go on with it.
@@ -210,7 +211,7 @@ impl<S, B, R, C> Hops<S, B, R, C> {
         match self.advance(&failure) {
             Some(hop) => {
                 // A later group's failure ends here, and with it the connection that its response holds.
-                self.first.get_or_insert(outcome);
+                self.first.get_or_insert_with(|| Box::new(outcome));
                 ControlFlow::Continue(hop)
             }
             None => ControlFlow::Break(self.give_up(failure.kind(), outcome)),
@@ -224,7 +225,7 @@ impl<S, B, R, C> Hops<S, B, R, C> {
         };
         match self.advance(&refusal) {
             Some(hop) => {
-                self.first.get_or_insert(Err(refusal));
+                self.first.get_or_insert_with(|| Box::new(Err(refusal)));
                 ControlFlow::Continue(hop)
             }
             None => ControlFlow::Break(outcome),
@@ -327,7 +328,7 @@ impl<S, B, R, C> Hops<S, B, R, C> {
             error.type = kind.as_str(),
             "no fallback answered",
         );
-        first
+        *first
     }
 
     /// Returns the first group's outcome when no further call can be made.

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -27,7 +27,7 @@ pub(crate) struct Choice<'a> {
 
 /// Passes an event without data on as comments, since it keeps the connection alive. What else is in it is unknown text, or none
 /// at all: clients may read no further at bytes that are not UTF-8.
-pub(crate) fn pass_comments(event: Event<'_>, out: &mut BytesMut) {
+pub(crate) fn pass_comments(event: Event<'_>, out: &mut Vec<u8>) {
     let is_text = |comment: &&[u8]| std::str::from_utf8(comment).is_ok();
     let mut comments = event.comments().filter(is_text).peekable();
     if comments.peek().is_none() {

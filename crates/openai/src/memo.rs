@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use bytes::{BufMut, Bytes, BytesMut};
-use memchr::{memchr, memchr2};
+use bytes::{BufMut, Bytes};
+use memchr::memchr2;
 use serde::de::IgnoredAny;
 
 /// A chunk without its delta: as it came, and as it goes on.
@@ -24,9 +24,9 @@ impl Memo {
         loose: bool,
     ) -> Self {
         let part = |range: Range<usize>| {
-            let mut out = BytesMut::with_capacity(range.len());
+            let mut out = Vec::with_capacity(range.len());
             splice(raw, range, edits, &mut out);
-            out.to_vec()
+            out
         };
         Self {
             before: raw[..delta.start].to_vec(),
@@ -37,17 +37,18 @@ impl Memo {
         }
     }
 
-    /// Passes a chunk on that differs only in its delta, or in what follows it and does not matter; returns the delta.
-    /// `None` if the chunk has to be read.
-    pub(crate) fn pass<'a>(&self, raw: &'a [u8], out: &mut BytesMut) -> Option<&'a [u8]> {
+    /// Passes a chunk on that differs only in its delta, or in what follows it and does not matter. `None` if the chunk has to
+    /// be read.
+    pub(crate) fn pass<'a>(&self, raw: &'a [u8], out: &mut Vec<u8>) -> Option<Passed<'a>> {
         let rest = raw.strip_prefix(&self.before[..])?;
         if let Some(delta) = rest.strip_suffix(&self.after[..])
-            && is_object(delta)
+            && let Some(passed) = Passed::of(delta)
         {
+            out.reserve(self.before_out.len() + delta.len() + self.after_out.len());
             for part in [&self.before_out[..], delta, &self.after_out[..]] {
                 out.put_slice(part);
             }
-            return Some(delta);
+            return Some(passed);
         }
         if !self.loose {
             return None;
@@ -55,23 +56,40 @@ impl Memo {
         let delta = Rest::of(rest)?.goes_on()?;
         out.put_slice(&self.before_out);
         out.put_slice(rest);
-        Some(delta)
+        Some(Passed::Delta(delta))
     }
 }
 
-/// Whether what stands where a delta did is one object on one line and nothing more: no other member has slipped in
-/// behind it.
-fn is_object(delta: &[u8]) -> bool {
-    if let Some(text) = delta.strip_prefix(br#"{"content":""#)
-        && memchr(b'"', text).is_some_and(|at| text[at..] == *b"\"}")
-        && text.iter().all(|&byte| byte >= b' ' && byte != b'\\')
-    {
-        return std::str::from_utf8(text).is_ok();
+/// What a chunk that was passed on brought.
+pub(crate) enum Passed<'a> {
+    /// A piece of text and nothing else.
+    Text,
+    Delta(&'a [u8]),
+}
+
+impl<'a> Passed<'a> {
+    /// Looks whether what stands where a delta did is one object on one line and nothing more: no other member has slipped in
+    /// behind it.
+    fn of(delta: &'a [u8]) -> Option<Self> {
+        if is_text(delta) {
+            return Some(Self::Text);
+        }
+        let is_object = delta.first() == Some(&b'{')
+            && memchr2(b'\n', b'\r', delta).is_none()
+            && std::str::from_utf8(delta)
+                .is_ok_and(|delta| serde_json::from_str::<IgnoredAny>(delta).is_ok());
+        is_object.then_some(Self::Delta(delta))
     }
-    delta.first() == Some(&b'{')
-        && memchr2(b'\n', b'\r', delta).is_none()
-        && std::str::from_utf8(delta)
-            .is_ok_and(|delta| serde_json::from_str::<IgnoredAny>(delta).is_ok())
+}
+
+/// Whether a delta is a piece of text without escapes, as most are.
+fn is_text(delta: &[u8]) -> bool {
+    let text = delta.strip_prefix(br#"{"content":""#);
+    text.and_then(|text| text.strip_suffix(br#""}"#))
+        .is_some_and(|text| {
+            let is_plain = |&byte: &u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+            text.iter().all(is_plain) && std::str::from_utf8(text).is_ok()
+        })
 }
 
 /// The rest of a chunk from its delta on, as far as it was not read yet. What was before it is known to be well-formed:
@@ -149,7 +167,7 @@ pub(crate) fn splice(
     text: &[u8],
     range: Range<usize>,
     edits: &[(Range<usize>, Bytes)],
-    out: &mut BytesMut,
+    out: &mut Vec<u8>,
 ) {
     let mut at = range.start;
     for (replaced, with) in edits {

@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, ops::Range, sync::Arc};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use ziggurat_core::{Failure, FailureKind, Meter, Operation, json::Document};
 use ziggurat_provider::{
     Streamed,
@@ -18,7 +18,7 @@ use crate::{
     exchange::Asked,
     failure::Wire,
     finish, json_tool,
-    memo::{Memo, splice},
+    memo::{Memo, Passed, splice},
     template::Template,
     usage,
 };
@@ -93,7 +93,7 @@ impl Events {
     pub(crate) fn chunk(&mut self, data: Bytes) -> Streamed {
         // Names of groups are seldom much longer than those of models.
         const SLACK: usize = 64;
-        let mut out = BytesMut::with_capacity(data.len() + SLACK);
+        let mut out = Vec::with_capacity(data.len() + SLACK);
         self.splitter.push(data);
         let end = loop {
             match self.splitter.next_event() {
@@ -109,7 +109,7 @@ impl Events {
                 }
             }
         };
-        let data = out.freeze();
+        let data = out.into();
         Streamed { data, end }
     }
 
@@ -118,7 +118,7 @@ impl Events {
     }
 
     pub(crate) fn end(&mut self, broken: Option<Failure>) -> Streamed {
-        let mut out = BytesMut::new();
+        let mut out = Vec::new();
         let last = self.splitter.rest();
         let last = last.filter(|event| broken.is_none() && is_whole(*event));
         let end = last.and_then(|event| {
@@ -129,7 +129,7 @@ impl Events {
             end
         });
         let end = end.unwrap_or_else(|| self.reader.end(broken, &mut out));
-        let data = out.freeze();
+        let data = out.into();
         Streamed {
             data,
             end: Some(end),
@@ -140,11 +140,13 @@ impl Events {
 // === impl Reader ===
 
 impl Reader {
-    fn event(&mut self, event: Event<'_>, out: &mut BytesMut) -> End {
+    fn event(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> End {
         if let Some(memo) = &self.memo
-            && let Some(delta) = memo.pass(event.raw(), out)
+            && let Some(passed) = memo.pass(event.raw(), out)
         {
-            self.calls_tools = self.calls_tools || calls_tools(delta);
+            if let Passed::Delta(delta) = passed {
+                self.calls_tools = self.calls_tools || calls_tools(delta);
+            }
             self.pieces += 1;
             return None;
         }
@@ -177,7 +179,7 @@ impl Reader {
     }
 
     /// Reads data as an event that has nothing else.
-    fn alone(&mut self, data: &[u8], out: &mut BytesMut) -> End {
+    fn alone(&mut self, data: &[u8], out: &mut Vec<u8>) -> End {
         let raw = [b"data: ", data, b"\n\n"].concat();
         let mut splitter = Splitter::with_max(usize::MAX);
         splitter.push(raw.into());
@@ -188,7 +190,7 @@ impl Reader {
     }
 
     /// Reads a chunk and passes it on. `data` is a part of the event.
-    fn read(&mut self, event: Event<'_>, data: &[u8], out: &mut BytesMut) -> End {
+    fn read(&mut self, event: Event<'_>, data: &[u8], out: &mut Vec<u8>) -> End {
         let template = &self.template;
         let is_error = event.name() == Some(b"error");
         let document = match Document::parse(Bytes::copy_from_slice(data)) {
@@ -337,7 +339,7 @@ impl Reader {
     }
 
     /// Ends a stream whose upstream says that it is complete.
-    fn done(&mut self, out: &mut BytesMut) -> Result<(), Failure> {
+    fn done(&mut self, out: &mut Vec<u8>) -> Result<(), Failure> {
         if let Some(meter) = self.meter.as_ref().filter(|meter| meter.output().is_none()) {
             meter.record(None, Some(self.pieces));
         }
@@ -377,7 +379,7 @@ impl Reader {
     }
 
     /// Tells a client who wants it what the upstream does not: about so many tokens as the answer had pieces.
-    fn estimate(&self, prompt: u64, object: &[u8], out: &mut BytesMut) {
+    fn estimate(&self, prompt: u64, object: &[u8], out: &mut Vec<u8>) {
         let answer = self.pieces;
         let usage = serde_json::json!({
             "prompt_tokens": prompt,
@@ -397,7 +399,7 @@ impl Reader {
     }
 
     /// Ends a stream whose upstream has gone without a word.
-    fn end(&mut self, broken: Option<Failure>, out: &mut BytesMut) -> Result<(), Failure> {
+    fn end(&mut self, broken: Option<Failure>, out: &mut Vec<u8>) -> Result<(), Failure> {
         if self.is_complete() {
             return self.done(out);
         }

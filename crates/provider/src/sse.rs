@@ -150,7 +150,7 @@ impl Splitter {
             }
             self.began = true;
         }
-        while let Some(found) = memchr2(b'\n', b'\r', &bytes[self.scanned..]) {
+        while let Some(found) = line_end(&bytes[self.scanned..]) {
             let at = self.scanned + found;
             let blank = at == self.line;
             let end = match (bytes[at], bytes.get(at + 1)) {
@@ -185,6 +185,14 @@ impl Splitter {
         self.line -= self.start;
         self.scanned -= self.start;
         self.start = 0;
+    }
+}
+
+/// Finds the first byte that ends a line. Often the next byte does, or nothing is left: neither needs a search.
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    match bytes.first()? {
+        b'\n' | b'\r' => Some(0),
+        _ => memchr2(b'\n', b'\r', bytes),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use serde_json::value::RawValue;
 use ziggurat_core::{
     Failure, FailureKind, JsonBody,
@@ -48,7 +48,7 @@ impl Events {
     }
 
     pub(super) fn chunk(&mut self, data: Bytes) -> Streamed {
-        let mut out = BytesMut::with_capacity(data.len());
+        let mut out = Vec::with_capacity(data.len());
         self.splitter.push(data);
         let end = loop {
             match self.splitter.next_event() {
@@ -65,12 +65,12 @@ impl Events {
             }
         };
         self.over |= end.is_some();
-        let data = out.freeze();
+        let data = out.into();
         Streamed { data, end }
     }
 
     pub(super) fn end(&mut self, broken: Option<Failure>) -> Streamed {
-        let mut out = BytesMut::new();
+        let mut out = Vec::new();
         let last = self.splitter.rest();
         let last = last.filter(|event| broken.is_none() && !self.over && is_whole(*event));
         let end = last.and_then(|event| {
@@ -84,7 +84,7 @@ impl Events {
             Err(broken.unwrap_or_else(|| Failure::new(FailureKind::Disconnected)))
         });
         self.over = true;
-        let data = out.freeze();
+        let data = out.into();
         Streamed {
             data,
             end: Some(end),
@@ -93,7 +93,7 @@ impl Events {
 }
 
 /// Reads an event and passes it on.
-fn read(context: &Context, event: Event<'_>, out: &mut BytesMut) -> End {
+fn read(context: &Context, event: Event<'_>, out: &mut Vec<u8>) -> End {
     let unreadable = || {
         let failure = context.invalid("the upstream's stream has an unreadable event");
         Some(Err(failure))
