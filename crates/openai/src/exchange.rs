@@ -265,6 +265,10 @@ impl Look {
     fn at(choices: &[u8], asked: Asked) -> Self {
         const KNOWN: [&[u8]; 3] = [b"\"stop\"", b"\"length\"", b"null"];
         let mut look = Self::default();
+        // So end most answers.
+        if !asked.many && choices.ends_with(br#""finish_reason":"stop"}]"#) {
+            return look;
+        }
         let reasons = NEEDLES.finish_reason.rfind_iter(choices);
         for at in reasons.take(if asked.many { usize::MAX } else { 1 }) {
             let reason = value_after(choices, at + NEEDLES.finish_reason.needle().len());

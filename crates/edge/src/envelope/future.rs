@@ -212,7 +212,11 @@ fn address(
     put(extensions, metadata);
     extensions.insert(LlmRequest::new(group.clone(), stream, document));
     extensions.insert(group);
-    extensions.insert(operation);
+    // Chat is meant where there is none: each copy of the request is an entry smaller then.
+    match operation {
+        Operation::Chat => drop(extensions.remove::<Operation>()),
+        other => drop(extensions.insert(other)),
+    }
     put(extensions, wishes.timeout.map(overrides::Timeout));
     put(
         extensions,
