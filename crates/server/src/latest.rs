@@ -6,7 +6,9 @@ use std::{
     task::{Context, Poll},
 };
 
-use tower::{Service, ServiceExt, util::Oneshot};
+use tower::Service;
+
+use crate::call::{Calling, call};
 
 /// Hands each request to the service that is the latest when it arrives. Clones share it.
 pub(crate) struct Latest<S> {
@@ -56,7 +58,7 @@ where
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = Oneshot<S, Req>;
+    type Future = Calling<S, Req>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         // Which service it will be is not known before the call, whose future waits for it.
@@ -64,7 +66,7 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        self.get().oneshot(request)
+        call(self.get(), request)
     }
 }
 
@@ -72,7 +74,7 @@ where
 mod tests {
     use std::{convert::Infallible, future::ready};
 
-    use tower::service_fn;
+    use tower::{ServiceExt, service_fn};
 
     use super::*;
 

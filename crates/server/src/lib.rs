@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod app;
+mod call;
 mod follow;
 mod in_flight;
 mod key;
@@ -26,7 +27,7 @@ pub use self::{
     key::MasterKey,
     listener::Listener,
     metrics::Metrics,
-    outer::{CALL_ID, outer},
+    outer::{CALL_ID, Outer, OuterBody, OuterFuture, outer},
     panics::log_panics,
     reload::{Handle, ReloadError, Reloaded},
     request_log::RequestLog,

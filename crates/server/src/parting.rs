@@ -14,7 +14,10 @@ use http::{Request, Response, Version};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::outer::close;
+use crate::{
+    call::{Calling, call},
+    outer::close,
+};
 
 /// Whether a server is about to end. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -52,22 +55,19 @@ impl Ending {
 
 // === impl Parting ===
 
-impl<S, B, R> Service<Request<B>> for Parting<S>
+/// As hyper wants it, and not by way of hyper-util's glue, which clones and moves once more.
+impl<S, B, R> hyper::service::Service<Request<B>> for Parting<S>
 where
-    S: Service<Request<B>, Response = Response<R>>,
+    S: Service<Request<B>, Response = Response<R>> + Clone,
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = PartingFuture<S::Future>;
+    type Future = PartingFuture<Calling<S, Request<B>>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, req: Request<B>) -> Self::Future {
+    fn call(&self, req: Request<B>) -> Self::Future {
         PartingFuture {
             version: req.version(),
-            future: self.inner.call(req),
+            future: call(self.inner.clone(), req),
             ending: self.ending.clone(),
         }
     }

@@ -19,7 +19,6 @@ use hyper_util::{
         conn::auto,
         graceful::{GracefulShutdown, Watcher},
     },
-    service::TowerToHyperService,
 };
 use pin_project_lite::pin_project;
 use tokio::{
@@ -225,8 +224,7 @@ fn connection<S, R, I>(
     watcher: Watcher,
 ) -> impl Future<Output = Result<(), BoxError>> + Send + 'static + use<S, R, I>
 where
-    S: Service<Request<Incoming>, Response = Response<R>, Error = Infallible>
-        + Clone
+    S: hyper::service::Service<Request<Incoming>, Response = Response<R>, Error = Infallible>
         + Send
         + 'static,
     S::Future: Send,
@@ -234,7 +232,6 @@ where
     R::Error: Into<BoxError>,
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = TowerToHyperService::new(service);
     let stream = TokioIo::new(Patient::new(stream, PATIENCE));
     let connection = server.serve_connection(stream, service);
     watcher.watch(connection.into_owned())
