@@ -81,16 +81,14 @@ impl Document {
 
     /// Returns the first name that occurs twice among those that `counts` names.
     pub fn duplicate(&self, counts: impl Fn(&str) -> bool) -> Option<Cow<'_, str>> {
-        let names = self
-            .inner
-            .members
-            .iter()
-            .enumerate()
-            .map(|(at, member)| (at, self.name(member)));
-        names
-            .filter(|(_, name)| counts(name))
-            .find(|(at, name)| self.find(name) != Some(*at))
-            .map(|(_, name)| name)
+        // Few texts have any: names are compared as bytes, and only those that occur twice are decoded.
+        let members = &self.inner.members;
+        let again = members.iter().enumerate().filter(|(at, member)| {
+            let mut earlier = members[..*at].iter();
+            earlier.any(|other| self.are_namesakes(other, member))
+        });
+        let mut names = again.map(|(_, member)| self.name(member));
+        names.find(|name| counts(name))
     }
 
     /// The byte after the opening brace.
@@ -115,6 +113,13 @@ impl Document {
             false if member.key.len() != name.len() => false,
             false => self.inner.raw[member.key.clone()] == *name.as_bytes(),
             true => self.name(member) == name,
+        }
+    }
+
+    fn are_namesakes(&self, one: &Member, other: &Member) -> bool {
+        match one.escaped || other.escaped {
+            false => self.inner.raw[one.key.clone()] == self.inner.raw[other.key.clone()],
+            true => self.name(one) == self.name(other),
         }
     }
 

@@ -200,7 +200,7 @@ fn address(
     put(&mut head.extensions, mock);
     let mock = wishes.mock_failure.map(overrides::MockFailure);
     put(&mut head.extensions, mock);
-    let group = ModelGroup::new(model);
+    let group = ModelGroup::new(&*model);
     let metadata = wishes.metadata();
     let extensions = &mut head.extensions;
     if let Some(note) = extensions.get::<Note>() {

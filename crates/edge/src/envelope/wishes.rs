@@ -10,6 +10,8 @@ use ziggurat_core::{
     overrides,
 };
 
+use crate::respond::CALL_ID;
+
 use super::{
     fields::{Fate, MOCK, fate, of_provider},
     lists::{self, Tagged},
@@ -67,8 +69,8 @@ pub(super) struct Wishes {
 
 /// The parts of a request that matter for routing.
 #[derive(Debug)]
-pub(super) struct Reading {
-    pub(super) model: String,
+pub(super) struct Reading<'a> {
+    pub(super) model: Cow<'a, str>,
     /// The models, if it names several.
     pub(super) models: Option<Vec<String>>,
     pub(super) stream: bool,
@@ -80,15 +82,15 @@ pub(super) struct Reading {
 
 /// Reads a body and the headers beside it. A model that the path names goes before the body's. Wishes are taken if `caps` says how far; they are cut from the body anyway.
 /// Restrictions are always taken.
-pub(super) fn read(
-    document: &Document,
+pub(super) fn read<'a>(
+    document: &'a Document,
     headers: &HeaderMap,
     caps: Option<Caps>,
     operation: Operation,
-    named: Option<Cow<'_, str>>,
+    named: Option<Cow<'a, str>>,
     required: Option<&'static str>,
     mocks: bool,
-) -> Result<Reading, Failure> {
+) -> Result<Reading<'a>, Failure> {
     // A name that occurs twice could mean one thing here and another at the upstream.
     let counts = |name: &str| {
         Some(name) == required || matches!(name, "model" | "stream") || fate(name) != Fate::Forward
@@ -97,7 +99,7 @@ pub(super) fn read(
         return Err(invalid(&name, format!("`{name}` is given more than once")));
     }
     let (model, models) = match named {
-        Some(model) => (model.into_owned(), None),
+        Some(model) => (model, None),
         None => model(document, operation)?,
     };
     if let Some(name) = required.filter(|name| document.get(name).is_none_or(Value::is_null)) {
@@ -152,10 +154,10 @@ pub(super) fn read(
 }
 
 /// Says whether a header may be one of those that are read here. Many requests have none, and one look at all names costs
-/// less than a search for each.
+/// less than a search for each. The id of the call is on nearly all, and no wish.
 fn is_ours(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    name.starts_with("x-litellm-") || name.starts_with("x-stainless-")
+    let text = name.as_str();
+    text.starts_with("x-stainless-") || text.starts_with("x-litellm-") && *name != CALL_ID
 }
 
 impl Wishes {
@@ -318,17 +320,23 @@ impl Wishes {
 fn model(
     document: &Document,
     operation: Operation,
-) -> Result<(String, Option<Vec<String>>), Failure> {
+) -> Result<(Cow<'_, str>, Option<Vec<String>>), Failure> {
     let Some(value) = document.get("model").filter(|value| !value.is_null()) else {
         return Err(invalid("model", "`model` is missing"));
     };
     let one = value.as_str();
-    let names: Vec<String> = match &one {
-        Some(model) if operation == Operation::Chat => {
+    let names: Vec<String> = match one {
+        Some(model) if operation == Operation::Chat && model.contains(',') => {
             let names = model.split(',').map(str::trim);
             names.map(str::to_owned).collect()
         }
-        Some(model) => vec![model.clone().into_owned()],
+        Some(model) => {
+            let is_blank = operation == Operation::Chat && model.trim().is_empty();
+            return match is_blank || model.is_empty() {
+                true => Err(invalid("model", "`model` is empty")),
+                false => Ok((model, None)),
+            };
+        }
         None => value
             .decode()
             .map_err(|_| wrong_type("model", "a string or a list of strings", value))?,
@@ -343,7 +351,7 @@ fn model(
     if names.len() > 1 && operation != Operation::Chat {
         return Err(invalid("model", "several models are for chat only"));
     }
-    let model = one.map_or_else(|| names.join(","), Cow::into_owned);
+    let model = value.as_str().unwrap_or_else(|| names.join(",").into());
     Ok((model, (names.len() > 1).then_some(names)))
 }
 

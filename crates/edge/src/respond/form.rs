@@ -13,7 +13,7 @@ use super::{
 };
 
 /// The id of a call, which Anthropic's errors name.
-const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
+pub(crate) const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// How errors are written to one caller: in the form of the API that was called.
@@ -49,11 +49,12 @@ impl ErrorForm {
             None if path::is_anthropic(path) => Api::Anthropic,
             _ => Api::OpenAi,
         };
-        let request_id = request.headers().get(&CALL_ID);
+        let is_named = api == Api::Anthropic;
+        let request_id = is_named.then(|| request.headers().get(&CALL_ID)).flatten();
         Self {
             types,
             api,
-            request_id: request_id.filter(|_| api == Api::Anthropic).cloned(),
+            request_id: request_id.cloned(),
         }
     }
 

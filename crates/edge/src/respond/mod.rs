@@ -27,6 +27,7 @@ use ziggurat_core::{BoxError, Failure, KeepAlive, LateAnswer, Tried};
 
 use crate::{IncludeFallbackErrors, Ledger};
 
+pub(crate) use self::form::CALL_ID;
 pub use self::{body::ResponseBody, errors::ErrorTypes, form::ErrorForm};
 use self::{
     events::{Detours, Events},
