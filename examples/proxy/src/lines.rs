@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    fmt,
+    fmt::{self, Write},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -41,7 +41,6 @@ where
             return self.rich.format_event(context, writer, event);
         }
         let meta = event.metadata();
-        Clock.format_time(&mut writer)?;
         // As wide as the longest of them.
         let level = match *meta.level() {
             Level::ERROR => " ERROR ",
@@ -50,39 +49,43 @@ where
             Level::DEBUG => " DEBUG ",
             Level::TRACE => " TRACE ",
         };
-        for part in [level, meta.target(), ":"] {
-            writer.write_str(part)?;
-        }
         let mut fields = Fields {
-            writer,
+            line: String::with_capacity(EXPECTED),
             result: Ok(()),
         };
+        Clock.format_time(&mut Writer::new(&mut fields.line))?;
+        for part in [level, meta.target(), ":"] {
+            fields.line.push_str(part);
+        }
         event.record(&mut fields);
         fields.result?;
-        fields.writer.write_char('\n')
+        fields.line.push('\n');
+        writer.write_str(&fields.line)
     }
 }
 
-/// Writes fields, each after a space.
-struct Fields<'a> {
-    writer: Writer<'a>,
+/// Bytes that suffice for most lines.
+const EXPECTED: usize = 512;
+
+/// Writes fields, each after a space. The line is put together here, as the library's writer is asked for each piece through
+/// a pointer.
+struct Fields {
+    line: String,
     result: fmt::Result,
 }
 
-impl Fields<'_> {
-    fn write(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
-        let name = match field.name() {
-            "message" => [" ", "", ""],
-            name => [" ", name.strip_prefix("r#").unwrap_or(name), "="],
-        };
-        let name = name
-            .into_iter()
-            .try_for_each(|part| self.writer.write_str(part));
-        self.result = self.result.and(name).and_then(|()| value(&mut self.writer));
+impl Fields {
+    fn name(&mut self, field: &Field) {
+        self.line.push(' ');
+        let name = field.name();
+        if name != "message" {
+            self.line.push_str(name.strip_prefix("r#").unwrap_or(name));
+            self.line.push('=');
+        }
     }
 }
 
-impl Visit for Fields<'_> {
+impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
         let is_plain = |byte: u8| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
         // All bytes are looked at, which takes less time than to stop at the first.
@@ -90,14 +93,35 @@ impl Visit for Fields<'_> {
         if field.name() == "message" || !all_plain {
             return self.record_debug(field, &value);
         }
-        self.write(field, |writer| {
-            let mut parts = ["\"", value, "\""].into_iter();
-            parts.try_for_each(|part| writer.write_str(part))
-        });
+        self.name(field);
+        for part in ["\"", value, "\""] {
+            self.line.push_str(part);
+        }
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.name(field);
+        push_digits(&mut self.line, value, 1);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.name(field);
+        self.line.push_str(if value { "true" } else { "false" });
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.write(field, |writer| write!(writer, "{value:?}"));
+        self.name(field);
+        let written = write!(self.line, "{value:?}");
+        self.result = self.result.and(written);
+    }
+}
+
+/// Writes a number, with zeros before it if it has fewer digits than `least`.
+fn push_digits(line: &mut String, number: u64, least: u32) {
+    let digits = number.checked_ilog10().map_or(1, |log| log + 1);
+    for exponent in (0..digits.max(least)).rev() {
+        let digit = number / 10_u64.pow(exponent) % 10;
+        line.push(char::from(b'0' + digit as u8));
     }
 }
 
@@ -121,7 +145,14 @@ impl FormatTime for Clock {
         let now = since_1970();
         LAST.with_borrow_mut(|last| {
             if last.number == now.as_secs() {
-                return write!(writer, "{}.{:06}Z", last.text, now.subsec_micros());
+                let (text, micros) = (&mut last.text, u64::from(now.subsec_micros()));
+                let seconds = text.len();
+                text.push('.');
+                push_digits(text, micros, 6);
+                text.push('Z');
+                let written = writer.write_str(text);
+                text.truncate(seconds);
+                return written;
             }
             let mut text = String::new();
             time::SystemTime.format_time(&mut Writer::new(&mut text))?;
@@ -183,6 +214,8 @@ mod tests {
             let none: Option<&str> = None;
             tracing::info!(
                 status = 200,
+                none_yet = 0_u64,
+                most = u64::MAX,
                 model = "gpt-4o",
                 none,
                 share = 0.5,
