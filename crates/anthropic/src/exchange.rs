@@ -8,11 +8,10 @@ use std::{
 use bytes::Bytes;
 use http::{Extensions, response::Parts};
 use ziggurat_core::{ContentFiltered, Failure, Meter, json::Printed};
-use ziggurat_provider::{Answer, Exchange, Streamed, redact};
+use ziggurat_provider::{Answer, Exchange, Streamed, events::Events, redact};
 
 use crate::{
     answer,
-    events::Events,
     failure::Wire,
     request::Asked,
     stream::Reader,

@@ -4,7 +4,6 @@ mod answer;
 mod builder;
 mod dialect;
 mod event;
-mod events;
 mod exchange;
 mod failure;
 mod finish;

@@ -7,15 +7,18 @@ use std::sync::Arc;
 use memchr::memchr2;
 use serde_json::{Value, value::RawValue};
 use ziggurat_core::{Failure, FailureKind};
-use ziggurat_provider::sse::{self, DONE_EVENT};
+use ziggurat_provider::{
+    events::{self, End},
+    sse::{self, DONE_EVENT},
+};
 
 use self::blocks::Open;
 use crate::{
     event::{Event, Start},
-    events::{self, End, unreadable},
     exchange::Context,
     failure::Wire,
     finish,
+    template::unreadable,
     usage::Usage,
 };
 
@@ -76,6 +79,10 @@ impl events::Reader for Reader {
             _ => {}
         }
         None
+    }
+
+    fn unreadable(&self) -> Failure {
+        unreadable()
     }
 }
 

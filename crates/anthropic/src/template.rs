@@ -49,6 +49,11 @@ pub(crate) fn invalid(message: &str) -> Failure {
     no_answer(Failure::new(FailureKind::InvalidResponse).with_message(message))
 }
 
+/// What an event is that cannot be read.
+pub(crate) fn unreadable() -> Failure {
+    invalid("the upstream's stream has an unreadable event")
+}
+
 pub(crate) fn no_answer(failure: Failure) -> Failure {
     failure.with_status(StatusCode::INTERNAL_SERVER_ERROR)
 }

@@ -2,12 +2,12 @@
 
 use std::sync::LazyLock;
 
-use bytes::{BufMut, Bytes};
+use bytes::BufMut;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use ziggurat_core::json::Document;
-use ziggurat_provider::sse::{DONE, Event};
+use ziggurat_provider::sse::Event;
 
 use crate::failure::is_error;
 
@@ -48,15 +48,6 @@ pub(crate) fn says_error(document: &Document) -> bool {
             .is_some_and(|it| it.as_bytes() == b"\"error\"")
     };
     document.get("error").is_some_and(is_error) || names_itself("object") || names_itself("type")
-}
-
-/// Whether the last event of a body is whole, though its blank line is missing: half of one says nothing.
-pub(crate) fn is_whole(event: Event<'_>) -> bool {
-    event.data().is_some_and(|data| {
-        data.trim_ascii() == DONE
-            || event.name() == Some(b"error")
-            || Document::parse(Bytes::copy_from_slice(&data)).is_ok()
-    })
 }
 
 pub(crate) fn index(choice: &Choice<'_>) -> u32 {

@@ -12,7 +12,7 @@ use ziggurat_core::{
     ContentFiltered, Failure, FailureKind, JsonBody, Meter, Operation,
     json::{Document, Printed},
 };
-use ziggurat_provider::{Answer, Exchange, Excused, Streamed, redact};
+use ziggurat_provider::{Answer, Exchange, Excused, Streamed, events::Events, redact};
 
 use crate::{
     Face,
@@ -20,7 +20,7 @@ use crate::{
     failure::{Wire, is_error},
     finish, json_tool, length,
     spans::{Edits, Members, elements},
-    stream::Events,
+    stream::Reader,
     template::Template,
     usage,
 };
@@ -35,7 +35,7 @@ pub(crate) struct Chat {
     meter: Option<Meter>,
     /// The fetched token that was at hand when the call was made.
     token: Option<HeaderValue>,
-    events: Option<Box<Events>>,
+    events: Option<Box<Events<Reader>>>,
     /// Set by a plain answer whose first choice was held back.
     filtered: bool,
 }
@@ -72,7 +72,7 @@ impl Chat {
         }
     }
 
-    fn events(&mut self) -> &mut Events {
+    fn events(&mut self) -> &mut Events<Reader> {
         let Self {
             template,
             model,
@@ -82,8 +82,8 @@ impl Chat {
             ..
         } = self;
         events.get_or_insert_with(|| {
-            let events = Events::new(template.clone(), model.clone(), *asked, meter.clone());
-            Box::new(events)
+            let reader = Reader::new(template.clone(), model.clone(), *asked, meter.clone());
+            Box::new(Events::new(reader))
         })
     }
 
@@ -193,7 +193,7 @@ impl Exchange for Chat {
     fn is_complete(&self) -> bool {
         self.events
             .as_ref()
-            .is_some_and(|events| events.is_complete())
+            .is_some_and(|events| events.reader().is_complete())
     }
 
     fn end(&mut self, broken: Option<Failure>) -> Streamed {

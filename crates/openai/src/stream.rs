@@ -8,12 +8,12 @@ use std::{borrow::Cow, ops::Range, sync::Arc};
 use bytes::{BufMut, Bytes};
 use ziggurat_core::{Failure, FailureKind, Meter, Operation, json::Document};
 use ziggurat_provider::{
-    Streamed,
+    events::{self, End, Reader as _},
     sse::{DONE, DONE_EVENT, Event, Splitter},
 };
 
 use crate::{
-    chunk::{Choice, calls_tools, index, is_finished, is_whole, offset, pass_comments, says_error},
+    chunk::{Choice, calls_tools, index, is_finished, offset, pass_comments, says_error},
     dialect::generated_id,
     exchange::Asked,
     failure::Wire,
@@ -23,14 +23,8 @@ use crate::{
     usage,
 };
 
-/// The events of a stream.
-pub(crate) struct Events {
-    splitter: Splitter,
-    reader: Reader,
-}
-
 /// What is known of a stream while it is read.
-struct Reader {
+pub(crate) struct Reader {
     template: Arc<Template>,
     operation: Operation,
     /// The name that chunks bear, as JSON.
@@ -56,19 +50,16 @@ struct Reader {
     head: Vec<u8>,
 }
 
-/// What an event means for its stream; `None` that it goes on.
-type End = Option<Result<(), Failure>>;
+// === impl Reader ===
 
-// === impl Events ===
-
-impl Events {
+impl Reader {
     pub(crate) fn new(
         template: Arc<Template>,
         model: Option<Bytes>,
         asked: Asked,
         meter: Option<Meter>,
     ) -> Self {
-        let reader = Reader {
+        Self {
             template,
             operation: asked.operation,
             model,
@@ -83,63 +74,11 @@ impl Events {
             calls_tools: false,
             pieces: 0,
             head: Vec::new(),
-        };
-        Self {
-            splitter: Splitter::new(),
-            reader,
-        }
-    }
-
-    pub(crate) fn chunk(&mut self, data: Bytes) -> Streamed {
-        // Names of groups are seldom much longer than those of models.
-        const SLACK: usize = 64;
-        let mut out = Vec::with_capacity(data.len() + SLACK);
-        self.splitter.push(data);
-        let end = loop {
-            match self.splitter.next_event() {
-                Ok(Some(event)) => {
-                    if let Some(end) = self.reader.event(event, &mut out) {
-                        break Some(end);
-                    }
-                }
-                Ok(None) => break None,
-                Err(too_long) => {
-                    let failure = Failure::new(FailureKind::InvalidResponse).with_source(too_long);
-                    break Some(Err(failure));
-                }
-            }
-        };
-        let data = out.into();
-        Streamed { data, end }
-    }
-
-    pub(crate) fn is_complete(&self) -> bool {
-        self.reader.is_complete()
-    }
-
-    pub(crate) fn end(&mut self, broken: Option<Failure>) -> Streamed {
-        let mut out = Vec::new();
-        let last = self.splitter.rest();
-        let last = last.filter(|event| broken.is_none() && is_whole(*event));
-        let end = last.and_then(|event| {
-            let end = self.reader.event(event, &mut out);
-            if !out.is_empty() && !out.ends_with(b"\n\n") {
-                out.put_slice(b"\n\n");
-            }
-            end
-        });
-        let end = end.unwrap_or_else(|| self.reader.end(broken, &mut out));
-        let data = out.into();
-        Streamed {
-            data,
-            end: Some(end),
         }
     }
 }
 
-// === impl Reader ===
-
-impl Reader {
+impl events::Reader for Reader {
     fn event(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> End {
         if let Some(memo) = &self.memo
             && let Some(passed) = memo.pass(event.raw(), out)
@@ -178,6 +117,22 @@ impl Reader {
         }
     }
 
+    /// Ends a stream whose upstream has gone without a word.
+    fn end(&mut self, broken: Option<Failure>, out: &mut Vec<u8>) -> Result<(), Failure> {
+        if self.is_complete() {
+            return self.done(out);
+        }
+        Err(broken.unwrap_or_else(|| Failure::new(FailureKind::Disconnected)))
+    }
+
+    fn unreadable(&self) -> Failure {
+        let failure = Failure::new(FailureKind::InvalidResponse)
+            .with_message("the upstream's stream has an unreadable event");
+        self.template.invalid(failure)
+    }
+}
+
+impl Reader {
     /// Reads data as an event that has nothing else.
     fn alone(&mut self, data: &[u8], out: &mut Vec<u8>) -> End {
         let raw = [b"data: ", data, b"\n\n"].concat();
@@ -249,12 +204,6 @@ impl Reader {
             self.memo = Some(Memo::of(event.raw(), delta, &edits, loose));
         }
         None
-    }
-
-    fn unreadable(&self) -> Failure {
-        let failure = Failure::new(FailureKind::InvalidResponse)
-            .with_message("the upstream's stream has an unreadable event");
-        self.template.invalid(failure)
     }
 
     /// What is changed in a chunk: the model's name, an id that is missing, choices that are no list, finish reasons with
@@ -394,15 +343,7 @@ impl Reader {
     }
 
     /// Says whether every choice that began has ended.
-    fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.started != 0 && self.started == self.finished
-    }
-
-    /// Ends a stream whose upstream has gone without a word.
-    fn end(&mut self, broken: Option<Failure>, out: &mut Vec<u8>) -> Result<(), Failure> {
-        if self.is_complete() {
-            return self.done(out);
-        }
-        Err(broken.unwrap_or_else(|| Failure::new(FailureKind::Disconnected)))
     }
 }

@@ -9,6 +9,7 @@ pub mod credentials;
 mod decode;
 mod dialect;
 mod error;
+pub mod events;
 mod future;
 mod headers;
 pub mod inline;

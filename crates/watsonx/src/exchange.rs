@@ -13,7 +13,7 @@ use ziggurat_core::{
     ContentFiltered, Failure, FailureKind, JsonBody, Meter,
     json::{Document, Printed},
 };
-use ziggurat_provider::{Answer, Exchange, Streamed, credentials::Used, redact};
+use ziggurat_provider::{Answer, Exchange, Streamed, credentials::Used, events::Events, redact};
 
 use crate::{
     chat::{Object, print, raw},
@@ -21,7 +21,7 @@ use crate::{
     failure::{Wire, is_error},
     finish,
     generation::{self, Generated},
-    stream::Events,
+    stream::Reader,
     template::{Route, Template},
 };
 
@@ -35,7 +35,7 @@ pub(crate) struct Chat {
     meter: Option<Meter>,
     /// The token that the call was made with.
     used: Used,
-    events: Option<Box<Events>>,
+    events: Option<Box<Events<Reader>>>,
     /// Set by a plain answer whose first choice was held back.
     filtered: bool,
 }
@@ -73,7 +73,7 @@ impl Chat {
         }
     }
 
-    fn events(&mut self) -> &mut Events {
+    fn events(&mut self) -> &mut Events<Reader> {
         let Self {
             template,
             model,
@@ -85,14 +85,14 @@ impl Chat {
         } = self;
         events.get_or_insert_with(|| {
             let secrets = template.secrets(used);
-            let events = Events::new(
+            let reader = Reader::new(
                 template.route,
                 model.clone(),
                 asked.usage,
                 meter.clone(),
                 secrets,
             );
-            Box::new(events)
+            Box::new(Events::new(reader))
         })
     }
 
@@ -204,7 +204,7 @@ impl Exchange for Chat {
     fn is_complete(&self) -> bool {
         self.events
             .as_ref()
-            .is_some_and(|events| events.is_complete())
+            .is_some_and(|events| events.reader().is_complete())
     }
 
     fn end(&mut self, broken: Option<Failure>) -> Streamed {

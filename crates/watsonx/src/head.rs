@@ -1,6 +1,6 @@
 //! What all chunks of a stream share.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use ziggurat_core::json::{Document, string};
 
 use crate::{
@@ -30,7 +30,7 @@ impl Head {
     }
 
     /// Begins a chunk, which is left open.
-    pub(crate) fn begin(&self, choices: &[u8], out: &mut BytesMut) {
+    pub(crate) fn begin(&self, choices: &[u8], out: &mut Vec<u8>) {
         let Self { id, created, model } = self;
         for piece in [
             b"data: {\"id\":",
@@ -47,7 +47,7 @@ impl Head {
     }
 
     /// Writes a chunk of our own.
-    pub(crate) fn chunk(&self, choices: &[u8], usage: Option<&Bytes>, out: &mut BytesMut) {
+    pub(crate) fn chunk(&self, choices: &[u8], usage: Option<&Bytes>, out: &mut Vec<u8>) {
         self.begin(choices, out);
         if let Some(usage) = usage {
             out.put_slice(b",\"usage\":");

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use memchr::memchr2;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -11,8 +11,8 @@ use ziggurat_core::{
     json::{Document, string},
 };
 use ziggurat_provider::{
-    Streamed,
-    sse::{DONE, DONE_EVENT, Event, Splitter},
+    events::{self, End},
+    sse::{DONE, DONE_EVENT, Event},
 };
 
 use crate::{
@@ -24,14 +24,8 @@ use crate::{
     template::Route,
 };
 
-/// The events of a stream.
-pub(crate) struct Events {
-    splitter: Splitter,
-    reader: Reader,
-}
-
 /// What is known of a stream while it is read.
-struct Reader {
+pub(crate) struct Reader {
     route: Route,
     /// The name that chunks bear, as JSON.
     model: Option<Bytes>,
@@ -67,12 +61,9 @@ const WRITTEN: [&str; 7] = [
     "id", "object", "created", "model", "choices", "usage", "results",
 ];
 
-/// What an event means for its stream; `None` that it goes on.
-type End = Option<Result<(), Failure>>;
+// === impl Reader ===
 
-// === impl Events ===
-
-impl Events {
+impl Reader {
     pub(crate) fn new(
         route: Route,
         model: Option<Bytes>,
@@ -80,7 +71,7 @@ impl Events {
         meter: Option<Meter>,
         secrets: Vec<Box<str>>,
     ) -> Self {
-        let reader = Reader {
+        Self {
             route,
             model,
             include_usage,
@@ -92,57 +83,12 @@ impl Events {
             started: 0,
             finished: 0,
             calls_tools: 0,
-        };
-        Self {
-            splitter: Splitter::new(),
-            reader,
-        }
-    }
-
-    pub(crate) fn chunk(&mut self, data: Bytes) -> Streamed {
-        // Names of groups are seldom much longer than those of models.
-        const SLACK: usize = 64;
-        let mut out = BytesMut::with_capacity(data.len() + SLACK);
-        self.splitter.push(data);
-        let end = loop {
-            match self.splitter.next_event() {
-                Ok(Some(event)) => {
-                    if let Some(end) = self.reader.event(event, &mut out) {
-                        break Some(end);
-                    }
-                }
-                Ok(None) => break None,
-                Err(too_long) => {
-                    let failure = Failure::new(FailureKind::InvalidResponse).with_source(too_long);
-                    break Some(Err(failure));
-                }
-            }
-        };
-        let data = out.freeze();
-        Streamed { data, end }
-    }
-
-    pub(crate) fn is_complete(&self) -> bool {
-        self.reader.is_complete()
-    }
-
-    pub(crate) fn end(&mut self, broken: Option<Failure>) -> Streamed {
-        let mut out = BytesMut::new();
-        let last = self.splitter.rest();
-        let last = last.filter(|event| broken.is_none() && is_whole(*event));
-        let end = last.and_then(|event| self.reader.event(event, &mut out));
-        let end = end.unwrap_or_else(|| self.reader.end(broken, &mut out));
-        Streamed {
-            data: out.freeze(),
-            end: Some(end),
         }
     }
 }
 
-// === impl Reader ===
-
-impl Reader {
-    fn event(&mut self, event: Event<'_>, out: &mut BytesMut) -> End {
+impl events::Reader for Reader {
+    fn event(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> End {
         if event.is_damaged() {
             return Some(Err(invalid()));
         }
@@ -163,7 +109,21 @@ impl Reader {
         }
     }
 
-    fn read(&mut self, document: &Document, out: &mut BytesMut) -> End {
+    /// Ends a stream of which no more comes. There is no event that ends it: it is whole if its choices are.
+    fn end(&mut self, broken: Option<Failure>, out: &mut Vec<u8>) -> Result<(), Failure> {
+        if self.is_complete() {
+            return self.done(out);
+        }
+        Err(broken.unwrap_or_else(|| Failure::new(FailureKind::Disconnected)))
+    }
+
+    fn unreadable(&self) -> Failure {
+        invalid()
+    }
+}
+
+impl Reader {
+    fn read(&mut self, document: &Document, out: &mut Vec<u8>) -> End {
         let choices = match self.route {
             Route::Chat => self.chat(document),
             Route::Text => self.generated(document),
@@ -271,7 +231,7 @@ impl Reader {
     }
 
     /// Passes a chunk on; what is not known of it stays.
-    fn print(&mut self, document: &Document, choices: &[u8], out: &mut BytesMut) {
+    fn print(&mut self, document: &Document, choices: &[u8], out: &mut Vec<u8>) {
         let model = &self.model;
         let head = self.head.get_or_insert_with(|| Head::of(document, model));
         let start = out.len();
@@ -295,7 +255,7 @@ impl Reader {
     }
 
     /// Ends a stream whose upstream says that it is complete.
-    fn done(&mut self, out: &mut BytesMut) -> Result<(), Failure> {
+    fn done(&mut self, out: &mut Vec<u8>) -> Result<(), Failure> {
         let Some(head) = self.head.as_ref().filter(|_| self.started != 0) else {
             return Err(Failure::new(FailureKind::Disconnected)
                 .with_message("the upstream's stream ended before its first chunk"));
@@ -319,15 +279,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Ends a stream of which no more comes. There is no event that ends it: it is whole if its choices are.
-    fn end(&mut self, broken: Option<Failure>, out: &mut BytesMut) -> Result<(), Failure> {
-        if self.is_complete() {
-            return self.done(out);
-        }
-        Err(broken.unwrap_or_else(|| Failure::new(FailureKind::Disconnected)))
-    }
-
-    fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.started != 0 && self.started == self.finished
     }
 }
@@ -358,13 +310,4 @@ fn invalid() -> Failure {
         Failure::new(FailureKind::InvalidResponse)
             .with_message("the upstream's stream has an unreadable event"),
     )
-}
-
-/// Whether the last event of a body is whole, though its blank line is missing: half of one says nothing.
-fn is_whole(event: Event<'_>) -> bool {
-    event.data().is_some_and(|data| {
-        data.trim_ascii() == DONE
-            || event.name() == Some(b"error")
-            || Document::parse(Bytes::copy_from_slice(&data)).is_ok()
-    })
 }

@@ -8,10 +8,9 @@ use ziggurat_core::{
     ContentFiltered, Failure, JsonBody, Meter, Operation,
     json::{Document, Printed},
 };
-use ziggurat_provider::{Answer, Exchange, Streamed, redact};
+use ziggurat_provider::{Answer, Exchange, Streamed, events::Events, redact};
 
 use super::stream::Reader;
-use crate::events::Events;
 use crate::{
     failure::Wire,
     template::{Template, invalid, no_answer},

@@ -6,13 +6,15 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use ziggurat_core::{Failure, JsonBody, json::Document};
-use ziggurat_provider::sse;
+use ziggurat_provider::{
+    events::{self, End},
+    sse,
+};
 
 use super::exchange::Context;
 use crate::{
-    events::{self, End, unreadable},
     failure::Wire,
-    template::invalid,
+    template::{invalid, unreadable},
     usage::Usage,
 };
 
@@ -72,6 +74,10 @@ impl events::Reader for Reader {
         }
         out.extend_from_slice(event.raw());
         (read.kind == "message_stop").then_some(Ok(()))
+    }
+
+    fn unreadable(&self) -> Failure {
+        unreadable()
     }
 }
 

@@ -9,9 +9,9 @@ use ziggurat_core::{
     ContentFiltered, Failure, FailureKind, JsonBody, Meter,
     json::{Document, Printed},
 };
-use ziggurat_provider::{Answer, Exchange, Streamed, redact};
+use ziggurat_provider::{Answer, Exchange, Streamed, events::Events, redact};
 
-use super::{is_text, stream::Events};
+use super::{is_text, stream::Reader};
 use crate::{
     Face,
     failure::{Wire, is_error},
@@ -24,7 +24,7 @@ pub(crate) struct Reply {
     stream: bool,
     /// The fetched token that was at hand when the call was made.
     token: Option<HeaderValue>,
-    events: Option<Box<Events>>,
+    events: Option<Box<Events<Reader>>>,
     /// Set by a plain answer that was held back.
     filtered: bool,
 }
@@ -65,9 +65,9 @@ impl Reply {
         }
     }
 
-    fn events(&mut self) -> &mut Events {
+    fn events(&mut self) -> &mut Events<Reader> {
         let context = &self.context;
-        let new = || Box::new(Events::new(context.clone()));
+        let new = || Box::new(Events::new(Reader(context.clone())));
         self.events.get_or_insert_with(new)
     }
 }

@@ -9,12 +9,11 @@ use ziggurat_core::{
     json::{Document, Value},
 };
 use ziggurat_provider::{
-    Streamed,
-    sse::{DONE, Event, Splitter},
+    events::{self, End},
+    sse::{DONE, Event},
 };
 
 use super::exchange::Context;
-use crate::chunk::is_whole;
 
 /// What the names of events begin with that bring pieces of the answer: they are passed on as long as they
 /// can be read.
@@ -27,77 +26,26 @@ const PIECES: [&[u8]; 6] = [
     b"response.mcp_call_arguments",
 ];
 
-/// The events of a stream.
-pub(super) struct Events {
-    splitter: Splitter,
-    context: Arc<Context>,
-    /// Set once the stream was ended; nothing comes after it.
-    over: bool,
+/// Passes the events of a stream on.
+pub(super) struct Reader(pub(super) Arc<Context>);
+
+impl events::Reader for Reader {
+    fn event(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> End {
+        read(&self.0, event, out)
+    }
+
+    fn unreadable(&self) -> Failure {
+        unreadable(&self.0)
+    }
 }
 
-/// What an event means for its stream; `None` that it goes on.
-type End = Option<Result<(), Failure>>;
-
-impl Events {
-    pub(super) fn new(context: Arc<Context>) -> Self {
-        Self {
-            splitter: Splitter::new(),
-            context,
-            over: false,
-        }
-    }
-
-    pub(super) fn chunk(&mut self, data: Bytes) -> Streamed {
-        let mut out = Vec::with_capacity(data.len());
-        self.splitter.push(data);
-        let end = loop {
-            match self.splitter.next_event() {
-                Ok(Some(event)) => {
-                    if let Some(end) = read(&self.context, event, &mut out) {
-                        break Some(end);
-                    }
-                }
-                Ok(None) => break None,
-                Err(too_long) => {
-                    let failure = Failure::new(FailureKind::InvalidResponse).with_source(too_long);
-                    break Some(Err(failure));
-                }
-            }
-        };
-        self.over |= end.is_some();
-        let data = out.into();
-        Streamed { data, end }
-    }
-
-    pub(super) fn end(&mut self, broken: Option<Failure>) -> Streamed {
-        let mut out = Vec::new();
-        let last = self.splitter.rest();
-        let last = last.filter(|event| broken.is_none() && !self.over && is_whole(*event));
-        let end = last.and_then(|event| {
-            let end = read(&self.context, event, &mut out);
-            if !out.is_empty() && !out.ends_with(b"\n\n") {
-                out.put_slice(b"\n\n");
-            }
-            end
-        });
-        let end = end.unwrap_or_else(|| {
-            Err(broken.unwrap_or_else(|| Failure::new(FailureKind::Disconnected)))
-        });
-        self.over = true;
-        let data = out.into();
-        Streamed {
-            data,
-            end: Some(end),
-        }
-    }
+fn unreadable(context: &Context) -> Failure {
+    context.invalid("the upstream's stream has an unreadable event")
 }
 
 /// Reads an event and passes it on.
 fn read(context: &Context, event: Event<'_>, out: &mut Vec<u8>) -> End {
-    let unreadable = || {
-        let failure = context.invalid("the upstream's stream has an unreadable event");
-        Some(Err(failure))
-    };
+    let unreadable = || Some(Err(unreadable(context)));
     if event.is_damaged() || std::str::from_utf8(event.raw()).is_err() {
         return unreadable();
     }

@@ -14,11 +14,13 @@ use bytes::Bytes;
 use http::{Extensions, StatusCode, response::Parts};
 use serde::Serialize;
 use ziggurat_core::{ContentFiltered, Failure, FailureKind, Meter, json::Printed};
-use ziggurat_provider::{Answer, Call, Exchange, Streamed, credentials::Used, redact};
+use ziggurat_provider::{
+    Answer, Call, Exchange, Streamed, credentials::Used, events::Events, redact,
+};
 
 use self::{
     message::{Message, Notes, Progress},
-    stream::Events,
+    stream::Reader,
     usage::Usage,
     wire::{Candidate, Generated},
 };
@@ -33,7 +35,7 @@ pub(crate) struct Chat {
     meter: Option<Meter>,
     /// The token that the call was made with.
     used: Used,
-    events: Option<Box<Events>>,
+    events: Option<Box<Events<Reader>>>,
     /// Set by a plain answer whose first choice was held back.
     filtered: bool,
 }
@@ -80,7 +82,7 @@ impl Chat {
         }
     }
 
-    fn events(&mut self) -> &mut Events {
+    fn events(&mut self) -> &mut Events<Reader> {
         let Self {
             template,
             model,
@@ -93,8 +95,8 @@ impl Chat {
         events.get_or_insert_with(|| {
             let (template, asked) = (template.clone(), asked.clone());
             let secrets = template.secrets(used);
-            let events = Events::new(template, model.clone(), asked, meter.clone(), secrets);
-            Box::new(events)
+            let reader = Reader::new(template, model.clone(), asked, meter.clone(), secrets);
+            Box::new(Events::new(reader))
         })
     }
 
@@ -240,7 +242,7 @@ impl Exchange for Chat {
     fn is_complete(&self) -> bool {
         self.events
             .as_ref()
-            .is_some_and(|events| events.is_complete())
+            .is_some_and(|events| events.reader().is_complete())
     }
 
     fn end(&mut self, broken: Option<Failure>) -> Streamed {

@@ -5,11 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 use memchr::memchr2;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use ziggurat_core::{Failure, FailureKind, Meter};
 use ziggurat_provider::{
-    Streamed,
-    sse::{DONE, DONE_EVENT, Event, Splitter},
+    events::{self, End},
+    sse::{DONE, DONE_EVENT, Event},
 };
 
 use super::{
@@ -27,14 +26,8 @@ const MOST_CHOICES: usize = 128;
 /// Stands for the many reasons to block a prompt.
 const BLOCKED: &str = "SAFETY";
 
-/// The events of a stream.
-pub(super) struct Events {
-    splitter: Splitter,
-    reader: Reader,
-}
-
 /// What is known of a stream while it is read.
-struct Reader {
+pub(super) struct Reader {
     template: Arc<Template>,
     model: Option<String>,
     asked: Asked,
@@ -82,12 +75,9 @@ struct Choice<'a> {
     finish_reason: Option<&'static str>,
 }
 
-/// What an event means for its stream; `None` that it goes on.
-type End = Option<Result<(), Failure>>;
+// === impl Reader ===
 
-// === impl Events ===
-
-impl Events {
+impl Reader {
     pub(super) fn new(
         template: Arc<Template>,
         model: Option<String>,
@@ -95,7 +85,7 @@ impl Events {
         meter: Option<Meter>,
         secrets: Vec<Box<str>>,
     ) -> Self {
-        let reader = Reader {
+        Self {
             template,
             model,
             asked,
@@ -104,61 +94,14 @@ impl Events {
             head: None,
             choices: BTreeMap::new(),
             counts: None,
-        };
-        Self {
-            splitter: Splitter::new(),
-            reader,
-        }
-    }
-
-    pub(super) fn chunk(&mut self, data: Bytes) -> Streamed {
-        // Chunks are about as long as their events.
-        const SLACK: usize = 64;
-        let mut out = Vec::with_capacity(data.len() + SLACK);
-        self.splitter.push(data);
-        let end = loop {
-            match self.splitter.next_event() {
-                Ok(Some(event)) => {
-                    if let Some(end) = self.reader.event(event, &mut out) {
-                        break Some(end);
-                    }
-                }
-                Ok(None) => break None,
-                Err(too_long) => {
-                    let failure = Failure::new(FailureKind::InvalidResponse);
-                    break Some(Err(failure.with_source(too_long)));
-                }
-            }
-        };
-        let data = out.into();
-        Streamed { data, end }
-    }
-
-    pub(super) fn is_complete(&self) -> bool {
-        self.reader.is_complete()
-    }
-
-    pub(super) fn end(&mut self, broken: Option<Failure>) -> Streamed {
-        let mut out = Vec::new();
-        let last = self.splitter.rest();
-        let last = last.filter(|event| broken.is_none() && is_whole(*event));
-        let end = last.and_then(|event| self.reader.event(event, &mut out));
-        let end = end.unwrap_or_else(|| self.reader.end(broken, &mut out));
-        let data = out.into();
-        Streamed {
-            data,
-            end: Some(end),
         }
     }
 }
 
-// === impl Reader ===
-
-impl Reader {
+impl events::Reader for Reader {
     fn event(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> End {
-        let unreadable = || invalid("the upstream's stream has an unreadable event");
         if event.is_damaged() {
-            return Some(Err(unreadable()));
+            return Some(Err(self.unreadable()));
         }
         let data = event.data()?;
         let data = data.trim_ascii();
@@ -175,11 +118,43 @@ impl Reader {
             Ok(generated) if !generated.is_error() => self.generated(generated, out).err().map(Err),
             _ => Some(Err(match Wire::in_answer(data, &self.secrets) {
                 Some(wire) => wire.in_band(template.face.label()),
-                None => unreadable(),
+                None => self.unreadable(),
             })),
         }
     }
 
+    /// Ends a stream: Google's just stop, so that only finish reasons tell whether one is complete.
+    fn end(&mut self, broken: Option<Failure>, out: &mut Vec<u8>) -> Result<(), Failure> {
+        if !self.has_ended() {
+            return Err(broken.unwrap_or_else(|| {
+                Failure::new(FailureKind::Disconnected)
+                    .with_message("the upstream's stream ended before its answer did")
+            }));
+        }
+        for (index, state) in &self.choices {
+            let native = state.ending.as_deref().unwrap_or_default();
+            let reason = message::finish(native, state.progress.calls > 0);
+            let delta = Message {
+                role: (!state.has_role).then_some("assistant"),
+                ..Message::default()
+            };
+            self.write(finished(*index, delta, reason), &Notes::default(), out);
+        }
+        if self.asked.usage
+            && let Some(counts) = &self.counts
+        {
+            self.chunk(&[], Some(&Usage::of(counts)), &Notes::default(), out);
+        }
+        out.extend_from_slice(DONE_EVENT);
+        Ok(())
+    }
+
+    fn unreadable(&self) -> Failure {
+        invalid("the upstream's stream has an unreadable event")
+    }
+}
+
+impl Reader {
     fn generated(&mut self, generated: Generated<'_>, out: &mut Vec<u8>) -> Result<(), Failure> {
         if self.head.is_none() {
             let id = generated.response_id.map(|id| id.0.into_owned());
@@ -285,7 +260,7 @@ impl Reader {
     }
 
     /// Whether every choice that began has ended, and surely so: nothing is waited for that will not come.
-    fn is_complete(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         let is_final = |state: &State| state.ending.is_some() && state.is_final && !state.went_on;
         !self.choices.is_empty() && self.choices.values().all(is_final)
     }
@@ -293,32 +268,6 @@ impl Reader {
     /// Whether every choice that began has ended, if no more comes.
     fn has_ended(&self) -> bool {
         !self.choices.is_empty() && self.choices.values().all(|state| state.ending.is_some())
-    }
-
-    /// Ends a stream: Google's just stop, so that only finish reasons tell whether one is complete.
-    fn end(&mut self, broken: Option<Failure>, out: &mut Vec<u8>) -> Result<(), Failure> {
-        if !self.has_ended() {
-            return Err(broken.unwrap_or_else(|| {
-                Failure::new(FailureKind::Disconnected)
-                    .with_message("the upstream's stream ended before its answer did")
-            }));
-        }
-        for (index, state) in &self.choices {
-            let native = state.ending.as_deref().unwrap_or_default();
-            let reason = message::finish(native, state.progress.calls > 0);
-            let delta = Message {
-                role: (!state.has_role).then_some("assistant"),
-                ..Message::default()
-            };
-            self.write(finished(*index, delta, reason), &Notes::default(), out);
-        }
-        if self.asked.usage
-            && let Some(counts) = &self.counts
-        {
-            self.chunk(&[], Some(&Usage::of(counts)), &Notes::default(), out);
-        }
-        out.extend_from_slice(DONE_EVENT);
-        Ok(())
     }
 }
 
@@ -347,12 +296,6 @@ impl Head {
         json.push_str(",\"choices\":");
         Self(json)
     }
-}
-
-/// Whether the last event of a body is whole, though its blank line is missing: half of one says nothing.
-fn is_whole(event: Event<'_>) -> bool {
-    let is_json = |data: &[u8]| serde_json::from_slice::<&RawValue>(data).is_ok();
-    event.name() == Some(b"error") || event.data().is_some_and(|data| is_json(&data))
 }
 
 fn finished<'a>(index: u32, delta: Message<'a>, reason: &'static str) -> Choice<'a> {
