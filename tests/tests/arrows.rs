@@ -76,7 +76,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ziggurat-messages", &[]),
     ("ziggurat-load", &[]),
     ("ziggurat-sim", &[]),
-    ("ziggurat-wall", &["ziggurat", "ziggurat-server"]),
+    (
+        "ziggurat-wall",
+        &["ziggurat", "ziggurat-server", "ziggurat-testing"],
+    ),
 ];
 
 fn packages() -> Vec<Package> {

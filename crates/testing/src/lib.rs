@@ -6,6 +6,7 @@ mod future;
 #[cfg(feature = "golden")]
 pub mod golden;
 mod guard;
+mod logs;
 mod probe;
 mod service;
 pub mod wire;
@@ -16,6 +17,7 @@ pub use self::{
     body::{ScriptedBody, ScriptedError},
     future::AnswerFuture,
     guard::{Guard, Guards},
+    logs::log_if_asked,
     probe::{StrictProbe, Tally},
     service::ScriptedService,
 };

@@ -282,7 +282,7 @@ async fn an_answer_that_claude_keeps_back_is_taken_to_the_chain_for_refusals() {
         let yaml = format!(
             "
 model_list:
-- {{model_name: c, litellm_params: {{model: anthropic/claude-3-opus-20240229, api_base: os.environ/A, api_key: k}}}}
+- {{model_name: c, litellm_params: {{model: anthropic/claude-3-opus-20240229, api_base: os.environ/A, api_key: sk-canary}}}}
 - {{model_name: o, litellm_params: {{model: openai/x, api_base: os.environ/B}}}}
 litellm_settings: {settings}"
         );

@@ -18,7 +18,7 @@ use crate::support::{Answer, Proxy, upstream};
 const YAML: &str = "
 model_list:
 - {model_name: m, litellm_params: {model: openai/x, api_base: os.environ/A}}
-- {model_name: claude, litellm_params: {model: anthropic/claude-3-opus-20240229, api_base: os.environ/A, api_key: k}}
+- {model_name: claude, litellm_params: {model: anthropic/claude-3-opus-20240229, api_base: os.environ/A, api_key: sk-canary}}
 general_settings: {max_request_size_mb: 1}";
 
 const BODY: &str = r#"{"model": "m", "messages": [{"role": "user", "content": "hi"}]}"#;

@@ -32,7 +32,7 @@ model_list:
 - {model_name: m, litellm_params: {model: openai/x, api_base: os.environ/A}}
 - {model_name: n, litellm_params: {model: openai/y, api_base: os.environ/B}}
 - {model_name: own, litellm_params: {model: openai/x, api_base: os.environ/A, keepalive_seconds: 3}}
-- {model_name: claude, litellm_params: {model: anthropic/claude-3-opus-20240229, api_key: k, api_base: os.environ/A}}
+- {model_name: claude, litellm_params: {model: anthropic/claude-3-opus-20240229, api_key: sk-canary, api_base: os.environ/A}}
 router_settings: {disable_cooldowns: true}
 general_settings: {expose_fallback_errors_to_caller: true}
 litellm_settings: {num_retries: 1, fallbacks: [{m: [n]}]";

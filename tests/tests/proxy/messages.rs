@@ -13,10 +13,10 @@ use crate::support::{Answer, Proxy, upstream};
 const YAML: &str = "
 model_list:
 - {model_name: claude, litellm_params: {model: anthropic/claude-3-opus-20240229, api_key: sk-ant-key, api_base: os.environ/A, stream_timeout: 2}}
-- {model_name: gpt, litellm_params: {model: openai/gpt-4o, api_key: k, api_base: os.environ/B, stream_timeout: 2}}
-- {model_name: o3, litellm_params: {model: openai/o3, api_key: k, api_base: os.environ/B}}
-- {model_name: both, litellm_params: {model: openai/gpt-4o, api_key: k, api_base: os.environ/B}}
-- {model_name: both, litellm_params: {model: anthropic/claude-3-opus-20240229, api_key: k, api_base: os.environ/A}}
+- {model_name: gpt, litellm_params: {model: openai/gpt-4o, api_key: sk-canary, api_base: os.environ/B, stream_timeout: 2}}
+- {model_name: o3, litellm_params: {model: openai/o3, api_key: sk-canary, api_base: os.environ/B}}
+- {model_name: both, litellm_params: {model: openai/gpt-4o, api_key: sk-canary, api_base: os.environ/B}}
+- {model_name: both, litellm_params: {model: anthropic/claude-3-opus-20240229, api_key: sk-canary, api_base: os.environ/A}}
 litellm_settings: {num_retries: 0, fallbacks: [{claude: [gpt]}]}";
 
 struct Two {
@@ -285,8 +285,8 @@ async fn a_prompt_that_is_too_long_goes_to_the_larger_window() {
     );
     let yaml = "
 model_list:
-- {model_name: m, litellm_params: {model: openai/gpt-4o, api_key: k, api_base: os.environ/A}, model_info: {max_input_tokens: 60}}
-- {model_name: m, litellm_params: {model: openai/gpt-4o, api_key: k, api_base: os.environ/B}, model_info: {max_input_tokens: 9000}}
+- {model_name: m, litellm_params: {model: openai/gpt-4o, api_key: sk-canary, api_base: os.environ/A}, model_info: {max_input_tokens: 60}}
+- {model_name: m, litellm_params: {model: openai/gpt-4o, api_key: sk-canary, api_base: os.environ/B}, model_info: {max_input_tokens: 9000}}
 router_settings: {enable_pre_call_checks: true}";
     let proxy = Proxy::start(yaml, &[("A", a.url()), ("B", b.url())]).await;
     let long = "many words ".repeat(50);

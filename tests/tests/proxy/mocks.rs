@@ -11,7 +11,7 @@ model_list:
 - {model_name: mocked, litellm_params: {model: openai/x, api_base: os.environ/A, mock_response: two words}}
 - {model_name: limited, litellm_params: {model: openai/x, api_base: os.environ/A, mock_response: litellm.RateLimitError}}
 - {model_name: real, litellm_params: {model: openai/x, api_base: os.environ/A}}
-- {model_name: claude, litellm_params: {model: anthropic/claude-3-opus-20240229, api_key: k, api_base: os.environ/A, mock_response: of Claude}}
+- {model_name: claude, litellm_params: {model: anthropic/claude-3-opus-20240229, api_key: sk-canary, api_base: os.environ/A, mock_response: of Claude}}
 router_settings: {num_retries: 0}
 ";
 

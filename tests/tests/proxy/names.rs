@@ -26,12 +26,12 @@ fn sent(upstream: &Running) -> String {
 async fn wildcards_serve_what_they_match() {
     let yaml = "
 model_list:
-- {model_name: '*', litellm_params: {model: '*', api_base: os.environ/B, api_key: k}}
-- {model_name: 'openai/*', litellm_params: {model: 'openai/*', api_base: os.environ/A, api_key: k}}
-- {model_name: 'team-*-*', litellm_params: {model: 'openai/*:*', api_base: os.environ/A, api_key: k}}
-- {model_name: 'fixed-*', litellm_params: {model: openai/one, api_base: os.environ/A, api_key: k}}
-- {model_name: '*/*-x', litellm_params: {model: 'openai/*', api_base: os.environ/A, api_key: k}}
-- {model_name: exact, litellm_params: {model: openai/exact-model, api_base: os.environ/A, api_key: k}}
+- {model_name: '*', litellm_params: {model: '*', api_base: os.environ/B, api_key: sk-canary}}
+- {model_name: 'openai/*', litellm_params: {model: 'openai/*', api_base: os.environ/A, api_key: sk-canary}}
+- {model_name: 'team-*-*', litellm_params: {model: 'openai/*:*', api_base: os.environ/A, api_key: sk-canary}}
+- {model_name: 'fixed-*', litellm_params: {model: openai/one, api_base: os.environ/A, api_key: sk-canary}}
+- {model_name: '*/*-x', litellm_params: {model: 'openai/*', api_base: os.environ/A, api_key: sk-canary}}
+- {model_name: exact, litellm_params: {model: openai/exact-model, api_base: os.environ/A, api_key: sk-canary}}
 router_settings: {model_group_alias: {alias: openai/gpt-4o}}";
     let (proxy, a, b) = start(yaml, Script::default()).await;
     for (name, expected) in [
@@ -73,8 +73,8 @@ router_settings: {model_group_alias: {alias: openai/gpt-4o}}";
 async fn a_bare_name_matches_with_its_provider() {
     let yaml = "
 model_list:
-- {model_name: 'openai/*', litellm_params: {model: 'openai/*', api_base: os.environ/A, api_key: k}}
-- {model_name: 'anthropic/*', litellm_params: {model: 'anthropic/*', api_base: os.environ/B, api_key: k}}";
+- {model_name: 'openai/*', litellm_params: {model: 'openai/*', api_base: os.environ/A, api_key: sk-canary}}
+- {model_name: 'anthropic/*', litellm_params: {model: 'anthropic/*', api_base: os.environ/B, api_key: sk-canary}}";
     let (proxy, a, b) = start(yaml, Script::default()).await;
     assert_eq!(
         proxy.chat("gpt-4o", &json!({})).await.content(),
@@ -102,8 +102,8 @@ model_list:
 async fn wildcards_do_not_rest_and_have_chains() {
     let yaml = "
 model_list:
-- {model_name: 'openai/*', litellm_params: {model: 'openai/*', api_base: os.environ/A, api_key: k}}
-- {model_name: 'team/*', litellm_params: {model: 'openai/*', api_base: os.environ/B, api_key: k}}
+- {model_name: 'openai/*', litellm_params: {model: 'openai/*', api_base: os.environ/A, api_key: sk-canary}}
+- {model_name: 'team/*', litellm_params: {model: 'openai/*', api_base: os.environ/B, api_key: sk-canary}}
 litellm_settings: {num_retries: 0, fallbacks: [{'openai/*': [team/second]}]}";
     let (proxy, a, b) = start(yaml, [Step::error(StatusCode::UNAUTHORIZED)]).await;
     for n in 1..=3 {
@@ -121,9 +121,9 @@ litellm_settings: {num_retries: 0, fallbacks: [{'openai/*': [team/second]}]}";
 async fn ids_and_models_are_names_too() {
     let yaml = "
 model_list:
-- {model_name: 'openai/*', litellm_params: {model: 'openai/*', api_base: os.environ/A, api_key: k}, model_info: {id: openai/by-id}}
-- {model_name: own, litellm_params: {model: openai/gpt-4o, api_base: os.environ/B, api_key: k}, model_info: {id: openai/other}}
-- {model_name: own, litellm_params: {model: azure/dep, api_base: os.environ/B, api_key: k}}";
+- {model_name: 'openai/*', litellm_params: {model: 'openai/*', api_base: os.environ/A, api_key: sk-canary}, model_info: {id: openai/by-id}}
+- {model_name: own, litellm_params: {model: openai/gpt-4o, api_base: os.environ/B, api_key: sk-canary}, model_info: {id: openai/other}}
+- {model_name: own, litellm_params: {model: azure/dep, api_base: os.environ/B, api_key: sk-canary}}";
     let (proxy, a, b) = start(yaml, Script::default()).await;
     assert_eq!(
         proxy.chat("openai/gpt-4o", &json!({})).await.content(),

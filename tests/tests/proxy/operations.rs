@@ -13,11 +13,11 @@ const YAML: &str = "
 model_list:
 - {model_name: m, litellm_params: {model: openai/x, api_base: os.environ/A, stream_timeout: 2}}
 - {model_name: n, litellm_params: {model: openai/y, api_base: os.environ/B}}
-- {model_name: both, litellm_params: {model: anthropic/claude-3-opus-20240229, api_key: k, api_base: os.environ/A}}
+- {model_name: both, litellm_params: {model: anthropic/claude-3-opus-20240229, api_key: sk-canary, api_base: os.environ/A}}
 - {model_name: both, litellm_params: {model: openai/y, api_base: os.environ/B}}
-- {model_name: claude, litellm_params: {model: anthropic/claude-3-opus-20240229, api_key: k, api_base: os.environ/A}}
+- {model_name: claude, litellm_params: {model: anthropic/claude-3-opus-20240229, api_key: sk-canary, api_base: os.environ/A}}
 - {model_name: legacy, litellm_params: {model: text-completion-openai/instruct, api_base: os.environ/B}}
-- {model_name: a/b, litellm_params: {model: azure/dep, api_base: os.environ/B, api_key: k, api_version: 2024-02-01}}
+- {model_name: a/b, litellm_params: {model: azure/dep, api_base: os.environ/B, api_key: sk-canary, api_version: 2024-02-01}}
 litellm_settings: {num_retries: 0, fallbacks: [{m: [n]}]}";
 
 async fn start<const N: usize>(steps: [Step; N]) -> (Proxy, Running, Running) {

@@ -124,7 +124,7 @@ router_settings: {allowed_model_region: eu}";
 async fn azure_tells_its_region() {
     let yaml = "
 model_list:
-- {model_name: m, litellm_params: {model: azure/x, api_base: os.environ/AZURE_API_BASE, api_key: k, api_version: v1}}
+- {model_name: m, litellm_params: {model: azure/x, api_base: os.environ/AZURE_API_BASE, api_key: sk-canary, api_version: v1}}
 litellm_settings: {enable_preview: true}";
     for (yaml, learns) in [
         (yaml.to_owned(), true),

@@ -14,12 +14,12 @@ const YAML: &str = "
 model_list:
 - {model_name: m, litellm_params: {model: openai/x, api_base: os.environ/A, stream_timeout: 2}}
 - {model_name: n, litellm_params: {model: openai/y, api_base: os.environ/B}}
-- {model_name: mixed, litellm_params: {model: anthropic/claude-3-opus-20240229, api_key: k, api_base: os.environ/A}}
-- {model_name: mixed, litellm_params: {model: azure/dep, api_base: os.environ/B, api_key: k, api_version: 2025-04-01-preview}}
+- {model_name: mixed, litellm_params: {model: anthropic/claude-3-opus-20240229, api_key: sk-canary, api_base: os.environ/A}}
+- {model_name: mixed, litellm_params: {model: azure/dep, api_base: os.environ/B, api_key: sk-canary, api_version: 2025-04-01-preview}}
 - {model_name: pair, litellm_params: {model: openai/x, api_base: os.environ/A}}
 - {model_name: pair, litellm_params: {model: openai/y, api_base: os.environ/B}}
-- {model_name: claude, litellm_params: {model: anthropic/claude-3-opus-20240229, api_key: k, api_base: os.environ/A}}
-- {model_name: old, litellm_params: {model: azure/dep, api_base: os.environ/B, api_key: k, api_version: 2024-10-21}}
+- {model_name: claude, litellm_params: {model: anthropic/claude-3-opus-20240229, api_key: sk-canary, api_base: os.environ/A}}
+- {model_name: old, litellm_params: {model: azure/dep, api_base: os.environ/B, api_key: sk-canary, api_version: 2024-10-21}}
 litellm_settings: {num_retries: 0, fallbacks: [{m: [n]}]}";
 
 const ANSWER: &str = r#"{"id":"resp_1", "object":"response","status":"completed","error":null,"incomplete_details":null,"model":"upstream","output":[{"type":"message","role":"assistant","content":[{"type":"output_text","text":"h\u00e9"}]}],"usage":{"input_tokens":3,"output_tokens":2},"metadata":{}}"#;
@@ -345,7 +345,7 @@ async fn they_are_checked_in_their_own_words() {
     let yaml = "
 model_list:
 - {model_name: m, litellm_params: {model: openai/x, api_base: os.environ/A}, model_info: {mode: responses}}
-- {model_name: old, litellm_params: {model: azure/dep, api_base: os.environ/B, api_key: k, api_version: 2024-10-21}, model_info: {mode: responses}}";
+- {model_name: old, litellm_params: {model: azure/dep, api_base: os.environ/B, api_key: sk-canary, api_version: 2024-10-21}, model_info: {mode: responses}}";
     let a = upstream("a", [document(ANSWER)]).await;
     let b = upstream("b", [Step::hello()]).await;
     let proxy = Proxy::start(yaml, &[("A", a.url()), ("B", b.url())]).await;

@@ -333,9 +333,9 @@ async fn errors_that_a_fallback_went_around_are_told_on_request() {
 async fn a_deployment_that_cannot_say_it_is_passed_over() {
     let yaml = "
 model_list:
-- {model_name: m, litellm_params: {model: anthropic/claude-3-opus-20240229, api_base: os.environ/A, api_key: k, order: 1}}
+- {model_name: m, litellm_params: {model: anthropic/claude-3-opus-20240229, api_base: os.environ/A, api_key: sk-canary, order: 1}}
 - {model_name: m, litellm_params: {model: openai/x, api_base: os.environ/B, order: 2}}
-- {model_name: alone, litellm_params: {model: anthropic/claude-3-opus-20240229, api_base: os.environ/A, api_key: k}}
+- {model_name: alone, litellm_params: {model: anthropic/claude-3-opus-20240229, api_base: os.environ/A, api_key: sk-canary}}
 litellm_settings: {num_retries: 0}";
     let (claude, other) = (
         upstream("claude", Script::default()).await,
@@ -358,7 +358,7 @@ litellm_settings: {num_retries: 0}";
 async fn who_is_passed_over_is_not_counted() {
     let yaml = "
 model_list:
-- {model_name: both, litellm_params: {model: anthropic/claude-3-opus-20240229, api_base: os.environ/A, api_key: k, order: 1}, model_info: {id: claude}}
+- {model_name: both, litellm_params: {model: anthropic/claude-3-opus-20240229, api_base: os.environ/A, api_key: sk-canary, order: 1}, model_info: {id: claude}}
 - {model_name: both, litellm_params: {model: openai/x, api_base: os.environ/A, order: 2}}";
     let up = upstream("a", [Step::hello()]).await;
     let proxy = Proxy::start(yaml, &[("A", up.url())]).await;

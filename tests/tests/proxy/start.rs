@@ -15,10 +15,10 @@ fn the_routing_is_a_table_in_aligned_columns() {
     let lines = table(
         "
 model_list:
-- {model_name: zephyr, litellm_params: {model: openai/z, api_base: 'http://h:1/v1', rpm: 60, api_key: k}, model_info: {id: one}}
-- {model_name: zephyr, litellm_params: {model: openai/z, api_base: 'http://other:2', rpm: 180, tpm: 9000, api_key: k}, model_info: {id: a-much-longer-name}}
-- {model_name: gpt, litellm_params: {model: gpt-4o, api_key: k, max_parallel_requests: 4, order: 1}, model_info: {id: two}}
-- {model_name: closed, litellm_params: {model: gpt-4o, api_key: k}, model_info: {id: three, blocked: true}}
+- {model_name: zephyr, litellm_params: {model: openai/z, api_base: 'http://h:1/v1', rpm: 60, api_key: sk-canary}, model_info: {id: one}}
+- {model_name: zephyr, litellm_params: {model: openai/z, api_base: 'http://other:2', rpm: 180, tpm: 9000, api_key: sk-canary}, model_info: {id: a-much-longer-name}}
+- {model_name: gpt, litellm_params: {model: gpt-4o, api_key: sk-canary, max_parallel_requests: 4, order: 1}, model_info: {id: two}}
+- {model_name: closed, litellm_params: {model: gpt-4o, api_key: sk-canary}, model_info: {id: three, blocked: true}}
 litellm_settings: {fallbacks: [{zephyr: [gpt]}], context_window_fallbacks: [{zephyr: [gpt]}]}
 router_settings: {model_group_alias: {z: zephyr}}",
     );
@@ -48,7 +48,7 @@ fn what_says_nothing_has_no_column() {
     let lines = table(
         "
 model_list:
-- {model_name: a, litellm_params: {model: gpt-4o, api_key: k}}
+- {model_name: a, litellm_params: {model: gpt-4o, api_key: sk-canary}}
 - {model_name: a, litellm_params: {model: gpt-4o, api_key: l}}
 router_settings: {routing_strategy: least-busy}",
     );
@@ -62,9 +62,9 @@ fn r40_who_has_no_weight_takes_the_mean() {
     let lines = table(
         "
 model_list:
-- {model_name: a, litellm_params: {model: openai/x, api_key: k, rpm: 6}}
-- {model_name: a, litellm_params: {model: openai/y, api_key: k, rpm: 1440}}
-- {model_name: a, litellm_params: {model: openai/z, api_key: k}}",
+- {model_name: a, litellm_params: {model: openai/x, api_key: sk-canary, rpm: 6}}
+- {model_name: a, litellm_params: {model: openai/y, api_key: sk-canary, rpm: 1440}}
+- {model_name: a, litellm_params: {model: openai/z, api_key: sk-canary}}",
     );
     for (line, weight) in lines[1..]
         .iter()
@@ -80,7 +80,7 @@ fn who_is_left_out_is_named_once() {
         |n: usize| format!("- {{model_name: g{n}, litellm_params: {{model: gpt-4o, rpm: x}}}}");
     let list: Vec<_> = (1..=10).flat_map(|n| [faulty(n), faulty(n)]).collect();
     let yaml = format!(
-        "model_list:\n- {{model_name: a, litellm_params: {{model: gpt-4o, api_key: k}}}}\n{}",
+        "model_list:\n- {{model_name: a, litellm_params: {{model: gpt-4o, api_key: sk-canary}}}}\n{}",
         list.join("\n")
     );
     let lines = table(&yaml);

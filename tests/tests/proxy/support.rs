@@ -14,7 +14,10 @@ use serde_json::Value;
 use tokio::{sync::Notify, task::JoinHandle};
 use ziggurat::{Gateway, config::Config};
 use ziggurat_server::{Handle, Options, Server};
-use ziggurat_testing::mock::{Running, Script, Upstream};
+use ziggurat_testing::{
+    log_if_asked,
+    mock::{Running, Script, Upstream},
+};
 
 /// A running proxy and its client.
 pub(crate) struct Proxy {
@@ -35,11 +38,13 @@ pub(crate) struct Answer {
 
 /// Starts an upstream that follows a script.
 pub(crate) async fn upstream(name: &str, script: impl Into<Script>) -> Running {
+    log_if_asked();
     Upstream::new(name).script(script).start().await.unwrap()
 }
 
 /// Reads a configuration in which `os.environ/NAME` are the addresses of upstreams, or other variables.
 pub(crate) fn config(yaml: &str, environment: &[(&str, String)]) -> Config {
+    log_if_asked();
     let environment: HashMap<_, _> = environment
         .iter()
         .map(|(k, v)| ((*k).to_owned(), v.clone()))

@@ -44,7 +44,7 @@ model_list:
   litellm_params:
     model: openai/other
     api_base: os.environ/OTHER
-    api_key: k
+    api_key: sk-canary
 litellm_settings:
   num_retries: 0
   content_policy_fallbacks: [{"filtered": ["other"]}]

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::{sync::oneshot, task::JoinHandle, time::Instant};
 use ziggurat::Gateway;
 use ziggurat_server::{Options, Server};
+use ziggurat_testing::log_if_asked;
 
 use crate::view::View;
 
@@ -35,6 +36,7 @@ impl Proxy {
         yaml: &str,
         environment: HashMap<String, String>,
     ) -> Result<Self, Broken> {
+        log_if_asked();
         let config = Gateway::loader(move |name| environment.get(name).cloned())
             .from_str(yaml, "wall.yaml")?;
         let mut options = Options::default();

@@ -8,6 +8,7 @@ use aws_sigv4::{
     sign::v4,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header::CONTENT_TYPE};
+use tracing::dispatcher::{Dispatch, with_default};
 use ziggurat_core::Failure;
 
 use super::{Keys, failed};
@@ -64,7 +65,9 @@ fn signature<B>(
         SignableBody::Bytes(body),
     )
     .ok()?;
-    let (instructions, _) = sign_request(signable, &params).ok()?.into_parts();
+    // At the level of traces it tells of keys, and of bodies if the environment says so: nobody listens meanwhile.
+    let signed = with_default(&Dispatch::none(), || sign_request(signable, &params));
+    let (instructions, _) = signed.ok()?.into_parts();
     let mut headers = HeaderMap::new();
     for (name, value) in instructions.headers() {
         let mut value = HeaderValue::from_str(value).ok()?;
