@@ -1,5 +1,7 @@
 //! Clients that leave: whatever the request is at, the upstream is left at once, and nobody is blamed.
 
+mod others;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,7 +28,7 @@ const SOON: Duration = Duration::from_millis(50);
 const YAML: &str = "
 model_list:
 - {model_name: m, litellm_params: {model: openai/x, api_base: os.environ/A}, model_info: {id: first}}
-- {model_name: claude, litellm_params: {model: anthropic/claude-3-opus-20240229, api_key: k, api_base: os.environ/A}}
+- {model_name: claude, litellm_params: {model: anthropic/claude-3-opus-20240229, api_key: sk-canary, api_base: os.environ/A}}
 router_settings: {num_retries: 2, cooldown_time: 60, SETTINGS}";
 
 /// What a request is at when its client leaves.
@@ -201,7 +203,7 @@ async fn is_over(proxy: &Proxy, name: &str) -> String {
 }
 
 /// Adds up the samples whose lines begin and end so.
-fn count(page: &str, name: &str, label: &str) -> u64 {
+pub(crate) fn count(page: &str, name: &str, label: &str) -> u64 {
     let lines = page
         .lines()
         .filter(|line| line.starts_with(name) && line.contains(label));
