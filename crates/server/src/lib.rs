@@ -19,6 +19,7 @@ mod route;
 mod serve;
 mod server;
 mod tls;
+mod unread;
 
 pub use self::{
     app::{App, AppFuture, Facts},

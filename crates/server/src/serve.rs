@@ -14,7 +14,7 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::{
         conn::auto,
         graceful::{GracefulShutdown, Watcher},
@@ -29,7 +29,13 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 use tower::{BoxError, Service};
 
-use crate::{Listener, parting::Ending, patience::Patient, tls::Tls};
+use crate::{
+    Listener,
+    parting::Ending,
+    patience::Patient,
+    tls::Tls,
+    unread::{Streams, Telling},
+};
 
 /// Longest wait for the head of a request, idle time between two requests of a connection included. A minute is what
 /// common load balancers keep idle connections for.
@@ -136,7 +142,7 @@ where
 
 /// Where connections come in, and what becomes of them.
 struct Door<S> {
-    server: auto::Builder<TokioExecutor>,
+    server: auto::Builder<Streams>,
     service: S,
     tls: Option<Tls>,
     ending: Ending,
@@ -159,7 +165,7 @@ where
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let service = self.ending.wrap(self.service.clone());
+        let service = Telling::new(self.ending.wrap(self.service.clone()));
         // Whoever shakes hands counts as running, so that it is not cut by a shutdown.
         let watcher = self.graceful.watcher();
         let Some(tls) = self.tls.clone() else {
@@ -218,7 +224,7 @@ where
 
 /// Serves the requests of one connection.
 fn connection<S, R, I>(
-    server: &auto::Builder<TokioExecutor>,
+    server: &auto::Builder<Streams>,
     stream: I,
     service: S,
     watcher: Watcher,
@@ -260,8 +266,8 @@ fn broken(error: &BoxError) {
     tracing::debug!(target: "ziggurat::server", error, "a connection ended with an error");
 }
 
-fn server() -> auto::Builder<TokioExecutor> {
-    let mut server = auto::Builder::new(TokioExecutor::new());
+fn server() -> auto::Builder<Streams> {
+    let mut server = auto::Builder::new(Streams::new(PATIENCE));
     server
         .http1()
         .timer(TokioTimer::new())

@@ -13,6 +13,7 @@ mod curl;
 mod docs;
 mod edges;
 mod fields;
+mod floods;
 mod headers;
 mod health;
 mod keepalive;

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use http::Response;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -11,7 +15,10 @@ use tokio::{
 };
 use ziggurat_testing::mock::{Answer as Reply, Progress, Running, Step};
 
-use crate::support::{Proxy, upstream};
+use crate::{
+    leaving::count,
+    support::{Proxy, upstream},
+};
 
 /// How long the server waits for its clients.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -113,4 +120,112 @@ async fn clients_that_stop_speaking_are_not_waited_for() {
         assert!(about.contains(&took), "{sent:?}: {took:?}");
     }
     assert_eq!(up.count(), 0);
+}
+
+/// Whoever always says a little is not waited for either.
+#[tokio::test(start_paused = true)]
+async fn clients_that_trickle_are_not_waited_for() {
+    let (proxy, up) = start(Step::hello()).await;
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\n";
+    let with_body = format!("{head}content-length: 100\r\n\r\n{{\"model\": ");
+    for (sent, status) in [(head, ""), (&with_body, "HTTP/1.1 408 ")] {
+        let began = Instant::now();
+        let mut client = TcpStream::connect(proxy.address).await.unwrap();
+        client.write_all(sent.as_bytes()).await.unwrap();
+        let (mut read, mut write) = client.into_split();
+        let trickle = tokio::spawn(async move {
+            let every = PATIENCE - Duration::from_secs(1);
+            loop {
+                tokio::time::sleep(every).await;
+                if write.write_all(b"x").await.is_err() {
+                    return;
+                }
+            }
+        });
+        let mut answer = Vec::new();
+        // It may end as a reset.
+        let _ = read.read_to_end(&mut answer).await;
+        let took = began.elapsed();
+        let about = PATIENCE..PATIENCE + Duration::from_secs(5);
+        assert!(about.contains(&took), "{sent:?}: {took:?}");
+        assert!(
+            answer.starts_with(status.as_bytes()),
+            "{sent:?}: {answer:?}"
+        );
+        trickle.abort();
+    }
+    assert_eq!(up.count(), 0);
+}
+
+/// A large body over a slow line takes its time.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_keeps_coming_is_waited_for() {
+    let (proxy, _up) = start(Step::hello()).await;
+    let text = "x".repeat(400 << 10);
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": text}]}).to_string();
+    let mut client = TcpStream::connect(proxy.address).await.unwrap();
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\nconnection: close\r\n";
+    let head = format!("{head}content-length: {}\r\n\r\n", body.len());
+    client.write_all(head.as_bytes()).await.unwrap();
+    let began = Instant::now();
+    for piece in body.as_bytes().chunks(16 << 10) {
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        client.write_all(piece).await.unwrap();
+    }
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(began.elapsed() > 5 * PATIENCE);
+}
+
+/// The connection of HTTP/2 lives, and others are served on it: it is the stream that ends.
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_http_2_that_nobody_reads_ends() {
+    let piece = "x".repeat(64 << 10);
+    let pieces = std::iter::repeat_n(piece.clone(), LARGE / piece.len());
+    let whole = Reply::text("x".repeat(4 << 20));
+    for (stream, reply) in [(true, Reply::deltas(pieces)), (false, whole)] {
+        let (proxy, up) = start(Step::answer(reply)).await;
+        let tcp = TcpStream::connect(proxy.address).await.unwrap();
+        let (mut sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(1024)
+            .handshake(TokioIo::new(tcp))
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        let began = Instant::now();
+        let body = json!({"model": "m", "messages": [], "stream": stream}).to_string();
+        let request = Request::post("http://h/v1/chat/completions");
+        let request = request.body(Full::<Bytes>::from(body)).unwrap();
+        let response = sender.send_request(request).await.unwrap();
+        assert_eq!(response.status(), 200);
+        up.wait_for(1).await;
+        while count(
+            &proxy.get("/metrics").await.text,
+            "ziggurat_requests_in_flight",
+            "",
+        ) > 0
+        {
+            assert!(began.elapsed() < 2 * PATIENCE, "it goes on");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let took = began.elapsed();
+        let about = PATIENCE..PATIENCE + Duration::from_secs(5);
+        assert!(about.contains(&took), "{stream}: {took:?}");
+        // The upstream was not read on for a client that takes nothing.
+        let last = up.hits()[0].ended().await;
+        assert_eq!(last == Progress::ClientLeft, stream);
+        let read = response.into_body().collect().await;
+        assert!(read.is_err(), "it was reset");
+        let page = proxy.get("/metrics").await.text;
+        // A plain answer was the proxy's already.
+        let outcome = if stream { "cancelled" } else { "completed" };
+        let line = format!("outcome=\"{outcome}\"}} 1");
+        assert!(page.contains(&line), "{stream}: {page}");
+
+        up.set_script([Step::hello()]);
+        let request = Request::get("http://h/v1/models").body(Full::default());
+        let models = sender.send_request(request.unwrap()).await.unwrap();
+        assert_eq!(models.status(), 200);
+    }
 }

@@ -88,8 +88,9 @@ impl EnvelopeLayer {
         self
     }
 
-    /// Sets the longest silence of a client before the end of its body: then the request is refused as timed out. By default,
-    /// and with zero, it is waited for.
+    /// Sets the longest silence of a client before the end of its body: then the request is refused as timed out. A body whose
+    /// pieces come one by one has as long in all, and two seconds more for each KiB that it brings. By default, and with zero,
+    /// it is waited for.
     #[must_use]
     pub fn body_timeout(mut self, limit: Duration) -> Self {
         self.edit().body_timeout = (!limit.is_zero()).then_some(limit);

@@ -101,7 +101,6 @@ impl Read {
             let Some(frame) = frame else {
                 return Poll::Ready(self.finish());
             };
-            stall.moved();
             let Ok(mut data) = frame
                 .map_err(|error| broken(error.into(), limit))?
                 .into_data()
@@ -112,6 +111,7 @@ impl Read {
                 return Poll::Ready(Err(too_large(limit)));
             }
             let data = data.copy_to_bytes(data.remaining());
+            stall.moved(data.len());
             let expected = usize::try_from(body.size_hint().lower()).unwrap_or_default();
             self.add(data, expected)?;
         }

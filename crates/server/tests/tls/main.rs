@@ -158,3 +158,26 @@ async fn files_that_hold_no_certificate_are_named() {
         assert!(text.contains(name) && !text.contains("c2VjcmV0"), "{text}");
     }
 }
+
+/// Whoever begins to shake hands and does not go on is not waited for.
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_hangs_ends() {
+    let files = Files::new("hangs");
+    files.write(FIRST);
+    let mut options = Options::default();
+    (options.port, options.host) = (0, Some("127.0.0.1".to_owned()));
+    options.tls = Some(files.files.clone());
+    let server = Server::bind(&config(), &options).await.unwrap();
+    let address = server.address();
+    tokio::spawn(server.run(std::future::pending()));
+    // Nothing, and the beginning of a handshake's record.
+    for begin in [&[][..], &[0x16, 3, 1, 2, 0, 1]] {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(begin).await.unwrap();
+        let began = tokio::time::Instant::now();
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.unwrap();
+        let took = began.elapsed();
+        assert!((10..12).contains(&took.as_secs()), "{begin:?}: {took:?}");
+    }
+}
