@@ -1,6 +1,9 @@
-//! The table of model facts: embedded text, searched in place.
+//! The table of model facts: embedded text, parsed where it is looked at.
 
-use std::{borrow::Cow, cmp::Ordering, sync::Arc};
+use std::{
+    borrow::Cow,
+    sync::{Arc, LazyLock},
+};
 
 use crate::{Provider, table::InputWindow};
 
@@ -179,37 +182,33 @@ impl Mode {
     }
 }
 
+/// The table, taken apart where its lines and their names end.
+struct Rows {
+    capabilities: Box<[&'static str]>,
+    /// Names, and the whole lines. Sorted.
+    models: Box<[(&'static str, &'static str)]>,
+}
+
+/// Made at the first look: a configuration with many deployments takes many.
+static ROWS: LazyLock<Rows> = LazyLock::new(|| {
+    let (capabilities, models) = TABLE.split_once('\n').unwrap_or((TABLE, ""));
+    let named = |line: &'static str| Some((line.split_once('\t')?.0, line));
+    Rows {
+        capabilities: capabilities.split('\t').collect(),
+        models: models.lines().filter_map(named).collect(),
+    }
+});
+
 /// The bit that stands for a capability.
 fn bit(capability: &str) -> Option<u64> {
-    let (capabilities, _) = sections();
-    let mut names = capabilities.split('\t');
-    let place = names.position(|name| name == capability)?;
+    let mut names = ROWS.capabilities.iter();
+    let place = names.position(|name| *name == capability)?;
     Some(1 << place)
 }
 
-/// Splits the table into its capability names and its models.
-fn sections() -> (&'static str, &'static str) {
-    TABLE.split_once('\n').unwrap_or((TABLE, ""))
-}
-
-/// Bisects the bytes of the table; each step looks at the one line around the middle.
+/// Looks a name up in the table.
 pub(crate) fn find(name: &str) -> Option<ModelFacts> {
-    let (_, mut rows) = sections();
-    while !rows.is_empty() {
-        let middle = rows.len() / 2;
-        let start = rows.as_bytes()[..middle]
-            .iter()
-            .rposition(|&byte| byte == b'\n')
-            .map_or(0, |newline| newline + 1);
-        let (line, after) = rows[start..]
-            .split_once('\n')
-            .unwrap_or((&rows[start..], ""));
-        let (key, _) = line.split_once('\t')?;
-        match key.cmp(name) {
-            Ordering::Equal => return ModelFacts::parse(line),
-            Ordering::Less => rows = after,
-            Ordering::Greater => rows = &rows[..start],
-        }
-    }
-    None
+    let models = &ROWS.models;
+    let place = models.binary_search_by(|(key, _)| (*key).cmp(name)).ok()?;
+    ModelFacts::parse(models[place].1)
 }
