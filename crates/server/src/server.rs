@@ -202,7 +202,7 @@ fn stack(
 + Sync
 + 'static {
     let mut facts = Facts::of(&gateway);
-    facts.metrics = Some(metrics);
+    facts.metrics = Some(Arc::clone(&metrics));
     let limit = gateway.config().general.max_request_bytes;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     outer(
@@ -210,6 +210,7 @@ fn stack(
         limit,
         facts.error_types,
     )
+    .metrics(metrics)
 }
 
 /// With a key the door may be open.

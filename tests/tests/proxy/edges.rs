@@ -249,6 +249,10 @@ async fn a_body_over_the_limit_is_413_whether_its_length_is_told_or_not() {
         .build_http();
     assert_eq!(client.request(request).await.unwrap().status(), 413);
     assert_eq!(up.count(), 0);
+    // Both count, and both are in the log.
+    let page = proxy.get("/metrics").await.text;
+    let refusals = r#"ziggurat_requests_total{model="other",outcome="payload_too_large"} 2"#;
+    assert!(page.contains(refusals), "{page}");
     assert_eq!(proxy.chat("m", &json!({})).await.content(), "hello from a");
 }
 

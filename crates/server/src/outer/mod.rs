@@ -10,6 +10,7 @@ use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -31,7 +32,7 @@ use ziggurat::{
 };
 
 pub use self::body::OuterBody;
-use crate::key::KEY_HEADERS;
+use crate::{Metrics, key::KEY_HEADERS, pages::refusal};
 
 /// The header that carries the id of a call: taken from the client, or made here.
 pub const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
@@ -47,6 +48,7 @@ pub struct Outer<S> {
     inner: S,
     limit: usize,
     error_types: ErrorTypes,
+    metrics: Option<Arc<Metrics>>,
 }
 
 /// Puts [`Outer`] around a service.
@@ -55,10 +57,20 @@ pub const fn outer<S>(inner: S, limit: usize, error_types: ErrorTypes) -> Outer<
         inner,
         limit,
         error_types,
+        metrics: None,
     }
 }
 
 // === impl Outer ===
+
+impl<S> Outer<S> {
+    /// Counts the bodies that are refused by what they say of their length. Those of others count where they are read.
+    #[must_use]
+    pub fn metrics(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = Some(metrics);
+        self
+    }
+}
 
 impl<S, B, R> Service<Request<B>> for Outer<S>
 where
@@ -91,7 +103,11 @@ where
             limit: self.limit,
         };
         let state = match req.body().size_hint().lower() > self.limit as u64 {
-            true => State::TooLarge,
+            true => {
+                let kind = FailureKind::PayloadTooLarge;
+                refusal::tell(&req, kind.status(), kind, self.metrics.as_deref());
+                State::TooLarge
+            }
             false => {
                 let req = req.map(|body| Limited::new(body, self.limit));
                 let call = AssertUnwindSafe(|| self.inner.call(req));

@@ -4,7 +4,7 @@ mod cooldowns;
 mod health;
 mod info;
 mod models;
-mod refusal;
+pub(crate) mod refusal;
 mod settings;
 
 use std::{borrow::Cow, future::Future, pin::Pin, sync::Arc};

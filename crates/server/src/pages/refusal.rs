@@ -11,7 +11,7 @@ use ziggurat::core::{
 use crate::{CALL_ID, Metrics, request_log::within_bounds};
 
 /// Counts a refused request as one for no known model, and logs it by its path: which model it was for was not read.
-pub(super) fn tell<B>(
+pub(crate) fn tell<B>(
     req: &Request<B>,
     status: StatusCode,
     kind: FailureKind,
