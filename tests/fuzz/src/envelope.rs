@@ -26,7 +26,7 @@ pub fn envelope(bytes: &[u8]) {
     }
     for overrides in [false, true] {
         let layer = EnvelopeLayer::new().accept_overrides(overrides);
-        match pass(&layer, bytes.clone()) {
+        match pass(&layer, Request::new(Full::new(bytes.clone()))) {
             Ok(request) => {
                 assert!(theirs, "no JSON went through");
                 let llm = request.extensions().get::<LlmRequest>();
@@ -79,13 +79,17 @@ fn members(object: &[u8]) -> Option<HashMap<String, Vec<u8>>> {
     )
 }
 
-fn pass(layer: &EnvelopeLayer, body: Bytes) -> Result<Request<JsonBody>, Failure> {
+/// What a request is when it has come through the envelope.
+pub(crate) fn pass(
+    layer: &EnvelopeLayer,
+    request: Request<Full<Bytes>>,
+) -> Result<Request<JsonBody>, Failure> {
     let (seen, got) = mpsc::channel();
     let service = layer.layer(service_fn(move |request: Request<JsonBody>| {
         let sent = seen.send(request).is_ok();
         async move { Ok::<_, Infallible>(Response::new(sent)) }
     }));
-    let answer = service.oneshot(Request::new(Full::new(body)));
+    let answer = service.oneshot(request);
     answer.now_or_never().expect("all is at hand")?;
     Ok(got.recv().expect("the request went through"))
 }

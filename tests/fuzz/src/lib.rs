@@ -1,15 +1,28 @@
 #![doc = include_str!("../README.md")]
 
 mod config;
+mod credentials;
 mod envelope;
 mod frames;
+mod headers;
 mod providers;
 mod reader;
+mod recovery;
+mod requests;
+mod sse;
+mod upstream;
+mod wire;
 
 pub use self::{
     config::config,
+    credentials::credentials,
     envelope::envelope,
+    headers::headers,
     providers::{anthropic, bedrock, openai, vertex, watsonx},
+    recovery::recovery,
+    requests::requests,
+    sse::sse,
+    upstream::upstream,
 };
 
 /// What reads bytes, and panics if a promise about them is broken.
@@ -20,8 +33,14 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("anthropic", anthropic),
     ("bedrock", bedrock),
     ("config", config),
+    ("credentials", credentials),
     ("envelope", envelope),
+    ("headers", headers),
     ("openai", openai),
+    ("recovery", recovery),
+    ("requests", requests),
+    ("sse", sse),
+    ("upstream", upstream),
     ("vertex", vertex),
     ("watsonx", watsonx),
 ];

@@ -137,7 +137,7 @@ fn play<'a>(
 }
 
 /// Cuts bytes into pieces whose lengths depend on the bytes alone: the same each time.
-fn cut(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn cut(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut state = crc32fast::hash(rest);
     std::iter::from_fn(move || {
         // A linear congruential generator; its high bits are the good ones.
@@ -164,7 +164,7 @@ fn events(out: &[u8], complete: bool) -> usize {
     events.map(str::len).sum()
 }
 
-fn check(failure: &Failure) {
+pub(crate) fn check(failure: &Failure) {
     if let Some(upstream) = failure.upstream() {
         let message = upstream.message();
         assert!(message.chars().count() <= MESSAGE, "a message without end");
@@ -181,7 +181,7 @@ fn bounded(out: usize, read: &[u8]) {
     );
 }
 
-fn is_json(bytes: &[u8]) {
+pub(crate) fn is_json(bytes: &[u8]) {
     assert!(
         serde_json::from_slice::<&RawValue>(bytes).is_ok(),
         "no JSON"

@@ -1,0 +1,5 @@
+//! See [`ziggurat_fuzz::credentials`].
+
+#![cfg_attr(fuzzing, no_main)]
+
+ziggurat_fuzz::target!(credentials);
