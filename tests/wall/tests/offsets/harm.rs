@@ -34,6 +34,13 @@ pub(crate) struct Case {
 /// No part of any stream.
 const GARBAGE: &[u8] = b"\x00\xff{<\r";
 
+/// Sends an answer of the kind that was recorded.
+pub(crate) fn sends(recording: &Recording, bytes: Vec<u8>) -> Scene {
+    let content_type = recording.content_type;
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\n\r\n");
+    Scene::new().send(head).send(Bytes::from(bytes))
+}
+
 impl Harm {
     pub(crate) const ALL: [Self; 6] = [
         Self::Ends,
@@ -70,11 +77,7 @@ impl Case {
 
     /// Returns what the upstream does.
     pub(crate) fn scene(self, recording: &Recording) -> Scene {
-        let content_type = recording.content_type;
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\n\r\n");
-        let sent = Scene::new()
-            .send(head)
-            .send(Bytes::from(self.bytes(recording)));
+        let sent = sends(recording, self.bytes(recording));
         match self.harm {
             Harm::Stalls => sent.hang(),
             Harm::Resets => sent.reset(),

@@ -6,13 +6,14 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod harm;
+mod pieces;
 mod play;
 mod read;
 mod recording;
 
 use crate::{
     harm::{Case, Harm},
-    play::{play, play_recovered},
+    play::{REST, play, play_recovered},
     read::View,
     recording::Recording,
 };
@@ -49,8 +50,7 @@ async fn harmed(recording: Recording) {
     let [uncut] = &play(&recording, &[Case::NONE]).await[..] else {
         panic!("one view of one case");
     };
-    let text = recording.text.clone();
-    assert_eq!(uncut.as_ref().unwrap(), &View::Whole { text });
+    assert_eq!(uncut.as_ref().unwrap(), &recording.whole());
     for harm in Harm::ALL {
         let counts = at_each_byte(&recording, harm).await;
         println!("{} {harm:?}: {counts:?}", recording.name);
@@ -61,18 +61,55 @@ async fn harmed(recording: Recording) {
 /// With a fallback that repeats it, a stream is whole wherever it broke. A flipped bit may have changed what was sent before
 /// the damage showed: then nothing repeats that, and it is a marked failure.
 async fn recovered(recording: Recording) {
-    for harm in Harm::ALL {
-        let cases: Vec<_> = (0..recording.bytes.len())
-            .map(|at| Case { harm, at })
-            .collect();
-        let views = play_recovered(&recording, &cases).await;
-        for (case, view) in cases.iter().zip(views) {
-            let view = view.unwrap_or_else(|wrong| panic!("{case:?}: {wrong}"));
-            let is_whole = matches!(&view, View::Whole { text } if *text == recording.text);
+    let recording = recording.shortened();
+    for harm in [Harm::Ends, Harm::Stalls, Harm::Flipped] {
+        let views = play_each(&recording, harm, "restart").await;
+        for (case, view) in views {
             let is_flipped = harm == Harm::Flipped && case.judge(&recording, &view).is_ok();
+            let is_whole = view == recording.whole();
             assert!(is_whole || is_flipped, "{case:?}: {view:?}");
         }
     }
+}
+
+/// With a fallback that goes on, a stream has one end wherever it broke: that of the recording, or of the fallback behind a
+/// part of it.
+async fn went_on(recording: Recording) {
+    let recording = recording.shortened();
+    let mut counts = Counts::default();
+    for harm in [Harm::Resets, Harm::Stalls, Harm::Replaced, Harm::Inserted] {
+        for (case, view) in play_each(&recording, harm, "continue").await {
+            if view == recording.whole() {
+                counts.whole += 1;
+                continue;
+            }
+            let View::Whole { text } = &view else {
+                panic!("{case:?}: {view:?}");
+            };
+            let begun = text.strip_suffix(REST).unwrap_or_default();
+            let is_part = !begun.is_empty() && recording.text.starts_with(begun);
+            assert!(is_part, "{case:?}: {view:?}");
+            counts.changed += 1;
+        }
+    }
+    println!("{} went on: {counts:?}", recording.name);
+    assert!(counts.changed > 0 && counts.whole > 0, "{counts:?}");
+}
+
+async fn play_each(recording: &Recording, harm: Harm, recovery: &'static str) -> Vec<(Case, View)> {
+    let cases: Vec<_> = (0..recording.bytes.len())
+        .map(|at| Case { harm, at })
+        .collect();
+    let views = play_recovered(recording, &cases, recovery).await;
+    let views = cases.into_iter().zip(views);
+    views
+        .map(|(case, view)| {
+            (
+                case,
+                view.unwrap_or_else(|wrong| panic!("{case:?}: {wrong}")),
+            )
+        })
+        .collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -88,6 +125,21 @@ async fn anthropic_recovered() {
 #[tokio::test(start_paused = true)]
 async fn bedrock_recovered() {
     recovered(recording::bedrock()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn openai_went_on() {
+    went_on(recording::openai()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn anthropic_went_on() {
+    went_on(recording::anthropic()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn bedrock_went_on() {
+    went_on(recording::bedrock()).await;
 }
 
 #[tokio::test(start_paused = true)]

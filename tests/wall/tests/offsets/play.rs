@@ -9,7 +9,7 @@ use ziggurat::Gateway;
 use ziggurat_wall::{Play, Upstream};
 
 use crate::{
-    harm::Case,
+    harm::{Case, sends},
     read::{View, read},
     recording::Recording,
 };
@@ -30,20 +30,32 @@ pub(crate) async fn play(recording: &Recording, cases: &[Case]) -> Vec<Result<Vi
     play_with(recording, cases, None).await
 }
 
-/// The same where streams that break go on with a fallback, which sends the recording as it is.
+/// What a fallback says to who sends it the beginning of an answer.
+pub(crate) const REST: &str = " and so on.";
+
+/// The same where streams that break go on with a fallback, as this `stream_recovery` has it. It sends the recording as it is,
+/// and to those who have begun [`REST`].
 pub(crate) async fn play_recovered(
     recording: &Recording,
     cases: &[Case],
+    recovery: &'static str,
 ) -> Vec<Result<View, String>> {
-    let scene = Case::NONE.scene(recording);
-    let spare = Upstream::start(Play::each(move |_| scene.clone()));
-    play_with(recording, cases, Some(spare.await.unwrap())).await
+    let whole = Case::NONE.scene(recording);
+    let rest = sends(recording, recording.saying(REST)).close();
+    let spare = Upstream::start(Play::each(move |call| {
+        let messages = call.body["messages"].as_array().unwrap();
+        match messages.last().unwrap()["role"] == "assistant" {
+            true => rest.clone(),
+            false => whole.clone(),
+        }
+    }));
+    play_with(recording, cases, Some((spare.await.unwrap(), recovery))).await
 }
 
 async fn play_with(
     recording: &Recording,
     cases: &[Case],
-    spare: Option<Upstream>,
+    spare: Option<(Upstream, &str)>,
 ) -> Vec<Result<View, String>> {
     let ticking = tokio::spawn(tick());
     let scenes: Arc<[_]> = cases.iter().map(|case| case.scene(recording)).collect();
@@ -53,13 +65,14 @@ async fn play_with(
     let model = |name: &str, upstream: &Upstream| {
         let (deployment, address) = (recording.deployment, upstream.address());
         format!(
-            "{{model_name: {name}, litellm_params: {deployment}, api_base: 'http://{address}'}}}}"
+            "{{model_name: {name}, litellm_params: {deployment}, api_base: 'http://{address}'}}, \
+             model_info: {{supports_assistant_prefill: true}}}}"
         )
     };
-    let (mut models, mut settings) = (model("m", &upstream), "");
-    if let Some(spare) = &spare {
+    let (mut models, mut settings) = (model("m", &upstream), String::new());
+    if let Some((spare, recovery)) = &spare {
         models += &format!(", {}", model("spare", spare));
-        settings = ", stream_recovery: restart, fallbacks: [{m: [spare]}]";
+        settings = format!(", stream_recovery: {recovery}, fallbacks: [{{m: [spare]}}]");
     }
     let yaml = format!(
         "model_list: [{models}]

@@ -1,5 +1,12 @@
 use serde_json::Value;
 
+use crate::{
+    pieces::{self, FRAMES},
+    read::View,
+};
+
+const EVENTS: &str = "text/event-stream";
+
 /// The API that a caller speaks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Surface {
@@ -17,6 +24,8 @@ pub(crate) struct Recording {
     pub(crate) bytes: Vec<u8>,
     /// What it says.
     pub(crate) text: String,
+    /// What the event has that says that all was said.
+    finish: &'static str,
     /// Where the event has come that says that all was said.
     pub(crate) finished: usize,
     /// Whether a byte belongs to a string or a number, or to the name of an event: it may be another one.
@@ -26,19 +35,16 @@ pub(crate) struct Recording {
 pub(crate) fn openai() -> Recording {
     let recorded = include_str!("../../../../crates/openai/tests/fixtures/openai/stream_text.json");
     let deployment = "{model: openai/gpt-3.5-turbo, api_key: sk-wall";
-    Recording::of_events("openai", deployment, recorded, "\"finish_reason\":\"stop\"")
+    let finish = "\"finish_reason\":\"stop\"";
+    Recording::of_events("openai", deployment, sse(recorded), finish)
 }
 
 pub(crate) fn anthropic() -> Recording {
     let recorded =
         include_str!("../../../../crates/anthropic/tests/fixtures/anthropic/stream_text.json");
     let deployment = "{model: anthropic/claude-3-opus-20240229, api_key: sk-wall";
-    Recording::of_events(
-        "anthropic",
-        deployment,
-        recorded,
-        "\"stop_reason\":\"end_turn\"",
-    )
+    let finish = "\"stop_reason\":\"end_turn\"";
+    Recording::of_events("anthropic", deployment, sse(recorded), finish)
 }
 
 /// As they came, to those who speak Anthropic's own API.
@@ -57,7 +63,10 @@ pub(crate) fn bedrock() -> Recording {
     let base64 = recorded["upstream_response"]["eventstream_base64"]
         .as_str()
         .unwrap();
-    let bytes = decode(base64);
+    of_frames(decode(base64))
+}
+
+fn of_frames(bytes: Vec<u8>) -> Recording {
     let stop = b"\"stopReason\":\"end_turn\"}";
     // The checksum of the frame is behind it.
     let finished = find(&bytes, stop) + stop.len() + 4;
@@ -66,16 +75,20 @@ pub(crate) fn bedrock() -> Recording {
         surface: Surface::Chat,
         deployment: "{model: bedrock/anthropic.claude-3-5-sonnet-20241022-v2:0, aws_region_name: us-east-1, \
             aws_access_key_id: AKIAWALL, aws_secret_access_key: wall",
-        content_type: "application/vnd.amazon.eventstream",
-        text: SAID.to_owned(),
+        content_type: FRAMES,
+        text: pieces::said(&bytes, FRAMES),
+        finish: "",
         finished,
         values: vec![false; bytes.len()],
         bytes,
     }
 }
 
-/// What all of them say.
-const SAID: &str = "Roses are red,\nviolets are blue,\nthis is a test,\nand I answer you.";
+fn sse(recorded: &str) -> String {
+    let recorded: Value = serde_json::from_str(recorded).unwrap();
+    let sse = recorded["upstream_response"]["sse"].as_str();
+    sse.unwrap().to_owned()
+}
 
 // === impl Surface ===
 
@@ -94,23 +107,46 @@ impl Recording {
     fn of_events(
         name: &'static str,
         deployment: &'static str,
-        recorded: &str,
-        finish: &str,
+        sse: String,
+        finish: &'static str,
     ) -> Self {
-        let recorded: Value = serde_json::from_str(recorded).unwrap();
-        let sse = recorded["upstream_response"]["sse"].as_str().unwrap();
-        let finish = sse.find(finish).unwrap();
-        let finished = finish + sse[finish..].find('\n').unwrap();
+        let at = sse.find(finish).unwrap();
+        let finished = at + sse[at..].find('\n').unwrap();
         Self {
             name,
             surface: Surface::Chat,
             deployment,
-            content_type: "text/event-stream",
-            bytes: sse.into(),
-            text: SAID.to_owned(),
+            content_type: EVENTS,
+            text: pieces::said(sse.as_bytes(), EVENTS),
+            finish,
             finished,
-            values: values(sse),
+            values: values(&sse),
+            bytes: sse.into(),
         }
+    }
+
+    /// The same without what is said after the second piece of text: fewer bytes, of all kinds.
+    pub(crate) fn shortened(self) -> Self {
+        let bytes = pieces::shortened(&self.bytes, self.content_type);
+        match self.content_type {
+            FRAMES => of_frames(bytes),
+            _ => {
+                let sse = String::from_utf8(bytes).unwrap();
+                Self::of_events(self.name, self.deployment, sse, self.finish)
+            }
+        }
+    }
+
+    /// Returns what a caller sees of all of it.
+    pub(crate) fn whole(&self) -> View {
+        View::Whole {
+            text: self.text.clone(),
+        }
+    }
+
+    /// Returns the same stream saying something else.
+    pub(crate) fn saying(&self, text: &str) -> Vec<u8> {
+        pieces::saying(&self.bytes, self.content_type, text)
     }
 
     pub(crate) fn is_value(&self, at: usize) -> bool {
