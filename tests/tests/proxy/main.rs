@@ -31,6 +31,7 @@ mod overload;
 mod pages;
 mod panics;
 mod recipes;
+mod recovery;
 mod regions;
 mod reload;
 mod responses;
