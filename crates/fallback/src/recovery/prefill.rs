@@ -11,7 +11,10 @@ use crate::walk::merge;
 /// Returns the parameters of a request with this as the beginning of the assistant's message. `None` if it asks for something
 /// else than one message of text, or ends with one of the assistant's already.
 ///
-/// `prefix` is what Mistral and DeepSeek know such a message by; LiteLLM sends it to all.
+/// `prefix` is what says so of such a message: Mistral refuses one of the assistant at the end without it
+/// (<https://docs.mistral.ai/api>), DeepSeek goes on from one with it, at its `/beta`
+/// (<https://api-docs.deepseek.com/guides/chat_prefix_completion>). Who translates to an API of its own leaves it out, as
+/// Anthropic's and AWS's go on from any.
 pub(crate) fn begin(extensions: &Extensions, said: &str) -> Option<Parameters> {
     if Operation::of(extensions) != Operation::Chat {
         return None;

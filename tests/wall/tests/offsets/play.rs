@@ -6,7 +6,7 @@ use http::Request;
 use http_body_util::Full;
 use tower::ServiceExt;
 use ziggurat::Gateway;
-use ziggurat_wall::{Play, Upstream};
+use ziggurat_wall::{Play, Scene, Upstream};
 
 use crate::{
     harm::{Case, sends},
@@ -41,10 +41,13 @@ pub(crate) async fn play_recovered(
     recovery: &'static str,
 ) -> Vec<Result<View, String>> {
     let whole = Case::NONE.scene(recording);
+    let is_marked = recording.name == "openai";
     let rest = sends(recording, recording.saying(REST)).close();
     let spare = Upstream::start(Play::each(move |call| {
-        let messages = call.body["messages"].as_array().unwrap();
-        match messages.last().unwrap()["role"] == "assistant" {
+        let last = call.body["messages"].as_array().unwrap().last().unwrap();
+        match last["role"] == "assistant" {
+            // Only in OpenAI's form is a beginning marked as one; others refuse members that they do not know.
+            true if last["prefix"].is_null() == is_marked => Scene::new().reset(),
             true => rest.clone(),
             false => whole.clone(),
         }
