@@ -107,13 +107,15 @@ impl<'a> Prompt<'a> {
         // In a declaration, `1` of an `enum` becomes ` | "1"`.
         let tools = ["tools", "functions"].map(|name| self.get(name).map_or(0, str::len));
         let mut most = bytes + 3 * (tools[0] + tools[1]) as u64;
-        let raw = self.request.document().raw();
+        let document = self.request.document();
+        // An image is known by its `type`: where there is none, there is nothing to search for.
+        let raw = document.may_have_member("type").then(|| document.raw());
         let own = self.parameters.filter(|_| self.changed);
         let own = own
             .into_iter()
             .flat_map(|it| &*it.0)
             .map(|(_, value)| value);
-        for text in own.chain([raw]) {
+        for text in own.chain(raw) {
             // A letter of `image` may be written as `\u0069`.
             if memmem::find(text, b"\\u006").is_some() {
                 return None;
