@@ -112,7 +112,7 @@ impl ResponseFuture {
     ) -> Self {
         let state = match authorized {
             Authorized::Now(request) => State::Sending {
-                response: span.in_scope(|| deployment.send(request)),
+                response: span.in_scope(|| deployment.client.request(request)),
                 exchange,
                 host,
             },
@@ -369,7 +369,7 @@ impl Future for ResponseFuture {
                     };
                     let request = request.map_err(|failure| this.attribute(failure))?;
                     this.state = State::Sending {
-                        response: this.deployment.send(request),
+                        response: this.deployment.client.request(request),
                         exchange,
                         host,
                     };

@@ -36,7 +36,7 @@ pub use self::{
     dialect::{Answer, Authorized, Call, Dialect, Exchange, Excused, Outgoing, Streamed},
     error::ConfigError,
     future::ResponseFuture,
-    headers::is_of_transport,
+    headers::{host_header, is_of_transport},
     local::LocalAnswer,
     service::ProviderService,
 };

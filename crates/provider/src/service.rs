@@ -1,25 +1,19 @@
 use std::{
     fmt,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use http::{
-    HeaderName, HeaderValue, Request, Response,
-    header::HOST,
-    uri::{Authority, Scheme},
-};
+use http::{HeaderName, Request, Response};
 use tower_service::Service;
 use tracing::Span;
 use ziggurat_core::{
     Admit, AskedKeepAlive, Failure, FailureKind, JsonBody, KeepAlive, Operation, Rejection, Served,
-    json::Printed, overrides,
+    overrides,
 };
 
-use crate::{
-    Call, Dialect, HttpClient, ProviderBody, ResponseFuture, headers, mock, reuse::Sending, span,
-};
+use crate::{Call, Dialect, HttpClient, ProviderBody, ResponseFuture, headers, mock, span};
 
 /// Largest plain answer that is read, unless said otherwise: 100 MiB, room for several images in base64.
 const MAX_ANSWER: usize = 100 * 1024 * 1024;
@@ -43,8 +37,6 @@ pub(crate) struct Deployment {
     pub(crate) max_answer: usize,
     mock: Option<Arc<str>>,
     pub(crate) keep_alive: Option<KeepAlive>,
-    /// What the upstream's address is as a header, made with the first call.
-    host: OnceLock<(Authority, HeaderValue)>,
 }
 
 impl ProviderService {
@@ -60,7 +52,6 @@ impl ProviderService {
             max_answer: MAX_ANSWER,
             mock: None,
             keep_alive: None,
-            host: OnceLock::new(),
         });
         Self { inner }
     }
@@ -185,34 +176,6 @@ impl Service<Request<JsonBody>> for ProviderService {
                     .with_deployment(deployment.served.deployment().clone());
                 ResponseFuture::refused(deployment.clone(), failure, Span::none())
             }
-        }
-    }
-}
-
-impl Deployment {
-    /// Sends a request that has its credentials.
-    pub(crate) fn send(&self, mut request: Request<Printed>) -> Sending {
-        self.name_host(&mut request);
-        self.client.request(request)
-    }
-
-    /// Names the host in a request that goes out by HTTP/1.1 for certain. Which version a TLS connection speaks shows later, and
-    /// HTTP/2 has a field of its own: what is missing then is added then, made anew each time.
-    fn name_host(&self, request: &mut Request<Printed>) {
-        let uri = request.uri();
-        let Some(authority) = uri.authority() else {
-            return;
-        };
-        if uri.scheme() != Some(&Scheme::HTTP) {
-            return;
-        }
-        let (of, host) = self.host.get_or_init(|| {
-            let host = headers::host(authority);
-            (authority.clone(), host)
-        });
-        if of == authority {
-            let host = host.clone();
-            request.headers_mut().entry(HOST).or_insert(host);
         }
     }
 }

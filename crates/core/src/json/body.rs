@@ -111,19 +111,14 @@ impl JsonBody {
         }
         let raw = self.document.raw();
         let most = raw.len() + self.edits.iter().map(Edit::most_bytes).sum::<usize>();
-        if most <= ONE_PIECE {
-            let out = BytesMut::with_capacity(most);
-            let mut whole = Whole { raw, out };
-            self.print_edits(&mut whole);
-            return whole.out.freeze().into();
-        }
-        let mut slices = Slices {
-            raw,
-            run: 0..0,
-            pieces: VecDeque::new(),
+        let out = match most <= ONE_PIECE {
+            true => Out::Whole(Vec::with_capacity(most)),
+            false => Out::Slices(VecDeque::new()),
         };
-        self.print_edits(&mut slices);
-        slices.finish()
+        let run = 0..0;
+        let mut printer = Printer { raw, run, out };
+        self.print_edits(&mut printer);
+        printer.finish()
     }
 
     /// Prints the object with its edits, in one piece.
@@ -139,7 +134,7 @@ impl JsonBody {
         }
     }
 
-    fn print_edits(&self, printer: &mut impl Print) {
+    fn print_edits(&self, printer: &mut Printer<'_>) {
         let members = &self.document.inner.members;
         // The text between the last member that stays and the one after it: printed once another one stays.
         let mut gap: Option<Range<usize>> = None;
@@ -194,53 +189,21 @@ impl Edit {
     }
 }
 
-/// Puts slices of a text and new pieces together, in order.
-trait Print {
-    fn copy(&mut self, range: Range<usize>);
-    fn insert(&mut self, piece: &Bytes);
-}
-
-/// Copies them into one piece.
-struct Whole<'a> {
-    raw: &'a [u8],
-    out: BytesMut,
-}
-
-impl Print for Whole<'_> {
-    fn copy(&mut self, range: Range<usize>) {
-        self.out.extend_from_slice(&self.raw[range]);
-    }
-
-    fn insert(&mut self, piece: &Bytes) {
-        self.out.extend_from_slice(piece);
-    }
-}
-
-/// Collects them as they are.
-struct Slices<'a> {
+/// Puts slices of a text and new pieces between them together, in order.
+struct Printer<'a> {
     raw: &'a Bytes,
+    /// Comes next: what follows it in the text is added to it.
     run: Range<usize>,
-    pieces: VecDeque<Bytes>,
+    out: Out,
 }
 
-impl Slices<'_> {
-    fn flush(&mut self) {
-        if !self.run.is_empty() {
-            self.pieces.push_back(self.raw.slice(self.run.clone()));
-        }
-    }
-
-    fn finish(mut self) -> Printed {
-        self.flush();
-        let bytes = self.pieces.iter().map(Bytes::len).sum();
-        Printed {
-            pieces: Pieces::Many(self.pieces),
-            bytes,
-        }
-    }
+enum Out {
+    /// One piece, that all is copied to.
+    Whole(Vec<u8>),
+    Slices(VecDeque<Bytes>),
 }
 
-impl Print for Slices<'_> {
+impl Printer<'_> {
     fn copy(&mut self, range: Range<usize>) {
         if self.run.end == range.start {
             self.run.end = range.end;
@@ -253,7 +216,30 @@ impl Print for Slices<'_> {
     fn insert(&mut self, piece: &Bytes) {
         self.flush();
         self.run = 0..0;
-        self.pieces.push_back(piece.clone());
+        match &mut self.out {
+            Out::Whole(text) => text.extend_from_slice(piece),
+            Out::Slices(pieces) => pieces.push_back(piece.clone()),
+        }
+    }
+
+    fn flush(&mut self) {
+        let run = self.run.clone();
+        match &mut self.out {
+            Out::Whole(text) => text.extend_from_slice(&self.raw[run]),
+            Out::Slices(_) if run.is_empty() => {}
+            Out::Slices(pieces) => pieces.push_back(self.raw.slice(run)),
+        }
+    }
+
+    fn finish(mut self) -> Printed {
+        self.flush();
+        match self.out {
+            Out::Whole(text) => Bytes::from(text).into(),
+            Out::Slices(pieces) => Printed {
+                bytes: pieces.iter().map(Bytes::len).sum(),
+                pieces: Pieces::Many(pieces),
+            },
+        }
     }
 }
 

@@ -3,10 +3,10 @@ mod auth;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::AUTHORIZATION;
-use ziggurat_core::json;
+use http::header::{AUTHORIZATION, HOST};
+use ziggurat_core::{Operation, json};
 use ziggurat_provider::{
-    HttpClient,
+    HttpClient, host_header,
     params::Unsupported,
     settings::{self, Additions, filled, worth_hiding},
 };
@@ -206,7 +206,11 @@ impl Builder {
             names = Some(routed.names(self.http_client(), hub.as_deref())?);
         }
         let mut secrets = Vec::new();
-        let headers = self.headers(endpoint.bearer, &mut secrets)?;
+        let mut headers = self.headers(endpoint.bearer, &mut secrets)?;
+        // All operations have one address.
+        if let Some(host) = endpoint.uris.of(Operation::Chat).and_then(host_header) {
+            headers.insert(HOST, host);
+        }
         let needs_key = strict || self.face == Face::Azure;
         let has_key = headers.contains_key(AUTHORIZATION) || headers.contains_key(API_KEY);
         let tokens = match has_key {
