@@ -20,6 +20,7 @@ mod serve;
 mod server;
 mod tls;
 mod unread;
+mod wake_gate;
 
 pub use self::{
     app::{App, AppFuture, Facts},

@@ -17,6 +17,7 @@ use tower_service::Service;
 use crate::{
     call::{Calling, call},
     outer::close,
+    wake_gate::WakeGated,
 };
 
 /// Whether a server is about to end. Clones share it.
@@ -60,7 +61,7 @@ impl<S, B, R> hyper::service::Service<Request<B>> for Parting<S>
 where
     S: Service<Request<B>, Response = Response<R>> + Clone,
 {
-    type Response = S::Response;
+    type Response = Response<WakeGated<R>>;
     type Error = S::Error;
     type Future = PartingFuture<Calling<S, Request<B>>>;
 
@@ -77,7 +78,7 @@ impl<F, R, E> Future for PartingFuture<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
 {
-    type Output = F::Output;
+    type Output = Result<Response<WakeGated<R>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
@@ -85,6 +86,6 @@ where
         if this.ending.0.load(Relaxed) {
             close(&mut response, *this.version);
         }
-        Poll::Ready(Ok(response))
+        Poll::Ready(Ok(response.map(WakeGated::new)))
     }
 }
