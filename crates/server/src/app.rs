@@ -101,11 +101,11 @@ where
 
     fn call(&mut self, mut req: Request<B>) -> Self::Future {
         let state = match self.pages.answer(&req) {
-            Some(Answer::Now(page)) => State::page(page, &req),
-            Some(Answer::Later(page)) => State::Later { page },
-            None => match self.in_flight.enter(self.limit) {
+            Answer::Now(page) => State::page(page, &req),
+            Answer::Later(page) => State::Later { page },
+            Answer::Gateway(shown) => match self.in_flight.enter(self.limit) {
                 Some(place) => {
-                    self.pages.remove_key(&mut req);
+                    shown.remove(req.headers_mut());
                     State::Gateway {
                         future: self.gateway.call(req),
                         place: Some(place),

@@ -21,23 +21,19 @@ impl MasterKey {
         Self(key.into())
     }
 
-    /// Says whether a request shows the key, in any of the headers, with or without `Bearer`.
+    /// Finds the headers of a request that show the key, with or without `Bearer`.
     ///
     /// The comparison takes the same time wherever two keys of one length differ.
-    pub(crate) fn is_shown(&self, headers: &HeaderMap) -> bool {
-        // All are compared, so that the time does not tell which header was right.
-        shown(headers).fold(false, |found, (_, key)| found | self.is(key))
-    }
-
-    /// Removes the headers that show the key: it is for this server alone, whatever headers go upstream.
-    pub(crate) fn remove(&self, headers: &mut HeaderMap) {
-        let mut holds = [false; KEY_HEADERS.len()];
-        for (at, key) in shown(headers) {
-            holds[at] |= self.is(key);
+    pub(crate) fn find(&self, headers: &HeaderMap) -> Shown {
+        let mut shown = Shown::default();
+        // All are compared, so that the time does not tell which header was right. One look at all headers costs less than a
+        // search for each.
+        for (name, value) in headers {
+            if let Some(at) = KEY_HEADERS.iter().position(|header| header == name) {
+                shown.0[at] |= self.is(bare(value.as_bytes()));
+            }
         }
-        for (name, _) in KEY_HEADERS.iter().zip(holds).filter(|(_, holds)| *holds) {
-            headers.remove(name);
-        }
+        shown
     }
 
     fn is(&self, key: &[u8]) -> bool {
@@ -45,13 +41,22 @@ impl MasterKey {
     }
 }
 
-/// The keys that a request shows, each with the place of its header among [`KEY_HEADERS`]. One look at all headers costs less
-/// than a search for each.
-fn shown(headers: &HeaderMap) -> impl Iterator<Item = (usize, &[u8])> {
-    headers.iter().filter_map(|(name, value)| {
-        let at = KEY_HEADERS.iter().position(|header| header == name)?;
-        Some((at, bare(value.as_bytes())))
-    })
+/// Which headers of a request show the key.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Shown([bool; KEY_HEADERS.len()]);
+
+impl Shown {
+    /// Says whether any does.
+    pub(crate) fn any(self) -> bool {
+        self.0.contains(&true)
+    }
+
+    /// Removes them: the key is for this server alone, whatever headers go upstream.
+    pub(crate) fn remove(self, headers: &mut HeaderMap) {
+        for (name, _) in KEY_HEADERS.iter().zip(self.0).filter(|(_, shown)| *shown) {
+            headers.remove(name);
+        }
+    }
 }
 
 impl fmt::Debug for MasterKey {
@@ -77,7 +82,7 @@ mod tests {
             HeaderName::from_static(name),
             http::HeaderValue::from_static(value),
         )]);
-        MasterKey::new("sk-1234").is_shown(&headers)
+        MasterKey::new("sk-1234").find(&headers).any()
     }
 
     #[test]
@@ -99,7 +104,7 @@ mod tests {
             }
         }
         assert!(!is_shown("x-key", "sk-1234"));
-        assert!(!MasterKey::new("sk-1234").is_shown(&HeaderMap::new()));
+        assert!(!MasterKey::new("sk-1234").find(&HeaderMap::new()).any());
     }
 
     #[test]
@@ -113,7 +118,7 @@ mod tests {
             "x-litellm-api-key",
             http::HeaderValue::from_static("sk-1234"),
         );
-        assert!(MasterKey::new("sk-1234").is_shown(&headers));
+        assert!(MasterKey::new("sk-1234").find(&headers).any());
     }
 
     #[test]
@@ -128,7 +133,9 @@ mod tests {
         ] {
             headers.append(name, http::HeaderValue::from_static(value));
         }
-        MasterKey::new("sk-1234").remove(&mut headers);
+        MasterKey::new("sk-1234")
+            .find(&headers)
+            .remove(&mut headers);
         let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["api-key", "x-key"]);

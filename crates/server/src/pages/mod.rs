@@ -28,6 +28,7 @@ use self::models::Models;
 use crate::{
     MasterKey, Metrics,
     app::Facts,
+    key::Shown,
     metrics::METRICS_TYPE,
     route::{PATHS, Route},
 };
@@ -45,10 +46,12 @@ pub(crate) type Page = Response<Full<Bytes>>;
 /// A page that deployments are asked for first.
 pub(crate) type Later = Pin<Box<dyn Future<Output = Page> + Send>>;
 
-/// What is answered to a request that is not for the gateway.
+/// What becomes of a request.
 pub(crate) enum Answer {
     Now(Page),
     Later(Later),
+    /// It is for the gateway; these of its headers are not.
+    Gateway(Shown),
 }
 
 /// All pages, as far as they can be printed at the start.
@@ -86,9 +89,9 @@ impl Pages {
     }
 
     /// Answers what is not for the gateway. Refusals are counted and logged, as those of the gateway are.
-    pub(crate) fn answer<B>(&self, req: &Request<B>) -> Option<Answer> {
+    pub(crate) fn answer<B>(&self, req: &Request<B>) -> Answer {
         let answer = self.find(req);
-        if let Some(Answer::Now(page)) = &answer
+        if let Answer::Now(page) = &answer
             && !page.status().is_success()
         {
             let status = page.status();
@@ -110,7 +113,8 @@ impl Pages {
         page
     }
 
-    fn find<B>(&self, req: &Request<B>) -> Option<Answer> {
+    fn find<B>(&self, req: &Request<B>) -> Answer {
+        let shown = self.shown(req);
         let Some(route) = Route::of(req.uri().path()) else {
             let message = match is_stored_response(req.uri().path()) {
                 true => {
@@ -119,28 +123,27 @@ impl Pages {
                 false => "no such path",
             };
             let failure = Failure::new(FailureKind::NotFound).with_message(message);
-            let refusal = self.refusal(req);
-            let page = refusal.unwrap_or_else(|| error(&failure, &self.form(req)));
-            return Some(Answer::Now(page));
+            return Answer::Now(match shown {
+                Some(_) => error(&failure, &self.form(req)),
+                None => self.refusal(req),
+            });
         };
-        if !self.is_open(route)
-            && let Some(refusal) = self.refusal(req)
-        {
-            return Some(Answer::Now(refusal));
-        }
+        let Some(shown) = shown.or(self.is_open(route).then(Shown::default)) else {
+            return Answer::Now(self.refusal(req));
+        };
         if !route.allows(req.method()) {
-            return Some(Answer::Now(Self::wrong_method(route, &self.form(req))));
+            return Answer::Now(Self::wrong_method(route, &self.form(req)));
         }
         match route {
-            Route::Call => None,
-            Route::Health => Some(self.health(req)),
-            Route::Metrics => Some(Answer::Now(self.metrics())),
+            Route::Call => Answer::Gateway(shown),
+            Route::Health => self.health(req),
+            Route::Metrics => Answer::Now(self.metrics()),
             _ => {
                 let page = self.page(route, req.uri());
-                Some(Answer::Now(match page {
+                Answer::Now(match page {
                     Ok(text) => json(text),
                     Err(failure) => self.error(&failure),
-                }))
+                })
             }
         }
     }
@@ -226,19 +229,16 @@ impl Pages {
         response
     }
 
-    /// Takes the key off a request that goes to the gateway.
-    pub(crate) fn remove_key<B>(&self, req: &mut Request<B>) {
-        if let Some(key) = &self.master_key {
-            key.remove(req.headers_mut());
-        }
+    /// Finds the key in a request; `None` if there has to be one, and there is not.
+    fn shown<B>(&self, req: &Request<B>) -> Option<Shown> {
+        let Some(key) = &self.master_key else {
+            return Some(Shown::default());
+        };
+        Some(key.find(req.headers())).filter(|shown| shown.any())
     }
 
-    /// Refuses a request that does not show the key, if there is one.
-    fn refusal<B>(&self, req: &Request<B>) -> Option<Page> {
-        let key = self.master_key.as_ref();
-        if key.is_none_or(|key| key.is_shown(req.headers())) {
-            return None;
-        }
+    /// Refuses a request that does not show the key.
+    fn refusal<B>(&self, req: &Request<B>) -> Page {
         tracing::debug!(target: "ziggurat::server", path = req.uri().path(), "refused: no valid key");
         let failure = Failure::new(FailureKind::Authentication)
             .with_message("the API key is missing or not valid");
@@ -246,7 +246,7 @@ impl Pages {
         response
             .headers_mut()
             .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        Some(response)
+        response
     }
 
     fn error(&self, failure: &Failure) -> Page {
