@@ -117,12 +117,15 @@ impl Visit for Fields {
 }
 
 /// Writes a number, with zeros before it if it has fewer digits than `least`.
-fn push_digits(line: &mut String, number: u64, least: u32) {
-    let digits = number.checked_ilog10().map_or(1, |log| log + 1);
-    for exponent in (0..digits.max(least)).rev() {
-        let digit = number / 10_u64.pow(exponent) % 10;
-        line.push(char::from(b'0' + digit as u8));
+fn push_digits(line: &mut String, mut number: u64, least: usize) {
+    let mut digits = [b'0'; 20]; // as many as the largest has
+    let mut at = digits.len();
+    while number > 0 || digits.len() - at < least {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
     }
+    line.extend(digits[at..].iter().copied().map(char::from));
 }
 
 /// The time as [`time::SystemTime`] writes it, which is asked once a second for all but the microseconds.
