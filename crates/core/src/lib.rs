@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod admit;
+mod atomic;
 mod boxed;
 mod classify;
 mod deadline;

@@ -1,17 +1,16 @@
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+#[cfg(all(test, ziggurat_loom))]
+mod interleavings;
+
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::StatusCode;
 use tokio::time::Instant;
 
 use super::{Vitals, word::Word};
-use crate::FailureKind;
+use crate::{
+    FailureKind,
+    atomic::{AtomicU64, Ordering},
+};
 
 /// Whether a deployment is resting after failures.
 ///

@@ -1,13 +1,12 @@
-use std::{
-    fmt,
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::{fmt, time::Duration};
 
 use tokio::time::Instant;
 
 use super::word::Word;
-use crate::FailureKind;
+use crate::{
+    FailureKind,
+    atomic::{AtomicU64, Ordering},
+};
 
 /// What the last health check of a deployment has found.
 ///

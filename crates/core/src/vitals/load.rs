@@ -1,19 +1,16 @@
+#[cfg(all(test, ziggurat_loom))]
+mod interleavings;
 mod latency;
 mod minute;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering::SeqCst},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::Notify, time::Instant};
 
 pub use self::minute::{Limits, Used};
 use self::{latency::Latency, minute::Minute};
 use super::Vitals;
+use crate::atomic::{AtomicU32, Ordering::SeqCst};
 
 /// What a deployment has to do, as far as this process has sent it, and how fast it answers.
 ///
@@ -239,8 +236,9 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         let load = self.vitals.load();
         load.in_flight.fetch_sub(1, SeqCst);
-        // Who comes to wait counts itself first and looks for a place after that: one of both sees the other.
-        if self.capped && load.waiting.load(SeqCst) > 0 {
+        // Who comes to wait counts itself first and looks for a place after that: one of both sees the other. Of two changes
+        // of one number either sees the other; of a change and a look, only with an order of all numbers.
+        if self.capped && load.waiting.fetch_add(0, SeqCst) > 0 {
             load.freed.notify_one();
         }
     }

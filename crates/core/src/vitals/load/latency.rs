@@ -1,12 +1,10 @@
-use std::{
-    sync::atomic::{
-        AtomicU32, AtomicU64, AtomicUsize,
-        Ordering::{AcqRel, Acquire, Relaxed},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
 use super::Load;
+use crate::atomic::{
+    AtomicU32, AtomicU64, AtomicUsize,
+    Ordering::{AcqRel, Acquire, Relaxed},
+};
 
 /// So many samples make the mean, as in LiteLLM (`max_latency_list_size`).
 const SAMPLES: usize = 10;

@@ -1,12 +1,13 @@
-use std::{
-    sync::atomic::{
-        AtomicU64,
-        Ordering::{AcqRel, Acquire},
-    },
-    time::Duration,
-};
+#[cfg(all(test, ziggurat_loom))]
+mod interleavings;
+
+use std::time::Duration;
 
 use super::{Exhausted, Load};
+use crate::atomic::{
+    AtomicU64,
+    Ordering::{AcqRel, Acquire},
+};
 
 /// Windows of requests and tokens, without a lock.
 ///
