@@ -48,7 +48,7 @@ fn object() -> impl Strategy<Value = Map<String, Value>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 1024, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: ProptestConfig::default().cases.max(1024), ..ProptestConfig::default() })]
 
     #[test]
     fn arbitrary_bytes_are_judged_alike(text in prop::collection::vec(any::<u8>(), 0..64)) {

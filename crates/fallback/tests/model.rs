@@ -248,7 +248,7 @@ fn stop(request: &Req) -> Stop {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4_000))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(4_000)))]
 
     #[test]
     fn a_walk_follows_the_rules(case in cases()) {

@@ -73,7 +73,7 @@ impl Cut {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(512)))]
 
     #[test]
     fn bytes_pass_and_the_same_event_ends_the_wait(cut in cut()) {
