@@ -14,8 +14,8 @@ use crate::support::{Proxy, upstream};
 
 /// Everything that is logged, in one text; and the lines of requests.
 #[derive(Clone, Default)]
-struct Log {
-    lines: Arc<Mutex<Vec<String>>>,
+pub(crate) struct Log {
+    pub(crate) lines: Arc<Mutex<Vec<String>>>,
     all: Arc<Mutex<String>>,
 }
 

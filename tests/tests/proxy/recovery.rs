@@ -20,7 +20,10 @@ use ziggurat::{
 };
 use ziggurat_testing::mock::{Answer as Reply, Cut, Progress, Running, Script, Step};
 
-use crate::support::{Answer, Proxy, config, upstream};
+use crate::{
+    metadata::Log,
+    support::{Answer, Proxy, config, upstream},
+};
 
 const YAML: &str = "
 model_list:
@@ -197,6 +200,27 @@ async fn observers_hear_who_went_on() {
     let third = Some("third".to_owned());
     let ends = ends.0.lock().unwrap();
     assert_eq!(*ends, [(third, Ended::Completed, Some(3), Some(2))]);
+}
+
+/// The line of a request names who ended its stream, and says how often it went on.
+#[tokio::test(start_paused = true)]
+async fn the_log_says_who_went_on() {
+    let log = Log::default();
+    // With a single subscriber, tests on other threads, which have none, would decide what is logged where.
+    let _second = tracing::Dispatch::new(log.clone());
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let scripts = [cut_after(2), cut_after(3), whole()].map(Script::from);
+    let world = World::new("", scripts).await;
+    assert_whole(&stream(&world.proxy().await).await);
+    let line = log.lines.lock().unwrap().pop().unwrap();
+    for part in [
+        "recovered=2",
+        "fallbacks=2",
+        "attempts=3",
+        "deployment=\"third\"",
+    ] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
 }
 
 /// A stream that is held back until it is complete gives signs of life meanwhile, and nothing of those that broke.
