@@ -117,3 +117,33 @@ fn is_done(last: &[u8]) -> bool {
     let whole = before.is_some_and(|before| matches!(before, [] | [.., b'\n' | b'\r']));
     whole && event.len() < last.len()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_events_are_told_from_pings_and_from_frames_of_several_lines() {
+        let plain = [
+            &b"data: {\"choices\":[{\"delta\":{}}]}\n\n"[..],
+            b"data: {\"type\":\"ping\",\"a\":1}\n\n",
+        ];
+        for frame in plain {
+            assert!(is_plain_event(frame));
+            assert!(!Silence::LineStart.is(&Pieces::of(&frame)));
+            assert!(!ends_stream(&Pieces::of(&frame)));
+        }
+        let others = [
+            &b"data: {\"type\": \"ping\"}\n\n"[..],
+            b"data: {\"type\":\"ping\"}\n\n",
+            b"data: [DONE]\n\n",
+            b"data: {\"choices\":[{\"delta\":{}}]}\n",
+            b"data: {\"choices\":[{\"delta\":{}}]}\n\ndata: {\"choices\":[]}\n\n",
+            b"data: {\"choices\":\rdata: [{\"delta\":{}}]}\n\n",
+            b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+        ];
+        for frame in others {
+            assert!(!is_plain_event(frame));
+        }
+    }
+}
