@@ -56,9 +56,9 @@ pin_project! {
             stall: Stall,
             settings: Arc<Settings>,
         },
+        // In a box: what it needs is many times the room of a request, and all that is around would move it with the request.
         Calling {
-            #[pin]
-            future: F,
+            future: Pin<Box<F>>,
             notes: Notes,
         },
     }
@@ -109,7 +109,7 @@ where
         loop {
             let next = match state.as_mut().project() {
                 StateProj::Calling { future, notes } => {
-                    let mut result = ready!(future.poll(cx)).map_err(Failure::wrap);
+                    let mut result = ready!(future.as_mut().poll(cx)).map_err(Failure::wrap);
                     if let Ok(response) = &mut result {
                         notes.write(response);
                     }
@@ -127,7 +127,7 @@ where
                     let head = head.take().expect("polled after completion");
                     let (request, notes) = address(head, raw, settings)?;
                     State::Calling {
-                        future: service.call(request),
+                        future: Box::pin(service.call(request)),
                         notes,
                     }
                 }
