@@ -149,11 +149,13 @@ async fn dropping_the_future_drops_the_body_being_read() {
 #[tokio::test(start_paused = true)]
 async fn a_body_that_stops_is_not_waited_for() {
     let secs = Duration::from_secs;
+    // Enough for 50 s more, each time.
+    let spaces = || " ".repeat(25_000);
     let body = || {
-        let body = ScriptedBody::new().data("{").wait(secs(50)).data(" ");
-        body.wait(secs(50)).data(" ")
+        let body = ScriptedBody::new().data("{").wait(secs(50)).data(spaces());
+        body.wait(secs(50)).data(spaces())
     };
-    let layer = || layer().body_timeout(secs(60));
+    let layer = || layer().body_timeout(secs(60)).limit(60_000);
     let whole = body().wait(secs(59)).data(r#""model":"m"}"#);
     send(layer(), Request::new(whole)).await.unwrap();
 
@@ -174,5 +176,20 @@ async fn a_body_that_stops_is_not_waited_for() {
         );
         let expected = if encoding == "gzip" { 60 } else { 160 };
         assert_eq!(begun.elapsed().as_secs(), expected, "{encoding}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_trickles_is_not_waited_for() {
+    let secs = Duration::from_secs;
+    let layer = || layer().body_timeout(secs(60));
+    for (piece, expected) in [(" ".to_owned(), 60), (" ".repeat(500), 61)] {
+        let begun = Instant::now();
+        let body = (0..100).fold(ScriptedBody::new().data("{"), |body, _| {
+            body.wait(secs(50)).data(piece.clone())
+        });
+        let failure = send(layer(), Request::new(body)).await.unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::Timeout);
+        assert_eq!(begun.elapsed().as_secs(), expected);
     }
 }
