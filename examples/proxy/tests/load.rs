@@ -59,7 +59,7 @@ struct Stage {
 impl Stage {
     async fn start(name: &str) -> Self {
         let deltas = (0..20).map(|n| format!("{n} "));
-        let slow = Step::answer(Answer::deltas(deltas)).interval(Duration::from_millis(300));
+        let slow = Step::answer(Answer::deltas(deltas)).interval(Duration::from_millis(500));
         // Some answers take a moment, so that some are under way whenever anything happens.
         let later = Step::hello().delay(Duration::from_millis(30));
         let slow = Upstream::new("slow").script([slow]).start().await.unwrap();
@@ -223,9 +223,9 @@ async fn all(mut callers: JoinSet<()>) {
 async fn a_signal_to_end_loses_nothing() {
     let stage = Stage::start("end").await;
     let tally = Arc::<Tally>::default();
-    let streams = stage.streams().await;
     let callers = stage.callers(&tally);
     answered(&tally, 10 * CALLERS).await;
+    let streams = stage.streams().await;
     assert_eq!(stage.running(), STREAMS);
     stage.proxy.signal("-TERM");
     let told = Instant::now();
@@ -248,11 +248,12 @@ async fn a_signal_to_end_loses_nothing() {
 async fn a_signal_to_reload_loses_nothing() {
     let stage = Stage::start("reload").await;
     let tally = Arc::<Tally>::default();
-    let streams = stage.streams().await;
     let callers = stage.callers(&tally);
+    let streams = stage.streams().await;
     assert_eq!(stage.running(), STREAMS);
+    let before = tally.answered.load(Relaxed);
     for n in 1..=RELOADS {
-        answered(&tally, n * CALLERS).await;
+        answered(&tally, before + n * CALLERS).await;
         let retries = n % 3;
         let yaml = format!(
             "{}router_settings: {{num_retries: {retries}}}\n",
