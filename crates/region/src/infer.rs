@@ -170,7 +170,7 @@ fn geography(id: &str) -> Says {
     // A geography that is new stands before a vendor as well; a model's name has digits or dashes (`zai.glm-4.6`).
     let is_before_vendor = rest.split_once('.').is_some_and(|(vendor, _)| {
         vendor == "ai21" || vendor.bytes().all(|b| b.is_ascii_alphabetic())
-    });
+    }) && !first.is_empty();
     if first == "global" {
         Anywhere
     } else if GEOGRAPHIES.contains(&&*first) || is_before_vendor {

@@ -157,6 +157,7 @@ fn bedrock_models_and_profiles() {
         ("deepseek.v3.1", &[]),
         ("meta.llama3-1-70b-instruct-v1:0", &[]),
         ("eu.anthropic.claude-3-5-sonnet-20240620-v1:0", &["eu"]),
+        (".anthropic.claude-3-5-sonnet-20240620-v1:0", &[]),
         ("us.meta.llama3-2-1b-instruct-v1:0", &["us"]),
         ("us-gov.anthropic.claude-3-haiku-20240307-v1:0", &["us-gov"]),
         ("APAC.amazon.nova-micro-v1:0", &["apac"]),
