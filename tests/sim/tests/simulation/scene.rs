@@ -227,7 +227,11 @@ fn look_back(plan: &Plan, ledger: &Ledger) {
                 .filter(|call| group.contains(&call.upstream))
                 .collect();
             let free = calls.iter().filter(|call| is_free(plan, call)).count();
-            if calls.len() > 1 + plan.settings.retries + free {
+            // Each other deployment of the group is asked once for a stream that broke.
+            let is_rescued =
+                plan.settings.recovery != "off" && calls.iter().any(|call| breaks(call));
+            let others = if is_rescued { group.len() - 1 } else { 0 };
+            if calls.len() > 1 + plan.settings.retries + free + others {
                 let calls = calls.len();
                 problems.push(format!("request {request}: {calls} calls of {group:?}"));
             }
@@ -246,6 +250,12 @@ fn is_free(plan: &Plan, call: &Call) -> bool {
         Conduct::Status(400) if plan.settings.recovery == "continue" => true,
         _ => plan.is_troubled(call.upstream, &(call.begun..ended + PARTING)),
     }
+}
+
+/// Whether the answer of a call breaks after it has begun.
+const fn breaks(call: &Call) -> bool {
+    use Conduct::{Clipped, Cut, Error, Stalled};
+    matches!(call.conduct, Cut | Stalled | Clipped | Error)
 }
 
 /// Counts the panics of each thread: those of tasks are caught, and would be seen by nobody.
