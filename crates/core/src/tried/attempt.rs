@@ -41,7 +41,7 @@ pub struct Attempt {
     pub higher_order: bool,
     /// Whether such a deployment would be asked next, as none of a lower order is preferred to it.
     pub higher_order_next: bool,
-    /// Whether the request has [gone on](Tried::leave_order) to those of a higher order, whoever is left of this one.
+    /// Whether the request has [gone on](crate::Tried::leave_order) to those of a higher order, whoever is left of this one.
     pub order_left: bool,
     /// When it failed and all deployments of the group rested: when the first of them takes requests again.
     pub none_before: Option<Instant>,
