@@ -38,7 +38,7 @@ use crate::{Metrics, key::KEY_HEADERS, pages::refusal};
 pub const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
 
 /// Stands around a service, and does what tower-http's layers for sensitive headers, request ids, tracing, panics and the
-/// size of bodies do, as one: each call goes through, and as seven layers they cost more than all that is inside.
+/// size of bodies do, as one: each call goes through, and as seven layers they take twice the instructions.
 ///
 /// Headers that may hold keys are marked as sensitive. Each call has an id, the client's or a new one, in [`CALL_ID`] of
 /// its request and of its response. At the level debug it runs in a span. Bodies over `limit` bytes are answered with 413, a
