@@ -18,12 +18,10 @@ use tokio::{
 };
 use ziggurat_testing::mock::{Answer as Reply, ApiError, Progress, Running, Script, Step};
 
-use crate::support::{Proxy, upstream};
+use crate::support::{Held, Proxy, upstream};
 
-/// When clients leave: every step of a phase goes on for longer.
+/// How long after the upstream was asked clients leave: every step of a phase goes on for longer.
 const AT: Duration = Duration::from_millis(500);
-/// How long it may take until the upstream is left.
-const SOON: Duration = Duration::from_millis(50);
 
 const YAML: &str = "
 model_list:
@@ -187,19 +185,29 @@ async fn start(phase: &Phase) -> (Proxy, Running) {
     (proxy, up)
 }
 
-/// Waits until nothing is under way; fails if that takes long.
-async fn is_over(proxy: &Proxy, name: &str) -> String {
-    let over = async {
+/// The time from when a client leaves: the clock is held, so whatever waits for a timer is late.
+struct Left {
+    at: Instant,
+    _held: Held,
+}
+
+impl Left {
+    fn when(leave: impl FnOnce()) -> Self {
+        let (at, held) = (Instant::now(), Held::new());
+        leave();
+        Self { at, _held: held }
+    }
+
+    /// Waits until as many requests are under way.
+    async fn remain(&self, proxy: &Proxy, requests: u64, name: &str) -> String {
         loop {
             let page = proxy.get("/metrics").await.text;
-            if page.contains("\nziggurat_requests_in_flight 0\n") {
+            assert_eq!(self.at.elapsed(), Duration::ZERO, "{name}: late");
+            if under_way(&page) == requests {
                 return page;
             }
         }
-    };
-    timeout(SOON, over)
-        .await
-        .unwrap_or_else(|_| panic!("{name}: still under way"))
+    }
 }
 
 /// Adds up the samples whose lines begin and end so.
@@ -212,21 +220,24 @@ pub(crate) fn count(page: &str, name: &str, label: &str) -> u64 {
         .sum()
 }
 
+fn under_way(page: &str) -> u64 {
+    count(page, "ziggurat_requests_in_flight ", "")
+}
+
 async fn assert_left(phase: &Phase, version: Version) {
     let name = format!("{} ({version:?})", phase.name);
     let (proxy, up) = start(phase).await;
     let client = Client::ask(&proxy, phase, version).await;
+    let last = up.wait_for(phase.asked).await.pop().unwrap();
     sleep(AT).await;
     assert_eq!(up.count(), phase.asked, "{name}");
-    let last = up.hits().pop().unwrap();
     if phase.last == Progress::ClientLeft {
         assert_eq!(last.progress(), Progress::Running, "{name}");
     }
-    client.leave();
-    let left = Instant::now();
+    let left = Left::when(|| client.leave());
     assert_eq!(last.ended().await, phase.last, "{name}");
-    assert!(left.elapsed() <= SOON, "{name}: {:?}", left.elapsed());
-    let page = is_over(&proxy, &name).await;
+    let page = left.remain(&proxy, 0, &name).await;
+    drop(left);
 
     let cancelled = r#"outcome="cancelled""#;
     assert_eq!(
@@ -277,14 +288,10 @@ async fn whoever_leaves_while_it_asks_is_forgotten() {
         let mut client = TcpStream::connect(proxy.address).await.unwrap();
         client.write_all(sent.as_bytes()).await.unwrap();
         sleep(AT).await;
-        let page = proxy.get("/metrics").await.text;
-        assert_eq!(
-            count(&page, "ziggurat_requests_in_flight", ""),
-            calls,
-            "{sent}"
-        );
-        drop(client);
-        let page = is_over(&proxy, sent).await;
+        let arrived = async { while under_way(&proxy.get("/metrics").await.text) != calls {} };
+        timeout(Duration::from_secs(30), arrived).await.expect(sent);
+        let left = Left::when(|| drop(client));
+        let page = left.remain(&proxy, 0, sent).await;
         assert_eq!(
             count(&page, "ziggurat_requests_total{", "outcome=\"cancelled\""),
             calls

@@ -1,6 +1,15 @@
 //! Starts a proxy over a configuration, and calls it.
 
-use std::{collections::HashMap, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        mpsc::{Sender, channel},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -59,6 +68,21 @@ pub(crate) fn config(yaml: &str, environment: &[(&str, String)]) -> Config {
 async fn tick() {
     loop {
         tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Holds a paused clock: what happens until it is dropped waits for no timer, and the kernel has the time that it takes. After
+/// ten seconds of real time without that, the clock goes on.
+pub(crate) struct Held {
+    _hold: Sender<()>,
+}
+
+impl Held {
+    pub(crate) fn new() -> Self {
+        let (hold, held) = channel();
+        // A paused clock stands still while a blocking task runs.
+        tokio::task::spawn_blocking(move || held.recv_timeout(Duration::from_secs(10)));
+        Self { _hold: hold }
     }
 }
 
