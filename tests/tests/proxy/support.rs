@@ -63,11 +63,16 @@ pub(crate) fn config(yaml: &str, environment: &[(&str, String)]) -> Config {
         .unwrap()
 }
 
-/// Lets a paused clock move in small steps. It moves whenever every task waits, also for the moment in which the kernel
-/// still has the bytes: without this, it would then jump to the next time limit, however far away.
+/// Lets a paused clock move in small steps, and not much faster than the kernel works. It moves whenever every task waits, also
+/// for the moment in which the kernel still has the bytes: without this, it would then jump to the next time limit, however
+/// far away. It stands still while a blocking task runs, and sockets are read meanwhile.
 async fn tick() {
     loop {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        let pause = || std::thread::sleep(Duration::from_micros(300));
+        tokio::task::spawn_blocking(pause).await.unwrap();
+        for _ in 0..20 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 }
 
