@@ -1,6 +1,6 @@
 //! Clients that neither speak nor listen: the time and the memory that they cost have an end.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
-    time::Instant,
+    time::{Instant, timeout},
 };
 use ziggurat_testing::mock::{Answer as Reply, Progress, Running, Step};
 
@@ -24,6 +24,12 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Far more than the buffers of the kernel hold.
 const LARGE: usize = 64 << 20;
+
+/// Waits for what comes after the server's patience, but not for ever: a test that hangs tells nothing.
+async fn in_time<T>(awaited: impl Future<Output = T>) -> T {
+    let limit = timeout(10 * PATIENCE, awaited).await;
+    limit.expect("the server waits for its client")
+}
 
 async fn start(step: Step) -> (Proxy, Running) {
     let up = upstream("a", [step]).await;
@@ -49,14 +55,17 @@ async fn ask(proxy: &Proxy, stream: bool) -> TcpStream {
 
 /// Waits for the end of the request, and returns how much of the answer there was for the client.
 async fn cut(proxy: &Proxy, mut client: TcpStream) -> usize {
-    while !proxy
-        .get("/metrics")
-        .await
-        .text
-        .contains("\nziggurat_requests_in_flight 0\n")
-    {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    in_time(async {
+        while count(
+            &proxy.get("/metrics").await.text,
+            "ziggurat_requests_in_flight",
+            "",
+        ) > 0
+        {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    })
+    .await;
     let mut bytes = Vec::new();
     // It may end as a reset.
     let _ = client.read_to_end(&mut bytes).await;
@@ -71,7 +80,7 @@ async fn a_stream_that_nobody_reads_ends() {
     let began = Instant::now();
     let client = ask(&proxy, true).await;
     let hit = up.wait_for(1).await.remove(0);
-    assert_eq!(hit.ended().await, Progress::ClientLeft);
+    assert_eq!(in_time(hit.ended()).await, Progress::ClientLeft);
     let took = began.elapsed();
     let about = PATIENCE..PATIENCE + Duration::from_secs(5);
     assert!(about.contains(&took), "{took:?}");
@@ -114,7 +123,8 @@ async fn clients_that_stop_speaking_are_not_waited_for() {
         let mut client = TcpStream::connect(proxy.address).await.unwrap();
         client.write_all(sent.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
-        client.read_to_end(&mut answer).await.unwrap();
+        let ended = in_time(client.read_to_end(&mut answer)).await;
+        ended.unwrap();
         let took = began.elapsed();
         let about = PATIENCE..PATIENCE + Duration::from_secs(5);
         assert!(about.contains(&took), "{sent:?}: {took:?}");
@@ -144,7 +154,7 @@ async fn clients_that_trickle_are_not_waited_for() {
         });
         let mut answer = Vec::new();
         // It may end as a reset.
-        let _ = read.read_to_end(&mut answer).await;
+        let _ = in_time(read.read_to_end(&mut answer)).await;
         let took = began.elapsed();
         let about = PATIENCE..PATIENCE + Duration::from_secs(5);
         assert!(about.contains(&took), "{sent:?}: {took:?}");
