@@ -92,10 +92,23 @@ impl fmt::Debug for Parameters {
 #[derive(Clone)]
 pub struct FallbackAhead {
     kinds: FailureKinds,
-    check: Option<Arc<Check>>,
+    check: Option<Arc<dyn LeadsOn>>,
 }
 
-type Check = dyn Fn(FailureKind, &Extensions) -> bool + Send + Sync;
+/// Knows whether a failure leads to another group.
+pub trait LeadsOn: Send + Sync {
+    /// Says whether a failure of this kind leads to another group, for a request with these extensions.
+    fn leads_on(&self, kind: FailureKind, extensions: &Extensions) -> bool;
+}
+
+impl<F> LeadsOn for F
+where
+    F: Fn(FailureKind, &Extensions) -> bool + Send + Sync,
+{
+    fn leads_on(&self, kind: FailureKind, extensions: &Extensions) -> bool {
+        self(kind, extensions)
+    }
+}
 
 impl FallbackAhead {
     /// Another group will be asked after a failure of any of these kinds.
@@ -108,10 +121,16 @@ impl FallbackAhead {
     /// the request, and says `false` if that failure leads nowhere after all.
     #[must_use]
     pub fn only_if(
-        mut self,
+        self,
         check: impl Fn(FailureKind, &Extensions) -> bool + Send + Sync + 'static,
     ) -> Self {
-        self.check = Some(Arc::new(check));
+        self.checked_by(Arc::new(check))
+    }
+
+    /// The same with a check that is shared already.
+    #[must_use]
+    pub fn checked_by(mut self, check: Arc<dyn LeadsOn>) -> Self {
+        self.check = Some(check);
         self
     }
 
@@ -121,7 +140,7 @@ impl FallbackAhead {
         let checked = || {
             self.check
                 .as_ref()
-                .is_none_or(|check| check(kind, extensions))
+                .is_none_or(|check| check.leads_on(kind, extensions))
         };
         self.kinds.contains(kind) && checked()
     }

@@ -4,6 +4,7 @@ use std::{
     future::Future,
     ops::ControlFlow,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -29,8 +30,8 @@ pin_project! {
     {
         #[pin]
         state: State<S::Future>,
-        // `None` once they were taken over.
-        hops: Option<Hops<S, B, R, C>>,
+        // `None` once they were taken over. Boxed: mostly nobody looks at them, and all futures around move what they hold.
+        hops: Option<Box<Hops<S, B, R, C>>>,
     }
 }
 
@@ -56,7 +57,8 @@ pub(crate) struct Hops<S, B, R, C> {
     service: S,
     /// The request as it came: every hop starts from it.
     request: Request<B>,
-    walk: Walk,
+    /// Shared with those below, who see it as it was when they were called.
+    walk: Arc<Walk>,
     classify: C,
     /// What the first group said, for the case that no other does better.
     // Boxed: mostly there is none, and a response is large.
@@ -77,7 +79,7 @@ impl<S, B, R, C> Asking<S, B, R, C>
 where
     S: Service<Request<B>>,
 {
-    pub(crate) fn begin(first: First<S::Future>, hops: Hops<S, B, R, C>) -> Self {
+    pub(crate) fn begin(first: First<S::Future>, hops: Box<Hops<S, B, R, C>>) -> Self {
         let state = match first {
             First::Called(future) => State::Calling { future },
             First::Failed(failure) => State::Failed { failure },
@@ -89,7 +91,7 @@ where
     }
 
     /// Waits to be told that an answer broke, with what was left by the one who got it.
-    pub(crate) fn answered(hops: Hops<S, B, R, C>) -> Self {
+    pub(crate) fn answered(hops: Box<Hops<S, B, R, C>>) -> Self {
         Self {
             state: State::Answered,
             hops: Some(hops),
@@ -97,7 +99,7 @@ where
     }
 
     /// Hands over what is needed to ask further groups. No more is asked here.
-    pub(crate) fn take_hops(self: Pin<&mut Self>) -> Option<Hops<S, B, R, C>> {
+    pub(crate) fn take_hops(self: Pin<&mut Self>) -> Option<Box<Hops<S, B, R, C>>> {
         self.project().hops.take()
     }
 
@@ -169,7 +171,7 @@ where
 // === impl Hops ===
 
 impl<S, B, R, C> Hops<S, B, R, C> {
-    pub(crate) fn new(service: S, request: Request<B>, walk: Walk, classify: C) -> Self {
+    pub(crate) fn new(service: S, request: Request<B>, walk: Arc<Walk>, classify: C) -> Self {
         Self {
             service,
             request,
@@ -183,7 +185,7 @@ impl<S, B, R, C> Hops<S, B, R, C> {
     }
 
     /// Goes on as one who looks after an answer: an earlier group's outcome is forgotten.
-    pub(crate) fn recovering(mut self) -> Self {
+    pub(crate) fn recovering(mut self: Box<Self>) -> Box<Self> {
         self.first = None;
         self.recovery = Some(FallbackReason::StreamRecovery);
         self
@@ -238,11 +240,15 @@ impl<S, B, R, C> Hops<S, B, R, C> {
             return None;
         }
         let Some(reason) = self.recovery else {
-            return self.walk.advance(failure, self.request.extensions());
+            return self.next(failure);
         };
         let hop = self.walk.stay(failure);
-        let hop = hop.or_else(|| self.walk.advance(failure, self.request.extensions()))?;
+        let hop = hop.or_else(|| self.next(failure))?;
         Some(Hop { reason, ..hop })
+    }
+
+    fn next(&mut self, failure: &Failure) -> Option<Hop> {
+        Arc::make_mut(&mut self.walk).advance(failure, self.request.extensions())
     }
 
     /// Says whether the deadline of the request has passed, so that no group is asked any more.

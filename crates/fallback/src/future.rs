@@ -62,7 +62,7 @@ where
     /// Asks further groups after a failure; also one of a stream that has begun, with a `recovery`.
     pub(crate) fn chained(
         first: First<S::Future>,
-        hops: Hops<S, B, R, C>,
+        hops: Box<Hops<S, B, R, C>>,
         recovery: StreamRecovery,
     ) -> Self {
         let asking = Asking::begin(first, hops);

@@ -79,6 +79,7 @@ where
                 None => ResponseFuture::direct(self.inner.call(request)),
             };
         };
+        let walk = Arc::new(walk);
         let spare = request.clone();
         if let Some(ahead) = walk.ahead() {
             request.extensions_mut().insert(ahead);
@@ -90,6 +91,6 @@ where
             None => First::Called(service.call(request)),
         };
         let hops = Hops::new(service, spare, walk, self.classify.clone());
-        ResponseFuture::chained(first, hops, recovery)
+        ResponseFuture::chained(first, Box::new(hops), recovery)
     }
 }

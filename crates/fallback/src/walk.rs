@@ -5,7 +5,7 @@ use ziggurat_core::{
     Attempt, DeploymentId, Failure, FailureKind, FallbackReason, ModelGroup, Tried,
     fallbacks::{Chain, Target},
     overrides::{
-        ClientRetries, Excluded, FallbackAhead, Fallbacks, MaxRetries, Parameters,
+        ClientRetries, Excluded, FallbackAhead, Fallbacks, LeadsOn, MaxRetries, Parameters,
         StreamIdleTimeout, StreamTimeout, StreamTotalTimeout, Timeout,
     },
 };
@@ -219,33 +219,14 @@ impl Walk {
 
     /// Tells those below that another group may be asked; `None` if the limits allow none. After which failures is looked up
     /// when there is one.
-    pub(crate) fn ahead(&self) -> Option<FallbackAhead> {
+    pub(crate) fn ahead(self: &Arc<Self>) -> Option<FallbackAhead> {
         let kinds = self.chains.policy.follow;
         // The group about to be asked makes one attempt at least.
         if kinds.is_empty() || !self.permits(1) {
             return None;
         }
-        let walk = self.clone();
-        let ahead = FallbackAhead::after(kinds);
-        Some(ahead.only_if(move |kind, extensions| walk.leads_on(kind, extensions)))
-    }
-
-    /// Says whether a failure of the current group leads to another one, if targets that are skipped for a request with
-    /// these extensions do not count.
-    fn leads_on(&self, kind: FailureKind, extensions: &Extensions) -> bool {
-        let policy = &self.chains.policy;
-        let leads = |of: &ModelGroup, targets: &[Target]| {
-            targets.iter().any(|target| {
-                self.is_fresh(target, of)
-                    && policy.serves(&target.group)
-                    && !self.would_skip(target, extensions)
-            })
-        };
-        let group = &self.current.group;
-        let of_group = self.chain_to_open(kind);
-        let mut open = self.open.iter();
-        of_group.is_some_and(|chain| leads(group, chain))
-            || open.any(|it| self.stays_open(it, kind) && leads(&it.of, it.rest()))
+        let walk = Arc::clone(self);
+        Some(FallbackAhead::after(kinds).checked_by(walk))
     }
 
     /// Says whether the limits allow a hop once `more` attempts have been made.
@@ -288,6 +269,25 @@ impl Walk {
     fn is_fresh(&self, target: &Target, of: &ModelGroup) -> bool {
         let is = |other: &Target| self.chains.policy.is_same(target, other);
         !is(&self.current) && !self.asked.iter().any(is) && !is(&Target::new(of.clone()))
+    }
+}
+
+impl LeadsOn for Walk {
+    /// Targets that are skipped for a request with these extensions do not count.
+    fn leads_on(&self, kind: FailureKind, extensions: &Extensions) -> bool {
+        let policy = &self.chains.policy;
+        let leads = |of: &ModelGroup, targets: &[Target]| {
+            targets.iter().any(|target| {
+                self.is_fresh(target, of)
+                    && policy.serves(&target.group)
+                    && !self.would_skip(target, extensions)
+            })
+        };
+        let group = &self.current.group;
+        let of_group = self.chain_to_open(kind);
+        let mut open = self.open.iter();
+        of_group.is_some_and(|chain| leads(group, chain))
+            || open.any(|it| self.stays_open(it, kind) && leads(&it.of, it.rest()))
     }
 }
 
