@@ -33,7 +33,8 @@ pin_project! {
     {
         policy: Arc<Policy<C>>,
         progress: Progress,
-        again: Option<Again<S, B>>,
+        // Boxed: mostly nobody looks at it, and all futures around move what they hold.
+        again: Option<Box<Again<S, B>>>,
         #[pin]
         state: State<S::Future>,
     }
@@ -64,7 +65,7 @@ where
     pub(crate) fn new(
         policy: Arc<Policy<C>>,
         progress: Progress,
-        again: Option<Again<S, B>>,
+        again: Option<Box<Again<S, B>>>,
         call: S::Future,
     ) -> Self {
         Self {
@@ -164,21 +165,20 @@ where
     B: Clone,
 {
     /// Calls the service, which is ready. The request is copied only if it is to be kept.
-    fn call(again: &mut Option<Self>, progress: &Progress, keep: bool) -> S::Future {
+    fn call(again: &mut Option<Box<Self>>, progress: &Progress, keep: bool) -> S::Future {
+        if keep {
+            let kept = again.as_mut().expect(KEPT);
+            // As before the first attempt: what is kept has no ledger, if it came without one.
+            let mut sent = kept.request.clone();
+            progress.mark(&mut sent);
+            return kept.service.call(sent);
+        }
         let Self {
             mut service,
             mut request,
-        } = again.take().expect(KEPT);
-        if !keep {
-            progress.mark(&mut request);
-            return service.call(request);
-        }
-        // As before the first attempt: what is kept has no ledger, if it came without one.
-        let mut sent = request.clone();
-        progress.mark(&mut sent);
-        let call = service.call(sent);
-        *again = Some(Self::new(service, request));
-        call
+        } = *again.take().expect(KEPT);
+        progress.mark(&mut request);
+        service.call(request)
     }
 }
 

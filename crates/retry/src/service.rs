@@ -81,7 +81,7 @@ where
         let request = req.clone();
         progress.mark(&mut req);
         let future = ready.call(req);
-        let again = Again::new(ready, request);
+        let again = Box::new(Again::new(ready, request));
         ResponseFuture::new(Arc::clone(&self.policy), progress, Some(again), future)
     }
 }
