@@ -186,6 +186,7 @@ fn address(
     if operation.is_anthropic() {
         keep_user_id(&document, &mut body)?;
     }
+    let is_list = models.is_some();
     if let Some(names) = models {
         let names = names.into_iter().map(ModelGroup::new).collect();
         let fastest = wishes.fastest;
@@ -208,6 +209,10 @@ fn address(
         (asked.operation, asked.stream) = (operation, stream);
         asked.metadata.clone_from(&metadata);
         note.write(asked);
+    }
+    // Only what is asked for a list is split further on. Each copy of any other request is an entry smaller without.
+    if !is_list {
+        extensions.remove::<Note>();
     }
     put(extensions, metadata);
     extensions.insert(LlmRequest::new(group.clone(), stream, document));

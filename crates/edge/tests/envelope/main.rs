@@ -14,7 +14,7 @@ use http_body_util::Full;
 use tower::{Layer, ServiceExt, service_fn};
 use ziggurat_core::{
     AllowedRegions, BoxError, Failure, FailureKind, JsonBody, LlmRequest, ModelGroup, Tags,
-    overrides,
+    observe::Note, overrides,
 };
 use ziggurat_edge::EnvelopeLayer;
 
@@ -233,4 +233,19 @@ async fn client_headers_stay_behind() {
     let mut names: Vec<_> = req.headers().keys().map(http::HeaderName::as_str).collect();
     names.sort_unstable();
     assert_eq!(names, ["openai-beta", "traceparent", "x-mine", "x-other"]);
+}
+
+#[tokio::test]
+async fn a_note_is_written_and_goes_on_only_with_a_list() {
+    for (body, model, goes_on) in [
+        (r#"{"model":"a"}"#, "a", false),
+        (r#"{"model":"a,b"}"#, "a,b", true),
+    ] {
+        let note = Note::new();
+        let mut req = post(body);
+        req.extensions_mut().insert(note.clone());
+        let seen = send(layer(), req).await.unwrap().0;
+        assert_eq!(note.read().unwrap().model, ModelGroup::from(model));
+        assert_eq!(seen.extensions().get::<Note>().is_some(), goes_on, "{body}");
+    }
 }
