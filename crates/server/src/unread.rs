@@ -43,7 +43,7 @@ pub(crate) struct Streams {
 }
 
 /// Tells [`Streams`] what becomes of responses.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Telling<S>(S);
 
 pin_project! {

@@ -1,6 +1,7 @@
-//! Bodies that are asked again only when there may be something new.
+//! Calls and bodies that are asked again only when there may be something new.
 
 use std::{
+    fmt,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -25,11 +26,13 @@ pin_project! {
     }
 }
 
-struct Gate {
+/// Lets a task through to what it waits for only if something has woken it. Clones serve one task, one after the other.
+#[derive(Clone)]
+pub(crate) struct Gate {
     bell: Arc<Bell>,
     /// Rings the bell.
     waker: Waker,
-    /// Whether the body is waited for.
+    /// Whether something is waited for.
     waits: bool,
 }
 
@@ -42,8 +45,9 @@ struct Bell {
 // === impl WakeGated ===
 
 impl<B> WakeGated<B> {
-    pub(crate) const fn new(body: B) -> Self {
-        Self { body, gate: None }
+    /// With the gate of whoever made the body, if there is one.
+    pub(crate) const fn new(body: B, gate: Option<Gate>) -> Self {
+        Self { body, gate }
     }
 }
 
@@ -63,12 +67,7 @@ impl<B: Body> Body for WakeGated<B> {
             }
             return polled;
         };
-        if gate.is_shut(cx.waker()) {
-            return Poll::Pending;
-        }
-        let polled = this.body.poll_frame(&mut Context::from_waker(&gate.waker));
-        gate.waits = polled.is_pending();
-        polled
+        gate.poll(cx, |cx| this.body.poll_frame(cx))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -83,6 +82,11 @@ impl<B: Body> Body for WakeGated<B> {
 // === impl Gate ===
 
 impl Gate {
+    /// A gate for a task that is not known yet.
+    pub(crate) fn of_nobody() -> Self {
+        Self::new(Waker::noop().clone())
+    }
+
     fn new(task: Waker) -> Self {
         let bell = Arc::new(Bell {
             rung: AtomicBool::new(false),
@@ -96,13 +100,33 @@ impl Gate {
         }
     }
 
-    /// Says whether there is no use in asking: the body waits, and nothing has woken this task since.
+    /// Asks, if there is any use in it.
+    pub(crate) fn poll<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        ask: impl FnOnce(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        if self.is_shut(cx.waker()) {
+            return Poll::Pending;
+        }
+        let polled = ask(&mut Context::from_waker(&self.waker));
+        self.waits = polled.is_pending();
+        polled
+    }
+
+    /// Says whether there is no use in asking: something is waited for, and nothing has woken this task since.
     fn is_shut(&self, task: &Waker) -> bool {
         // Before the body is asked, so that what happens meanwhile counts for the next time.
         let rung = self.bell.rung.swap(false, AcqRel);
-        // For a new task the body is asked: what rang before the task was known here woke another one.
+        // A new task asks: what rang before the task was known here woke another one.
         let known = self.bell.is_for(task);
         self.waits && !rung && known
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").finish_non_exhaustive()
     }
 }
 
@@ -182,7 +206,7 @@ mod tests {
             pieces,
             asked: Arc::clone(&asked),
         };
-        let mut body = task::spawn(WakeGated::new(body));
+        let mut body = task::spawn(WakeGated::new(body, None));
         let asked = || asked.swap(0, AcqRel);
         // What waits first knows the task, not the gate.
         for times in [1, 1, 0, 0] {
@@ -212,7 +236,7 @@ mod tests {
             pieces,
             asked: Arc::clone(&asked),
         };
-        let mut first = task::spawn(WakeGated::new(body));
+        let mut first = task::spawn(WakeGated::new(body, None));
         for _ in 0..2 {
             assert_pending!(first.enter(|cx, body| body.poll_frame(cx)));
         }
