@@ -2,6 +2,7 @@
 
 mod app;
 mod call;
+mod closing;
 mod follow;
 mod in_flight;
 mod key;

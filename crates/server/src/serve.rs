@@ -15,10 +15,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::{
-        conn::auto,
-        graceful::{GracefulShutdown, Watcher},
-    },
+    server::conn::auto,
 };
 use pin_project_lite::pin_project;
 use tokio::{
@@ -31,6 +28,7 @@ use tower::{BoxError, Service};
 
 use crate::{
     Listener,
+    closing::Closing,
     parting::Ending,
     patience::Patient,
     tls::Tls,
@@ -112,7 +110,7 @@ where
         service,
         tls,
         ending: Ending::default(),
-        graceful: GracefulShutdown::new(),
+        closing: Closing::default(),
         connections: JoinSet::new(),
     };
     let mut shutdown = pin!(shutdown);
@@ -146,7 +144,7 @@ struct Door<S> {
     service: S,
     tls: Option<Tls>,
     ending: Ending,
-    graceful: GracefulShutdown,
+    closing: Closing,
     connections: JoinSet<()>,
 }
 
@@ -166,11 +164,10 @@ where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let service = Telling::new(self.ending.wrap(self.service.clone()));
-        // Whoever shakes hands counts as running, so that it is not cut by a shutdown.
-        let watcher = self.graceful.watcher();
+        let closing = self.closing.clone();
         let Some(tls) = self.tls.clone() else {
             let served = Served {
-                connection: connection(&self.server, stream, service, watcher),
+                connection: connection(&self.server, stream, service, &closing),
             };
             self.connections.spawn(served);
             return;
@@ -180,7 +177,7 @@ where
             match shake_hands(&tls, stream).await {
                 // In a box: what it needs is more than the handshake, and would be kept twice here.
                 Ok(stream) => {
-                    let connection = connection(&server, stream, service, watcher);
+                    let connection = connection(&server, stream, service, &closing);
                     Box::pin(Served { connection }).await;
                 }
                 Err(error) => broken(&error.into()),
@@ -196,7 +193,10 @@ where
         if time::timeout(LINGER.min(limit), ended).await.is_ok() {
             return;
         }
-        let drained = time::timeout_at(deadline, self.graceful.shutdown()).await;
+        self.closing.begin();
+        // Whoever shakes hands counts as running too.
+        let ended = async { while self.connections.join_next().await.is_some() {} };
+        let drained = time::timeout_at(deadline, ended).await;
         if drained.is_err() {
             tracing::warn!(target: "ziggurat::server", "requests that outlasted the drain timeout are cut");
         }
@@ -227,7 +227,7 @@ fn connection<S, R, I>(
     server: &auto::Builder<Streams>,
     stream: I,
     service: S,
-    watcher: Watcher,
+    closing: &Closing,
 ) -> impl Future<Output = Result<(), BoxError>> + Send + 'static + use<S, R, I>
 where
     S: hyper::service::Service<Request<Incoming>, Response = Response<R>, Error = Infallible>
@@ -240,7 +240,7 @@ where
 {
     let stream = TokioIo::new(Patient::new(stream, PATIENCE));
     let connection = server.serve_connection(stream, service);
-    watcher.watch(connection.into_owned())
+    closing.hear(connection.into_owned())
 }
 
 pin_project! {
