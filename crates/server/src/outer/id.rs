@@ -1,5 +1,6 @@
 //! Ids of calls.
 
+use bytes::Bytes;
 use http::HeaderValue;
 
 /// Makes a random UUID of version 4.
@@ -16,7 +17,9 @@ pub(super) fn random() -> HeaderValue {
         id[at + 1] = HEX[usize::from(byte & 0x0f)];
         at += 2;
     }
-    HeaderValue::from_bytes(&id).expect("hex digits and dashes are visible")
+    // With its owner it is one allocation; else its first copy would make another.
+    let id = Bytes::from_owner(id);
+    HeaderValue::from_maybe_shared(id).expect("hex digits and dashes are visible")
 }
 
 #[cfg(test)]
