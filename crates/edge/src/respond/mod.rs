@@ -238,18 +238,19 @@ impl RespondLayer {
             Ok(response) => response.extensions().get::<Failure>().cloned(),
             Err(failure) => Some(failure.clone()),
         };
-        let mut response = match (result, &failure) {
-            (Ok(response), None) => self.succeeded(response, tried, form),
-            // What the upstream said of itself in headers is kept; its body gives way to ours.
-            (Ok(response), Some(failure)) => {
-                let (mut head, _) = response.into_parts();
-                head.status = form.status(failure);
-                headers::unframe(&mut head.headers);
-                headers::failed(&mut head.headers, failure, tried.are_retries_spent());
-                Response::from_parts(head, ResponseBody::written(form.json(failure)))
-            }
-            (Err(_), Some(failure)) => written(failure, form, tried.are_retries_spent()),
-            (Err(failure), None) => written(&failure, form, tried.are_retries_spent()),
+        let mut response = match result {
+            Ok(response) => match &failure {
+                None => self.succeeded(response, tried, form),
+                // What the upstream said of itself in headers is kept; its body gives way to ours.
+                Some(failure) => {
+                    let (mut head, _) = response.into_parts();
+                    head.status = form.status(failure);
+                    headers::unframe(&mut head.headers);
+                    headers::failed(&mut head.headers, failure, tried.are_retries_spent());
+                    Response::from_parts(head, ResponseBody::written(form.json(failure)))
+                }
+            },
+            Err(failure) => written(&failure, form, tried.are_retries_spent()),
         };
         if let Some(failure) = &failure {
             tracing::debug!(
