@@ -6,7 +6,9 @@ use ziggurat_config::{Config, ConfigErrors};
 use ziggurat_core::{Board, DeploymentId, Observer};
 use ziggurat_provider::HttpClient;
 
-use super::{Gateway, Summary, assemble, endpoint::Parts, health, kept::Kept, leaf, meaning};
+use super::{
+    Facts, Gateway, Summary, assemble, endpoint::Parts, health, kept::Kept, leaf, meaning,
+};
 
 /// Builds a [`Gateway`], with parts of one's own or with those of the gateway whose place it takes.
 ///
@@ -67,10 +69,10 @@ impl<'a> Builder<'a> {
     pub fn after(mut self, other: &Gateway) -> Self {
         let direct = |config: &Config| !config.settings.use_proxy_env;
         if direct(self.config) && direct(other.config()) {
-            self.client = Some(other.client.clone());
+            self.client = Some(other.facts.client.clone());
         }
         self.board = other.board().clone();
-        self.kept = Arc::clone(&other.kept);
+        self.kept = Arc::clone(&other.facts.kept);
         self
     }
 
@@ -122,15 +124,18 @@ impl<'a> Builder<'a> {
         let background = probes.iter().filter(|check| check.is_background());
         let budget = self.kept.budget(&usable);
         let stack = assemble::stack(&usable, &parts, budget.clone(), observer.as_ref());
-        Ok(Gateway {
-            stack,
-            summary: Arc::new(Summary::of(&usable)),
+        let facts = Facts {
+            summary: Summary::of(&usable),
             checks: background.cloned().collect(),
             kept: Arc::new(Kept::of(&usable, &parts, budget)),
             config: Arc::new(usable),
             board: self.board,
             probes,
             client,
+        };
+        Ok(Gateway {
+            stack,
+            facts: Arc::new(facts),
         })
     }
 }

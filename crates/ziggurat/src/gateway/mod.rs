@@ -90,8 +90,14 @@ pub type ResponseFuture<B> = Answering<<Door as Service<Request<B>>>::Future>;
 #[derive(Clone)]
 pub struct Gateway {
     stack: Stack,
+    // Apart, and shared as one: servers clone a gateway for each request.
+    facts: Arc<Facts>,
+}
+
+/// What a gateway knows of itself.
+struct Facts {
     config: Arc<Config>,
-    summary: Arc<Summary>,
+    summary: Summary,
     board: Board,
     checks: Arc<[HealthCheck]>,
     probes: Arc<[HealthCheck]>,
@@ -143,27 +149,27 @@ impl Gateway {
     /// Returns the configuration, without the deployments that cannot serve.
     #[must_use]
     pub fn config(&self) -> &Arc<Config> {
-        &self.config
+        &self.facts.config
     }
 
     /// Returns the health and the load of all deployments.
     #[must_use]
     pub fn board(&self) -> &Board {
-        &self.board
+        &self.facts.board
     }
 
     /// Returns the checks of deployments that are to run beside the gateway: none unless the configuration has
     /// `background_health_checks`. They share the gateway's state; whoever serves it spawns each [`HealthCheck::run`].
     #[must_use]
     pub fn health_checks(&self) -> &[HealthCheck] {
-        &self.checks
+        &self.facts.checks
     }
 
     /// Returns a check of every deployment that can be asked, whether or not it runs in the background: for a look at
     /// the moment, see [`HealthCheck::check`].
     #[must_use]
     pub fn probes(&self) -> &[HealthCheck] {
-        &self.probes
+        &self.facts.probes
     }
 
     /// A reader of configurations that knows which environment variables the providers built here fall back on.
@@ -175,7 +181,7 @@ impl Gateway {
     /// Returns what is served: groups, deployments, and what was left out.
     #[must_use]
     pub fn summary(&self) -> &Summary {
-        &self.summary
+        &self.facts.summary
     }
 }
 
@@ -200,7 +206,7 @@ where
 impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gateway")
-            .field("summary", &self.summary)
+            .field("summary", &self.facts.summary)
             .finish_non_exhaustive()
     }
 }
