@@ -20,7 +20,8 @@ use crate::{
 pub(crate) struct Watch<C> {
     settings: Arc<Settings<C>>,
     role: Role,
-    wishes: Wishes,
+    /// `None`, as mostly, if there are none. Boxed, for all layers around move what a call and its body hold.
+    wishes: Option<Box<Wishes>>,
     /// Its first frame says that the deployment works: a stream ends when its reader likes.
     streams: bool,
     deployment: Option<DeploymentId>,
@@ -88,7 +89,8 @@ impl<C> Watch<C> {
 
     fn say_failure(&mut self, failure: &Failure, status: Option<StatusCode>) {
         self.at_drop = AtDrop::Judged;
-        if failure.is_blameless() || self.wishes.ended(failure, self.waited.sum()) {
+        let wanted = |wishes: &Wishes| wishes.ended(failure, self.waited.sum());
+        if failure.is_blameless() || self.wishes.as_deref().is_some_and(wanted) {
             return;
         }
         let role = self.take_role();
@@ -102,7 +104,7 @@ impl<C> Watch<C> {
 
     /// An answer, or more of it, is waited for.
     pub(crate) fn waits(&mut self) {
-        if self.wishes.deadline.is_some() {
+        if self.wishes.as_ref().is_some_and(|it| it.deadline.is_some()) {
             self.waited.begin();
         }
     }
@@ -179,10 +181,13 @@ impl<C> Drop for Watch<C> {
         match self.at_drop {
             AtDrop::Ended(None) => self.say_success(),
             AtDrop::Ended(Some(kind)) => self.say_failure(&kind.into(), None),
-            AtDrop::Open if self.wishes.is_cut(self.waited.sum()) => {
-                self.say_failure(&FailureKind::Timeout.into(), None);
+            AtDrop::Open => {
+                let wishes = self.wishes.as_ref();
+                if wishes.is_some_and(|it| it.is_cut(self.waited.sum())) {
+                    self.say_failure(&FailureKind::Timeout.into(), None);
+                }
             }
-            AtDrop::Open | AtDrop::Judged => {}
+            AtDrop::Judged => {}
         }
     }
 }
@@ -206,8 +211,8 @@ pub(crate) fn upstream_status(failure: &Failure) -> Option<StatusCode> {
 // === impl Wishes ===
 
 impl Wishes {
-    fn of(extensions: &Extensions) -> Self {
-        Self {
+    fn of(extensions: &Extensions) -> Option<Box<Self>> {
+        let wishes = Self {
             limits: [
                 extensions.get().map(|&overrides::Timeout(limit)| limit),
                 extensions
@@ -224,7 +229,9 @@ impl Wishes {
                     .map(|&overrides::TotalTimeout(limit)| limit),
             ],
             deadline: extensions.get().copied(),
-        }
+        };
+        let any = wishes.deadline.is_some() || wishes.limits.iter().any(Option::is_some);
+        any.then(|| Box::new(wishes))
     }
 
     /// Says whether the request was given up because it wanted that itself, or because others had taken its time.

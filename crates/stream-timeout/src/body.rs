@@ -35,8 +35,8 @@ pin_project! {
         // `None` after the end that this body made.
         #[pin]
         inner: Option<R>,
-        // `None` for what is no stream.
-        watch: Option<Watch>,
+        // `None` for what is no stream. Boxed, so that the layers around move less of what is none.
+        watch: Option<Box<Watch>>,
     }
 }
 
@@ -116,7 +116,7 @@ impl<R: Body> ResponseBody<R> {
         Self {
             held,
             inner: Some(inner),
-            watch: Some(Watch { clock, events }),
+            watch: Some(Box::new(Watch { clock, events })),
         }
     }
 }

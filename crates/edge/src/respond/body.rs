@@ -26,7 +26,8 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<B> {
-        Inner { #[pin] body: B, events: Option<Events> },
+        // Boxed, so that plain bodies are small to move.
+        Inner { #[pin] body: B, events: Option<Box<Events>> },
         Written { text: Bytes },
         Done,
     }
@@ -42,7 +43,7 @@ impl<B> ResponseBody<B> {
 
     /// The same for an event stream.
     pub(super) fn events(body: B, events: Events) -> Self {
-        let events = Some(events);
+        let events = Some(Box::new(events));
         Self {
             state: State::Inner { body, events },
         }
