@@ -19,10 +19,16 @@ use crate::{
 /// Cloning counts three references, whatever the number of groups. It is `Send` and `Sync` if its services are both.
 pub struct Router<S> {
     groups: Arc<HashMap<ModelGroup, S>>,
-    aliases: Arc<HashMap<ModelGroup, ModelGroup>>,
-    closed: Arc<HashSet<ModelGroup>>,
     /// The most specific first.
     wildcards: Arc<Vec<(Wildcard, S)>>,
+    names: Arc<Names>,
+}
+
+/// What stands for a group, or for none.
+#[derive(Clone, Default)]
+struct Names {
+    aliases: HashMap<ModelGroup, ModelGroup>,
+    closed: HashSet<ModelGroup>,
     infer: Option<Infer>,
 }
 
@@ -38,10 +44,8 @@ impl<S> Router<S> {
             .collect();
         Self {
             groups: Arc::new(groups),
-            aliases: Arc::default(),
-            closed: Arc::default(),
             wildcards: Arc::new(Vec::new()),
-            infer: None,
+            names: Arc::default(),
         }
     }
 
@@ -49,7 +53,7 @@ impl<S> Router<S> {
     /// has a service stays open.
     #[must_use]
     pub fn with_closed(mut self, group: impl Into<ModelGroup>) -> Self {
-        Arc::make_mut(&mut self.closed).insert(group.into());
+        Arc::make_mut(&mut self.names).closed.insert(group.into());
         self
     }
 
@@ -67,7 +71,7 @@ impl<S> Router<S> {
     /// before it, for example.
     #[must_use]
     pub fn infer(mut self, infer: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
-        self.infer = Some(Arc::new(infer));
+        Arc::make_mut(&mut self.names).infer = Some(Arc::new(infer));
         self
     }
 
@@ -80,7 +84,8 @@ impl<S> Router<S> {
         alias: impl Into<ModelGroup>,
         group: impl Into<ModelGroup>,
     ) -> Self {
-        Arc::make_mut(&mut self.aliases).insert(alias.into(), group.into());
+        let aliases = &mut Arc::make_mut(&mut self.names).aliases;
+        aliases.insert(alias.into(), group.into());
         self
     }
 
@@ -95,10 +100,10 @@ impl<S> Router<S> {
         if let Some(service) = self.groups.get(name) {
             return Some((service, None));
         }
-        if self.wildcards.is_empty() || self.closed.contains(name) {
+        if self.wildcards.is_empty() || self.names.closed.contains(name) {
             return None;
         }
-        let inferred = || self.matching(&self.infer.as_ref()?(name)?);
+        let inferred = || self.matching(&self.names.infer.as_ref()?(name)?);
         self.matching(name).or_else(inferred)
     }
 
@@ -109,11 +114,14 @@ impl<S> Router<S> {
 
     /// Returns the group that a name stands for.
     fn resolve<'a>(&'a self, name: &'a str) -> &'a str {
-        self.aliases.get(name).map_or(name, ModelGroup::as_str)
+        self.names
+            .aliases
+            .get(name)
+            .map_or(name, ModelGroup::as_str)
     }
 
     fn refuse(&self, name: Option<&ModelGroup>) -> Failure {
-        match name.filter(|name| self.closed.contains(self.resolve(name.as_str()))) {
+        match name.filter(|name| self.names.closed.contains(self.resolve(name.as_str()))) {
             Some(name) => ClosedGroup::new(name.clone()).into(),
             None => UnknownModel::new(name.cloned()).into(),
         }
@@ -126,7 +134,7 @@ impl<S> Router<S> {
 
     /// Lists the aliases in no particular order, each with its group.
     pub fn aliases(&self) -> impl Iterator<Item = (&ModelGroup, &ModelGroup)> {
-        self.aliases.iter()
+        self.names.aliases.iter()
     }
 }
 
@@ -173,10 +181,8 @@ impl<S> Clone for Router<S> {
     fn clone(&self) -> Self {
         Self {
             groups: Arc::clone(&self.groups),
-            aliases: Arc::clone(&self.aliases),
-            closed: Arc::clone(&self.closed),
             wildcards: Arc::clone(&self.wildcards),
-            infer: self.infer.clone(),
+            names: Arc::clone(&self.names),
         }
     }
 }
@@ -186,7 +192,7 @@ impl<S> fmt::Debug for Router<S> {
         f.debug_struct("Router")
             .field("groups", &self.groups.len())
             .field("wildcards", &self.wildcards.len())
-            .field("aliases", &self.aliases.len())
+            .field("aliases", &self.names.aliases.len())
             .finish_non_exhaustive()
     }
 }
