@@ -211,6 +211,8 @@ impl Builder {
         if let Some(host) = endpoint.uris.of(Operation::Chat).and_then(host_header) {
             headers.insert(HOST, host);
         }
+        // Whoever sends them makes room for one before it looks whether there is a host: here once, else in each copy.
+        headers.reserve(1);
         let needs_key = strict || self.face == Face::Azure;
         let has_key = headers.contains_key(AUTHORIZATION) || headers.contains_key(API_KEY);
         let tokens = match has_key {
