@@ -134,7 +134,11 @@ fn some(limit: Duration) -> Option<Duration> {
 impl Deadlines {
     /// Returns the deadline for the body of this response.
     pub(crate) fn body<R>(self, response: &Response<R>) -> Option<Deadline> {
-        if self.streams && is_good(response) || is_event_stream(response) {
+        // Looking for the content type is spared where it makes no difference.
+        if self.head == self.stream
+            || self.streams && is_good(response)
+            || is_event_stream(response)
+        {
             self.stream
         } else {
             self.head
