@@ -25,7 +25,8 @@ const ONE_PIECE: usize = 8 * 1024;
 pub struct JsonBody {
     document: Document,
     edits: Vec<Edit>,
-    sending: Option<Printed>,
+    // Boxed: it is there only at the end, and all layers move a request.
+    sending: Option<Box<Printed>>,
 }
 
 #[derive(Clone)]
@@ -358,7 +359,7 @@ impl Body for JsonBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         if self.sending.is_none() {
-            self.sending = Some(self.print());
+            self.sending = Some(Box::new(self.print()));
         }
         let printed = self.sending.as_mut().expect("just printed");
         Pin::new(printed).poll_frame(cx)
