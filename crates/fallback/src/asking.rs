@@ -37,19 +37,12 @@ pin_project! {
 
 pin_project! {
     #[project = StateProj]
-    enum State<F> {
+    pub(crate) enum State<F> {
         Calling { #[pin] future: F },
         Failed { failure: Failure },
         Readying { hop: Hop },
         Answered,
     }
-}
-
-/// What became of the first group.
-pub(crate) enum First<F> {
-    Called(F),
-    /// It is not asked.
-    Failed(Failure),
 }
 
 /// What is needed to ask further groups.
@@ -79,11 +72,8 @@ impl<S, B, R, C> Asking<S, B, R, C>
 where
     S: Service<Request<B>>,
 {
-    pub(crate) fn begin(first: First<S::Future>, hops: Box<Hops<S, B, R, C>>) -> Self {
-        let state = match first {
-            First::Called(future) => State::Calling { future },
-            First::Failed(failure) => State::Failed { failure },
-        };
+    /// Begins with what became of the first group, which may not be asked at all.
+    pub(crate) const fn begin(state: State<S::Future>, hops: Box<Hops<S, B, R, C>>) -> Self {
         Self {
             state,
             hops: Some(hops),

@@ -13,7 +13,7 @@ use tower_service::Service;
 use ziggurat_core::{BoxError, Classify, Failure};
 
 use crate::{
-    asking::{Asking, First, Hops},
+    asking::{Asking, Hops, State},
     body::ResponseBody,
     recovery::{StreamRecovery, is_recoverable},
 };
@@ -61,7 +61,7 @@ where
 
     /// Asks further groups after a failure; also one of a stream that has begun, with a `recovery`.
     pub(crate) fn chained(
-        first: First<S::Future>,
+        first: State<S::Future>,
         hops: Box<Hops<S, B, R, C>>,
         recovery: StreamRecovery,
     ) -> Self {

@@ -9,7 +9,7 @@ use tower_service::Service;
 use ziggurat_core::{BoxError, ByStatus, Classify, Failure, overrides::MockFailure};
 
 use crate::{
-    asking::{First, Hops},
+    asking::{Hops, State},
     body::ResponseBody,
     future::ResponseFuture,
     policy::Policy,
@@ -87,8 +87,10 @@ where
         let fresh = self.inner.clone();
         let mut service = mem::replace(&mut self.inner, fresh);
         let first = match mock {
-            Some(failure) => First::Failed(failure),
-            None => First::Called(service.call(request)),
+            Some(failure) => State::Failed { failure },
+            None => State::Calling {
+                future: service.call(request),
+            },
         };
         let hops = Hops::new(service, spare, walk, self.classify.clone());
         ResponseFuture::chained(first, Box::new(hops), recovery)
