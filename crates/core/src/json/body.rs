@@ -3,8 +3,9 @@ use std::{
     collections::VecDeque,
     convert::Infallible,
     fmt, mem,
-    ops::Range,
+    ops::{Deref, DerefMut, Range},
     pin::Pin,
+    slice,
     task::{Context, Poll},
 };
 
@@ -24,10 +25,17 @@ const ONE_PIECE: usize = 8 * 1024;
 #[derive(Clone)]
 pub struct JsonBody {
     document: Document,
-    edits: Vec<Edit>,
+    edits: Edits,
     // Boxed: it is there only at the end, and all layers move a request.
     sending: Option<Box<Printed>>,
 }
+
+/// A list that is a pointer wide, for most are empty: a request of up to 256 bytes takes half the instructions to move.
+#[derive(Clone, Default)]
+struct Edits(Option<Box<List>>);
+
+#[derive(Clone, Default)]
+struct List(Vec<Edit>);
 
 #[derive(Clone)]
 struct Edit {
@@ -42,7 +50,7 @@ impl JsonBody {
     pub fn new(document: Document) -> Self {
         Self {
             document,
-            edits: Vec::new(),
+            edits: Edits::default(),
             sending: None,
         }
     }
@@ -187,6 +195,30 @@ impl Edit {
     fn most_bytes(&self) -> usize {
         let value = self.value.as_ref().map_or(0, Bytes::len);
         value + 6 * self.name.len() + 4
+    }
+}
+
+impl Deref for Edits {
+    type Target = Vec<Edit>;
+
+    fn deref(&self) -> &Vec<Edit> {
+        static NONE: Vec<Edit> = Vec::new();
+        self.0.as_ref().map_or(&NONE, |list| &list.0)
+    }
+}
+
+impl DerefMut for Edits {
+    fn deref_mut(&mut self) -> &mut Vec<Edit> {
+        &mut self.0.get_or_insert_default().0
+    }
+}
+
+impl<'a> IntoIterator for &'a Edits {
+    type Item = &'a Edit;
+    type IntoIter = slice::Iter<'a, Edit>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
     }
 }
 
