@@ -191,6 +191,9 @@ impl<R: Body<Data = Bytes>> Body for TellingBody<R> {
                 return Poll::Pending;
             };
             match frame.map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(data))) if data.len() <= *this.piece => {
+                    return Poll::Ready(Some(Ok(Frame::data(data))));
+                }
                 Some(Ok(Ok(data))) => *this.rest = data,
                 Some(Ok(Err(other))) => return Poll::Ready(Some(Ok(other))),
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
