@@ -86,6 +86,13 @@ impl fmt::Debug for Parameters {
     }
 }
 
+/// The last message is the beginning of the answer, and whoever answers is to go on from there.
+///
+/// Put by the fallback layer with the message itself; read by dialects whose API has to be told so, and whose request had no
+/// word for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefilled;
+
 /// Says after which failures another group will be asked, so that long waits are not worth it.
 ///
 /// Put by the fallback layer, read by the retry layer. Without it no failure leads to another group.

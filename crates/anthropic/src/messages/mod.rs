@@ -17,7 +17,7 @@ use serde_json::json;
 use ziggurat_core::{
     Failure, FailureKind, JsonBody, LlmRequest, Operation,
     json::{Document, Printed},
-    overrides::Parameters,
+    overrides::{Parameters, Prefilled},
 };
 use ziggurat_provider::{Authorized, Call, Dialect, LocalAnswer, Outgoing, params};
 
@@ -130,7 +130,8 @@ impl Dialect for Messages {
         }
         // What a hop says is in the words of the request.
         let body = params::body(call, &[]);
-        let text = translate(&body, call.stream(), self.options)?;
+        let is_prefilled = call.extensions().get::<Prefilled>().is_some();
+        let text = translate(&body, call.stream(), is_prefilled, self.options)?;
         let document = Document::parse(text.into())
             .map_err(|error| Failure::new(FailureKind::Other).with_source(error))?;
         let mut chat = Request::new(JsonBody::new(document));

@@ -47,11 +47,15 @@ struct Chat(Vec<(Cow<'static, str>, Box<RawValue>)>);
 pub(super) fn translate(
     body: &JsonBody,
     stream: bool,
+    is_prefilled: bool,
     options: Options,
 ) -> Result<Vec<u8>, Failure> {
     let get = |name: &str| body.get(name).filter(|value| *value != b"null");
     let mut chat = Chat::default();
-    let conversation = turns::read(get("system"), get("messages"), options.own_words)?;
+    let mut conversation = turns::read(get("system"), get("messages"), options.own_words)?;
+    if is_prefilled {
+        turns::prefill(&mut conversation);
+    }
     chat.put("messages", &conversation);
     if let Some(tools) = get("tools") {
         chat.put_some("tools", tools::read(tools, options.own_words)?);

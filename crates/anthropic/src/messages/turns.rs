@@ -36,6 +36,9 @@ pub(super) enum Message<'a> {
         thinking_blocks: Vec<&'a RawValue>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         tool_calls: Vec<Call<'a>>,
+        /// Whether it is the beginning of the answer. Some go on from one only if it says so.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        prefix: bool,
     },
     Tool {
         tool_call_id: &'a RawValue,
@@ -97,6 +100,13 @@ pub(super) fn read<'a>(
         }
     }
     Ok(out)
+}
+
+/// Says of a last message of the assistant that it is the beginning of the answer.
+pub(super) fn prefill(messages: &mut [Message<'_>]) {
+    if let Some(Message::Assistant { prefix, .. }) = messages.last_mut() {
+        *prefix = true;
+    }
 }
 
 /// Reads what may only be text.
@@ -248,5 +258,6 @@ fn assistant<'a>(
         content,
         thinking_blocks,
         tool_calls,
+        prefix: false,
     })
 }

@@ -74,10 +74,14 @@ impl Exchange for Passing {
 }
 
 fn prepare(messages: &Messages, body: &Value) -> Result<Outgoing, Failure> {
+    messages.prepare(Call::new(&request(body), &[]))
+}
+
+fn request(body: &Value) -> Request<JsonBody> {
     let document = Document::parse(body.to_string().into()).unwrap();
     let mut request = Request::new(JsonBody::new(document));
     request.extensions_mut().insert(Operation::Messages);
-    messages.prepare(Call::new(&request, &[]))
+    request
 }
 
 fn messages() -> Messages {

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 use ziggurat_anthropic::Messages;
-use ziggurat_core::{Failure, FailureKind};
+use ziggurat_core::{Failure, FailureKind, overrides::Prefilled};
+use ziggurat_provider::{Call, Dialect};
 
-use super::{messages, prepare};
+use super::{messages, prepare, request};
 
 fn sent_by(messages: &Messages, body: &Value) -> Result<Value, Failure> {
     let request = prepare(messages, body)?.request;
@@ -247,4 +248,20 @@ fn what_only_anthropic_has_is_refused_by_name() {
         let message = failure.message().unwrap();
         assert!(message.contains(place), "{message}");
     }
+}
+
+/// Mistral and DeepSeek go on from a beginning only if it says that it is one.
+#[test]
+fn the_beginning_of_an_answer_says_so_where_it_was_put_there() {
+    let begun = json!([{"role": "user", "content": "hi"}, {"role": "assistant", "content": "a"}]);
+    let body = json!({"model": "m", "messages": begun});
+    assert_eq!(sent(&body).unwrap()["messages"], begun);
+    let mut request = request(&body);
+    request.extensions_mut().insert(Prefilled);
+    let outgoing = messages().prepare(Call::new(&request, &[])).unwrap();
+    let text = outgoing.request.into_body().into_bytes();
+    let sent: Value = serde_json::from_slice(&text).unwrap();
+    let mut marked = begun;
+    marked[1]["prefix"] = true.into();
+    assert_eq!(sent["messages"], marked);
 }
