@@ -417,7 +417,8 @@ fn streams_go_on_with_others_only() {
     let two = MODELS.replace("large", "small");
     assert_eq!(said(&format!("{two}{recovery}}}"), Severity::Warning), NONE);
     let notes = said(&format!("{two}{recovery}}}"), Severity::Note);
-    let note = "7:19: router_settings.stream_recovery: acts on streams of chat and completions;";
+    let note =
+        "7:19: router_settings.stream_recovery: acts on those streams of `/v1/responses` that have";
     assert!(notes.iter().any(|it| it.starts_with(note)), "{notes:?}");
 }
 

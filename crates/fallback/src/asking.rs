@@ -14,7 +14,8 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 use ziggurat_core::{
     BoxError, Classify, ContentFiltered, Deadline, DeploymentId, Failure, FailureKind,
-    FallbackReason, Meter, judge, overrides::Parameters,
+    FallbackReason, Meter, Operation, judge,
+    overrides::{Parameters, Prefilled},
 };
 
 use crate::{
@@ -91,6 +92,14 @@ where
     /// Hands over what is needed to ask further groups. No more is asked here.
     pub(crate) fn take_hops(self: Pin<&mut Self>) -> Option<Box<Hops<S, B, R, C>>> {
         self.project().hops.take()
+    }
+
+    /// Returns what the request asks for.
+    pub(crate) fn operation(&self) -> Operation {
+        let hops = self.hops.as_ref();
+        hops.map_or(Operation::Chat, |hops| {
+            Operation::of(hops.request.extensions())
+        })
     }
 
     /// Writes down who goes on with a stream.
@@ -282,6 +291,7 @@ impl<S, B, R, C> Hops<S, B, R, C> {
         self.prefilled = prefill.is_some().then(|| hop.clone());
         if let Some(messages) = prefill {
             request.extensions_mut().insert(messages);
+            request.extensions_mut().insert(Prefilled);
         }
         self.service.call(request)
     }

@@ -82,8 +82,8 @@ impl<C> FallbackLayer<C> {
         self
     }
 
-    /// Sets what is done about streams of chat and completions that break after their first content has gone out. Default:
-    /// nothing, the body fails. See the [crate page](crate#streams-that-break).
+    /// Sets what is done about streams that break after their first content has gone out: of chat and completions, of
+    /// Anthropic's Messages, and of OpenAI's Responses. Default: nothing, the body fails. See the [crate page](crate#streams-that-break).
     #[must_use]
     pub fn stream_recovery(mut self, recovery: StreamRecovery) -> Self {
         self.policy.stream_recovery = recovery;

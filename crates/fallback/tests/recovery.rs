@@ -3,86 +3,24 @@
 
 mod common;
 
-use std::{
-    collections::HashMap,
-    convert::Infallible,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{convert::Infallible, time::Duration};
 
 use common::{
     Req, general, group_of,
-    streams::{DONE, Seen, broken, chunk, finish, role, says, stream, streaming, whole},
+    streams::{
+        Bodies, DONE, broken, chunk, finish, play, play_failing, role, says, stream, streaming,
+        whole,
+    },
 };
 use http::{Response, header::CONTENT_TYPE};
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt, service_fn};
-use ziggurat_core::{
-    Deadline, DeploymentId, Failure, FailureKind, FallbackReason, LlmRequest, Operation, Tried,
-};
+use ziggurat_core::{Deadline, Failure, FailureKind, FallbackReason, LlmRequest, Operation, Tried};
 use ziggurat_fallback::{FallbackLayer, MAX_KEPT, StreamRecovery};
 use ziggurat_testing::{Guards, ScriptedBody};
 
 fn layer() -> FallbackLayer {
     general(&[("a", &["b", "c", "d"])]).stream_recovery(StreamRecovery::Restart)
-}
-
-/// Each group's stream.
-type Bodies = HashMap<&'static str, ScriptedBody>;
-
-async fn play(layer: &FallbackLayer, request: Req, bodies: Bodies) -> Seen {
-    play_failing(layer, request, bodies, FailureKind::Disconnected.into()).await
-}
-
-/// Bodies that break do so with this failure.
-async fn play_failing(
-    layer: &FallbackLayer,
-    request: Req,
-    bodies: Bodies,
-    failure: Failure,
-) -> Seen {
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let service = {
-        let asked = Arc::clone(&asked);
-        let bodies = Arc::new(bodies);
-        service_fn(move |request: Req| {
-            let group = group_of(&request);
-            let failure = failure.clone();
-            let body = bodies.get(&*group).cloned();
-            asked.lock().unwrap().push(group.clone());
-            async move {
-                let response: Response<ScriptedBody> = match body {
-                    None => Response::builder()
-                        .status(500)
-                        .body(ScriptedBody::new())
-                        .unwrap(),
-                    Some(body) => Response::builder()
-                        .header(CONTENT_TYPE, "text/event-stream; charset=utf-8")
-                        .extension(DeploymentId::from(group))
-                        .body(body)
-                        .unwrap(),
-                };
-                Ok::<_, Infallible>(response.map(|body| body.map_err(move |_| failure.clone())))
-            }
-        })
-    };
-    let response = layer.layer(service).oneshot(request).await.unwrap();
-    let mut body = response.into_body();
-    let mut bytes = Vec::new();
-    let end = loop {
-        match body.frame().await {
-            Some(Ok(frame)) => bytes.extend(frame.into_data().unwrap()),
-            Some(Err(failure)) => break Err(failure),
-            None => break Ok(()),
-        }
-    };
-    assert!(body.frame().await.is_none());
-    let asked = asked.lock().unwrap().clone();
-    Seen {
-        bytes: String::from_utf8(bytes).unwrap(),
-        end,
-        asked,
-    }
 }
 
 #[tokio::test]
@@ -227,7 +165,7 @@ async fn some_failures_are_final() {
 }
 
 #[tokio::test]
-async fn only_streams_of_chat_and_completions_are_recovered_and_only_if_asked_for() {
+async fn only_streams_are_recovered_and_only_if_asked_for() {
     let bodies = || {
         let bodies = [
             ("a", broken(says("one", "a"))),
@@ -238,9 +176,13 @@ async fn only_streams_of_chat_and_completions_are_recovered_and_only_if_asked_fo
     let off = general(&[("a", &["b"])]);
     let mut plain = streaming();
     plain.extensions_mut().remove::<LlmRequest>();
-    let mut messages = streaming();
-    messages.extensions_mut().insert(Operation::Messages);
-    for (layer, request) in [(&off, streaming()), (&layer(), plain), (&layer(), messages)] {
+    let mut embeddings = streaming();
+    embeddings.extensions_mut().insert(Operation::Embeddings);
+    for (layer, request) in [
+        (&off, streaming()),
+        (&layer(), plain),
+        (&layer(), embeddings),
+    ] {
         let seen = play(layer, request, bodies()).await;
         assert_eq!((&*seen.bytes, seen.asked.len()), (&*says("one", "a"), 1));
         seen.end.unwrap_err();

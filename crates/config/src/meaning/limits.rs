@@ -24,8 +24,8 @@ fn recovery(config: &Config, names: &Names<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let path = section("router_settings").key("stream_recovery");
-    let surfaces = "acts on streams of chat and completions; those of `/v1/messages` and `/v1/responses` end with their error, \
-        unless `stream_commit: complete` holds them back";
+    let surfaces = "acts on those streams of `/v1/responses` that have said nothing but text, and as `restart`; others of them, \
+        with calls or reasoning, end with their error, unless `stream_commit: complete` holds them back";
     let surfaces = Finding {
         severity: Severity::Note,
         ..config.warning(&path, surfaces)

@@ -1,7 +1,11 @@
 //! Streams that go on after they broke.
 
+mod chat;
 mod events;
+mod json;
+mod messages;
 pub(crate) mod prefill;
+mod responses;
 mod splice;
 mod transcript;
 
@@ -36,7 +40,8 @@ pub enum StreamRecovery {
     /// it, as long as it is repeated to the letter; else the body fails.
     Restart,
     /// A group that [takes it](crate::FallbackLayer::prefill) is sent what was said, as the beginning of the assistant's
-    /// message, and goes on from there; any other, and one that refuses it, is asked as by [`Restart`](Self::Restart).
+    /// message, and goes on from there; any other, and one that refuses it, is asked as by [`Restart`](Self::Restart). So is
+    /// every group for one of OpenAI's Responses.
     Continue,
 }
 
@@ -44,7 +49,10 @@ pub enum StreamRecovery {
 pub(crate) fn is_wanted(extensions: &Extensions) -> bool {
     let operation = Operation::of(extensions);
     extensions.get().is_some_and(LlmRequest::stream)
-        && matches!(operation, Operation::Chat | Operation::Completions)
+        && matches!(
+            operation,
+            Operation::Chat | Operation::Completions | Operation::Messages | Operation::Responses
+        )
 }
 
 /// Says whether an answer is a stream.
@@ -97,8 +105,8 @@ where
         Self {
             continues: recovery == StreamRecovery::Continue,
             body: Some(Box::pin(body)),
+            splice: Splice::new(asking.operation()),
             asking: Box::pin(asking),
-            splice: Splice::default(),
             broke: None,
             next: None,
             is_over: false,

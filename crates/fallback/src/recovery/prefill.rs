@@ -9,15 +9,19 @@ use ziggurat_core::{
 use crate::walk::merge;
 
 /// Returns the parameters of a request with this as the beginning of the assistant's message. `None` if it asks for something
-/// else than one message of text, or ends with one of the assistant's already.
+/// else than one message, or ends with one of the assistant's already.
 ///
 /// `prefix` is what says so of such a message: Mistral refuses one of the assistant at the end without it
 /// (<https://docs.mistral.ai/api>), DeepSeek goes on from one with it, at its `/beta`
 /// (<https://api-docs.deepseek.com/guides/chat_prefix_completion>). Who translates to an API of its own leaves it out, as
-/// Anthropic's and AWS's go on from any.
+/// Anthropic's and AWS's go on from any. In Anthropic's own form there is no such member; who translates from it is told by
+/// [`Prefilled`](ziggurat_core::overrides::Prefilled).
 pub(crate) fn begin(extensions: &Extensions, said: &str) -> Option<Parameters> {
-    if Operation::of(extensions) != Operation::Chat {
-        return None;
+    let mut message = json!({"role": "assistant", "content": said});
+    match Operation::of(extensions) {
+        Operation::Chat => message["prefix"] = true.into(),
+        Operation::Messages => {}
+        _ => return None,
     }
     let own = extensions.get::<Parameters>();
     let document = extensions.get().map(LlmRequest::document)?;
@@ -31,7 +35,7 @@ pub(crate) fn begin(extensions: &Extensions, said: &str) -> Option<Parameters> {
     if last.get("role").and_then(Value::as_str) == Some("assistant") {
         return None;
     }
-    messages.push(json!({"role": "assistant", "content": said, "prefix": true}));
+    messages.push(message);
     let target = Target::new("").with_parameter("messages", json!(messages).to_string());
     Some(merge(own, &target))
 }

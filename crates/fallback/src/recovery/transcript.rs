@@ -6,6 +6,10 @@ pub(super) struct Transcript {
     choices: HashMap<u64, Choice>,
     /// About so many bytes are kept.
     size: usize,
+    /// Whether another answer goes on.
+    goes_on: bool,
+    /// Whether nothing is kept any more: it was too much, or something that is not understood.
+    is_lost: bool,
 }
 
 #[derive(Default)]
@@ -31,6 +35,10 @@ pub(super) enum Part {
     ToolArguments(u64),
     /// Anything else, as JSON: by the name of its member.
     Whole(String),
+    /// A text of a block that comes in pieces, by the place of the block and the kind of the pieces.
+    Piece([u64; 2], String),
+    /// Anything else of a block, by its place and kind.
+    Block([u64; 2], String),
     /// Why it ended.
     Finish,
 }
@@ -44,6 +52,9 @@ pub(super) struct Diverged;
 impl Transcript {
     /// Takes the next piece of an answer. Returns how many of its bytes the client knows already; the others are new.
     pub(super) fn take(&mut self, index: u64, part: &Part, text: &str) -> Result<usize, Diverged> {
+        if self.is_lost {
+            return Ok(0);
+        }
         let choice = self.choices.entry(index).or_default();
         let known = choice.repeat(part, text)?;
         if known > 0 && known < text.len() && !part.comes_in_pieces() {
@@ -69,8 +80,15 @@ impl Transcript {
         })
     }
 
+    /// Takes what is said at once; says whether it is new to the client.
+    pub(super) fn is_new(&mut self, part: &Part, text: &str) -> Result<bool, Diverged> {
+        let known = self.take(0, part, text)?;
+        Ok(known < text.len())
+    }
+
     /// Expects another answer from its beginning.
     pub(super) fn rewind(&mut self) {
+        self.goes_on = true;
         for choice in self.choices.values_mut() {
             choice.at = (0, 0);
         }
@@ -78,23 +96,53 @@ impl Transcript {
 
     /// Expects an answer that begins where this one ends.
     pub(super) fn wind_on(&mut self) {
+        self.goes_on = true;
         for choice in self.choices.values_mut() {
             choice.wind_on();
         }
     }
 
-    /// Returns all that the client knows, if it is one text in this part of the first choice.
-    pub(super) fn only(&self, part: &Part) -> Option<&str> {
+    /// Returns all that the client knows, if it is one text in this part of the first choice, after these others.
+    pub(super) fn only(&self, before: &[(Part, &str)], part: &Part) -> Option<&str> {
         let choice = self.choices.get(&0).filter(|_| self.choices.len() == 1)?;
-        match &choice.said[..] {
-            [said] if said.part == *part => Some(&said.text),
-            _ => None,
-        }
+        let (last, others) = choice.said.split_last()?;
+        let is_before = |(said, (part, text)): (&Said, &(Part, &str))| {
+            said.part == *part && said.text == **text
+        };
+        let are_before = others.len() == before.len() && others.iter().zip(before).all(is_before);
+        (last.part == *part && are_before).then_some(&last.text)
     }
 
     /// Says whether all that the client knows was repeated.
     pub(super) fn is_repeated(&self) -> bool {
-        self.choices.values().all(Choice::is_repeated)
+        self.is_lost || self.choices.values().all(Choice::is_repeated)
+    }
+
+    /// Keeps no more, unless what was kept is still needed.
+    pub(super) fn lose(&mut self) -> Result<(), Diverged> {
+        if !self.is_repeated() {
+            return Err(Diverged);
+        }
+        *self = Self {
+            goes_on: self.goes_on,
+            is_lost: true,
+            ..Self::default()
+        };
+        Ok(())
+    }
+
+    /// Says whether another answer goes on. The events of the first pass as they are.
+    pub(super) const fn goes_on(&self) -> bool {
+        self.goes_on
+    }
+
+    pub(super) const fn is_lost(&self) -> bool {
+        self.is_lost
+    }
+
+    /// Counts what is kept beside it.
+    pub(super) const fn keep(&mut self, bytes: usize) {
+        self.size += bytes;
     }
 
     pub(super) const fn size(&self) -> usize {
@@ -163,7 +211,10 @@ impl Choice {
 impl Part {
     /// Says whether pieces that follow each other are one text, wherever it was cut.
     fn comes_in_pieces(&self) -> bool {
-        matches!(self, Self::Text(_) | Self::ToolArguments(_))
+        matches!(
+            self,
+            Self::Text(_) | Self::ToolArguments(_) | Self::Piece(..)
+        )
     }
 }
 
@@ -221,6 +272,20 @@ mod tests {
         assert!(transcript.knows_call(0, 0));
         assert!(!transcript.knows_call(0, 1));
         assert_eq!(transcript.take(0, &name, "get_weather"), Err(Diverged));
+    }
+
+    #[test]
+    fn a_text_alone_may_stand_behind_what_is_named() {
+        let block = || Part::Block([0, 0], "start".into());
+        let transcript = told(&[(&block(), "text"), (&content(), "a"), (&content(), "b")]);
+        assert_eq!(
+            transcript.only(&[(block(), "text")], &content()),
+            Some("ab")
+        );
+        for before in [&[(block(), "tool")][..], &[(content(), "text")], &[]] {
+            assert_eq!(transcript.only(before, &content()), None);
+        }
+        assert_eq!(transcript.only(&[(block(), "text")], &Part::Finish), None);
     }
 
     #[test]

@@ -1,10 +1,20 @@
 //! Streams of chat, and what a client sees of them.
 
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    sync::{Arc, Mutex},
+};
+
 use bytes::Bytes;
-use ziggurat_core::{Failure, FailureKind, LlmRequest, Tried, json::Document};
+use http::{Response, header::CONTENT_TYPE};
+use http_body_util::BodyExt;
+use tower::{Layer, ServiceExt, service_fn};
+use ziggurat_core::{DeploymentId, Failure, FailureKind, LlmRequest, Tried, json::Document};
+use ziggurat_fallback::FallbackLayer;
 use ziggurat_testing::ScriptedBody;
 
-use super::{Req, request};
+use super::{Req, group_of, request};
 
 pub(crate) fn chunk(id: &str, delta: &str) -> String {
     format!(
@@ -82,4 +92,62 @@ pub(crate) fn broken(text: impl Into<Bytes>) -> ScriptedBody {
 
 pub(crate) fn whole(text: impl Into<Bytes>) -> ScriptedBody {
     ScriptedBody::new().data(text)
+}
+
+/// Each group's stream.
+pub(crate) type Bodies = HashMap<&'static str, ScriptedBody>;
+
+pub(crate) async fn play(layer: &FallbackLayer, request: Req, bodies: Bodies) -> Seen {
+    play_failing(layer, request, bodies, FailureKind::Disconnected.into()).await
+}
+
+/// Bodies that break do so with this failure.
+pub(crate) async fn play_failing(
+    layer: &FallbackLayer,
+    request: Req,
+    bodies: Bodies,
+    failure: Failure,
+) -> Seen {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let service = {
+        let asked = Arc::clone(&asked);
+        let bodies = Arc::new(bodies);
+        service_fn(move |request: Req| {
+            let group = group_of(&request);
+            let failure = failure.clone();
+            let body = bodies.get(&*group).cloned();
+            asked.lock().unwrap().push(group.clone());
+            async move {
+                let response: Response<ScriptedBody> = match body {
+                    None => Response::builder()
+                        .status(500)
+                        .body(ScriptedBody::new())
+                        .unwrap(),
+                    Some(body) => Response::builder()
+                        .header(CONTENT_TYPE, "text/event-stream; charset=utf-8")
+                        .extension(DeploymentId::from(group))
+                        .body(body)
+                        .unwrap(),
+                };
+                Ok::<_, Infallible>(response.map(|body| body.map_err(move |_| failure.clone())))
+            }
+        })
+    };
+    let response = layer.layer(service).oneshot(request).await.unwrap();
+    let mut body = response.into_body();
+    let mut bytes = Vec::new();
+    let end = loop {
+        match body.frame().await {
+            Some(Ok(frame)) => bytes.extend(frame.into_data().unwrap()),
+            Some(Err(failure)) => break Err(failure),
+            None => break Ok(()),
+        }
+    };
+    assert!(body.frame().await.is_none());
+    let asked = asked.lock().unwrap().clone();
+    Seen {
+        bytes: String::from_utf8(bytes).unwrap(),
+        end,
+        asked,
+    }
 }
