@@ -2,6 +2,7 @@
 
 mod elsewhere;
 mod failing;
+mod recovering;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode};

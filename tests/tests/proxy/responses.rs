@@ -1,5 +1,7 @@
 //! OpenAI's Responses: passed through to those who speak it, over the same layers.
 
+mod recovering;
+
 use std::time::Duration;
 
 use bytes::Bytes;
