@@ -123,6 +123,16 @@ async fn anthropic_recovered() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn messages_recovered() {
+    recovered(recording::messages()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn translated_recovered() {
+    recovered(recording::translated()).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn bedrock_recovered() {
     recovered(recording::bedrock()).await;
 }
@@ -135,6 +145,16 @@ async fn openai_went_on() {
 #[tokio::test(start_paused = true)]
 async fn anthropic_went_on() {
     went_on(recording::anthropic()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_went_on() {
+    went_on(recording::messages()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn translated_went_on() {
+    went_on(recording::translated()).await;
 }
 
 #[tokio::test(start_paused = true)]

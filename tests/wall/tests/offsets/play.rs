@@ -41,7 +41,7 @@ pub(crate) async fn play_recovered(
     recovery: &'static str,
 ) -> Vec<Result<View, String>> {
     let whole = Case::NONE.scene(recording);
-    let is_marked = recording.name == "openai";
+    let is_marked = recording.marks_prefills();
     let rest = sends(recording, recording.saying(REST)).close();
     let spare = Upstream::start(Play::each(move |call| {
         let last = call.body["messages"].as_array().unwrap().last().unwrap();

@@ -76,6 +76,18 @@ fn read_chat(events: &[Value]) -> Result<View, String> {
 
 fn read_messages(events: &[Value]) -> Result<View, String> {
     let mut text = String::new();
+    // What was recorded is one message of one block: nothing begins or ends twice.
+    for once in [
+        "message_start",
+        "content_block_start",
+        "content_block_stop",
+        "message_delta",
+    ] {
+        let count = events.iter().filter(|event| event["type"] == once).count();
+        if count > 1 {
+            return Err(format!("{once} comes {count} times"));
+        }
+    }
     for (number, event) in events.iter().enumerate() {
         let kind = event["type"].as_str().unwrap_or_default();
         if matches!(kind, "error" | "message_stop") && number + 1 < events.len() {

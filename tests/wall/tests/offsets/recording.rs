@@ -56,6 +56,15 @@ pub(crate) fn messages() -> Recording {
     }
 }
 
+/// An OpenAI's, translated for those who speak Anthropic's API.
+pub(crate) fn translated() -> Recording {
+    Recording {
+        name: "translated",
+        surface: Surface::Messages,
+        ..openai()
+    }
+}
+
 pub(crate) fn bedrock() -> Recording {
     let recorded =
         include_str!("../../../../crates/bedrock/tests/fixtures/bedrock/stream_text.json");
@@ -128,12 +137,16 @@ impl Recording {
     /// The same without what is said after the second piece of text: fewer bytes, of all kinds.
     pub(crate) fn shortened(self) -> Self {
         let bytes = pieces::shortened(&self.bytes, self.content_type);
-        match self.content_type {
+        let shortened = match self.content_type {
             FRAMES => of_frames(bytes),
             _ => {
                 let sse = String::from_utf8(bytes).unwrap();
                 Self::of_events(self.name, self.deployment, sse, self.finish)
             }
+        };
+        Self {
+            surface: self.surface,
+            ..shortened
         }
     }
 
@@ -147,6 +160,11 @@ impl Recording {
     /// Returns the same stream saying something else.
     pub(crate) fn saying(&self, text: &str) -> Vec<u8> {
         pieces::saying(&self.bytes, self.content_type, text)
+    }
+
+    /// Says whether the provider has to be told that it is sent the beginning of an answer.
+    pub(crate) fn marks_prefills(&self) -> bool {
+        self.deployment.contains("openai/")
     }
 
     pub(crate) fn is_value(&self, at: usize) -> bool {
