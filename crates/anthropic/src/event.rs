@@ -18,6 +18,8 @@ pub(crate) struct Event<'a> {
     pub(crate) delta: Option<Delta<'a>>,
     #[serde(borrow)]
     pub(crate) usage: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) error: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]

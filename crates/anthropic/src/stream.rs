@@ -75,6 +75,10 @@ impl events::Reader for Reader {
             "error" => return Some(Err(self.error(&data))),
             "ping" => out.extend_from_slice(b":\n\n"),
             _ if event.name() == Some(b"error") => return Some(Err(self.error(&data))),
+            // Every event of this API says its type: an error that says none is that of a server before it.
+            "" if read.error.is_some() || event.name().is_none() => {
+                return Some(Err(self.error(&data)));
+            }
             // Of a kind that is not known yet.
             _ => {}
         }

@@ -200,6 +200,17 @@ fn an_error_in_a_stream_is_its_failure() {
             upstream.message()
         );
     }
+    // Servers before the API write errors of their own.
+    for error in [
+        r#"{"error":{"message":"sk-ant-key is busy","code":503}}"#,
+        r#"{"error":"sk-ant-key is busy"}"#,
+        r#"{"object":"error","message":"sk-ant-key is busy","code":503}"#,
+    ] {
+        let (text, end, _) = play(&[format!("data: {error}\n\n").as_bytes()]);
+        assert!(text.is_empty(), "{error}");
+        let failure = end.unwrap_err();
+        assert_eq!(failure.upstream().unwrap().message(), "[redacted] is busy");
+    }
     for nonsense in [
         &b"data: {\n\n"[..],
         b"event: x\ndata: \xff\n\n",

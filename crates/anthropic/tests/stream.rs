@@ -356,6 +356,13 @@ fn errors_end_it_by_their_own_words() {
         .end
         .unwrap_err();
     assert_eq!(failure.kind(), FailureKind::Server);
+    // As a server before the API says it.
+    for data in [r#"{"error":{"message":"gone"}}"#, r#"{"error":"gone"}"#] {
+        let failure = whole(&streaming(), &format!("data: {data}\n\n"))
+            .end
+            .unwrap_err();
+        assert_eq!(failure.upstream().unwrap().message(), "gone", "{data}");
+    }
 }
 
 #[test]

@@ -34,6 +34,8 @@ struct Event<'a> {
     message: Option<&'a RawValue>,
     #[serde(borrow)]
     usage: Option<&'a RawValue>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
 }
 
 // === impl Reader ===
@@ -62,7 +64,9 @@ impl events::Reader for Reader {
             Err(_) if is_error => return Some(Err(self.error(&data))),
             Err(_) => return Some(Err(unreadable())),
         };
-        if is_error || read.kind == "error" {
+        // Every event of this API says its type: an error that says none is that of a server before it.
+        let is_foreign = read.kind.is_empty() && (read.error.is_some() || event.name().is_none());
+        if is_error || is_foreign || read.kind == "error" {
             return Some(Err(self.error(&data)));
         }
         self.count(read.usage);
