@@ -192,6 +192,26 @@ fn what_is_no_base_is_refused() {
     assert_eq!(error.setting(), "extra_headers");
 }
 
+/// By HTTP/1.1 the host is a header, which is made once. Over TLS it may be HTTP/2, which has none.
+#[test]
+fn the_host_is_that_of_the_address() {
+    let host = |builder: Builder| {
+        let dialect = builder.build().unwrap();
+        let outgoing = dialect.prepare(Call::new(&request("{}"), &[])).unwrap();
+        let host = outgoing.request.headers().get("host");
+        host.map(|host| host.to_str().unwrap().to_owned())
+    };
+    for (base, expected) in [
+        ("http://h/v1", Some("h")),
+        ("http://h:8080/v1", Some("h:8080")),
+        ("https://h/v1", None),
+    ] {
+        let expected = expected.map(str::to_owned);
+        assert_eq!(host(openai("m").api_base(base)), expected, "{base}");
+        assert_eq!(host(azure("d").api_base(base)), expected, "{base}");
+    }
+}
+
 // === keys ===
 
 #[test]
