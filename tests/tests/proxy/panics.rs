@@ -2,13 +2,14 @@
 
 use std::{
     convert::Infallible,
-    future::{Ready, pending},
+    future::pending,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{
@@ -45,21 +46,24 @@ impl Observer for Panics {
     }
 }
 
-/// What panics as soon as it is called.
+/// What panics as soon as it is called, or as its answer is waited for.
 #[derive(Clone)]
-struct Broken;
+struct Broken {
+    at_once: bool,
+}
 
 impl<B> Service<Request<B>> for Broken {
     type Response = Response<Full<Bytes>>;
     type Error = Infallible;
-    type Future = Ready<Result<Self::Response, Infallible>>;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, _: Request<B>) -> Self::Future {
-        panic!("what a panic says")
+        assert!(!self.at_once, "what a panic says");
+        Box::pin(async { panic!("what a panic says") })
     }
 }
 
@@ -172,8 +176,10 @@ async fn a_panic_in_the_stack_is_a_failure_of_its_request() {
 
 #[tokio::test]
 async fn a_panic_around_the_stack_is_answered_too() {
-    let door = open!(Broken);
-    for path in ["/v1/chat/completions", "/v1/messages", "/health"] {
-        is_internal_error(path, door.ask(path, "any", false).await);
+    for at_once in [true, false] {
+        let door = open!(Broken { at_once });
+        for path in ["/v1/chat/completions", "/v1/messages", "/health"] {
+            is_internal_error(path, door.ask(path, "any", false).await);
+        }
     }
 }
