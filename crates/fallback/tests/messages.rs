@@ -173,9 +173,10 @@ async fn another_group_goes_on_where_the_message_broke() {
 
 #[tokio::test]
 async fn wherever_it_breaks_the_client_gets_the_whole_once() {
-    let blocks = |pieces: &[&str]| {
+    let blocks = |id: &str, pieces: &[&str]| {
         let text: String = pieces.iter().map(|text| says(1, text)).collect();
-        let tool = json!({"type": "tool_use", "id": "t", "name": "get", "input": {}});
+        // The client keeps the first id that it hears.
+        let tool = json!({"type": "tool_use", "id": id, "name": "get", "input": {}});
         let thinking = json!({"type": "thinking", "thinking": "", "signature": ""});
         let thought = block(0, thinking) + &piece(0, "thinking_delta", "hm") + &stop(0);
         let call = block(2, tool)
@@ -185,7 +186,7 @@ async fn wherever_it_breaks_the_client_gets_the_whole_once() {
     };
     let ping = event(&json!({"type": "ping"}));
     let whole_of =
-        |id: &str, pieces: &[&str]| begins(id) + &ping + &blocks(pieces) + &ends("tool_use", 7);
+        |id: &str, pieces: &[&str]| begins(id) + &ping + &blocks(id, pieces) + &ends("tool_use", 7);
     let text = whole_of("one", &["é", "in Turm", " aus \"Ziegeln\""]);
     let again = whole_of("two", &["éin", " Turm aus", " \"Ziegeln\""]);
     for cut in 0..text.len() {
@@ -229,7 +230,7 @@ async fn a_message_that_says_something_else_is_not_mixed_in() {
             other(event(&json!({"type": "something_new"}))),
         ),
         (start.clone() + &stop(0), message("two", &["a tower"])),
-        // What is sealed or has an id of its own is never that of another answer.
+        // What is sealed, or has an id that later blocks name, is never that of another answer.
         (
             begins("one") + &thinking() + &piece(0, "signature_delta", "s1"),
             other(
@@ -240,11 +241,11 @@ async fn a_message_that_says_something_else_is_not_mixed_in() {
             begins("one")
                 + &block(
                     0,
-                    json!({"type": "tool_use", "id": "t1", "name": "get", "input": {}}),
+                    json!({"type": "server_tool_use", "id": "t1", "name": "web_search", "input": {}}),
                 ),
             other(block(
                 0,
-                json!({"type": "tool_use", "id": "t2", "name": "get", "input": {}}),
+                json!({"type": "server_tool_use", "id": "t2", "name": "web_search", "input": {}}),
             )),
         ),
         (

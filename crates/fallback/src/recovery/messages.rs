@@ -125,7 +125,7 @@ impl Messages {
         known: &mut Transcript,
         out: &mut BytesMut,
     ) -> Result<bool, Diverged> {
-        let begun = core(said.get("content_block"), &[]);
+        let begun = begun(said.get("content_block"));
         if self.joins && begun == TEXT {
             self.joins = false;
             self.counts = (number(said, "index"), 0);
@@ -192,6 +192,16 @@ impl Messages {
             said.insert("index".to_owned(), index.into());
         }
         index
+    }
+}
+
+/// Returns what a block says as it begins. A call of a client's tool is known by the id that the client heard first; an id that
+/// later blocks name is compared like the rest.
+fn begun(block: Option<&Value>) -> String {
+    let kind = block.and_then(|block| block.get("type"));
+    match kind.and_then(Value::as_str) {
+        Some("tool_use") => core(block, &["id"]),
+        _ => core(block, &[]),
     }
 }
 
