@@ -180,6 +180,53 @@ fn every_other_byte_stays() {
     );
 }
 
+/// The text goes on as it came, in the same place of memory.
+#[test]
+fn a_value_that_is_there_already_changes_nothing() {
+    let text = Bytes::from_static(br#"{"model" : "gpt-x","n":1}"#);
+    let mut body = JsonBody::new(parse(text.clone()).unwrap());
+    body.set("model", string("gpt-x"));
+    assert_eq!(body.print().into_bytes().as_ptr(), text.as_ptr());
+    // The last word counts.
+    body.set("model", string("other"));
+    body.set("model", string("gpt-x"));
+    assert_eq!(body.print().into_bytes(), text);
+    body.remove("model");
+    body.set("model", string("gpt-x"));
+    assert!(body.contains("model"));
+    assert_eq!(body.print().into_bytes(), text);
+}
+
+/// Those that stand for the same name included.
+#[test]
+fn a_new_value_takes_the_place_of_all_of_its_name() {
+    for text in [
+        r#"{"a":1,"b":0,"a":2}"#,
+        r#"{"a":1,"b":0,"\u0061":2}"#,
+        r#"{"\u0061":1,"b":0,"a":2}"#,
+    ] {
+        for new in ["1", "3"] {
+            let mut body = JsonBody::new(parse(text).unwrap());
+            body.set("a", new);
+            let printed = body.print().into_bytes();
+            let printed = Document::parse(printed).unwrap();
+            let values = printed.members().filter(|(name, _)| name == "a");
+            let values: Vec<_> = values.map(|(_, value)| value.text().to_owned()).collect();
+            assert_eq!(values, [new, new], "{text}");
+        }
+    }
+}
+
+#[test]
+fn names_are_decoded_as_bytes_too() {
+    let document = parse(r#"{"model":1,"m\u006fdel":2,"é":3,"":4}"#).unwrap();
+    let names: Vec<_> = document.members_in_bytes().map(|(name, _)| name).collect();
+    assert_eq!(names, [&b"model"[..], b"model", "é".as_bytes(), b""]);
+    for name in ["model", "é", ""] {
+        assert!(document.get(name).is_some(), "{name}");
+    }
+}
+
 #[test]
 fn cuts_take_their_commas_along() {
     let print = |text: &'static str, cut: &[&'static str]| {
@@ -253,6 +300,17 @@ fn duplicates_are_found_through_escapes() {
         Some("model")
     );
     assert_eq!(document.duplicate(|name| name == "y"), None);
+}
+
+#[test]
+fn duplicates_are_found_among_many_members() {
+    for count in [3, 63, 64, 65, 500] {
+        let members: String = (0..count).map(|n| format!("\"m{n}\":{n},")).collect();
+        let document = parse(format!("{{{members}\"last\":0}}")).unwrap();
+        assert_eq!(document.duplicate(|_| true), None, "{count}");
+        let document = parse(format!("{{{members}\"m1\":0}}")).unwrap();
+        assert_eq!(document.duplicate(|_| true).as_deref(), Some("m1"));
+    }
 }
 
 #[test]

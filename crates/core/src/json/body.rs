@@ -2,17 +2,17 @@ use std::{
     borrow::Cow,
     collections::VecDeque,
     convert::Infallible,
-    fmt, mem,
+    fmt,
     ops::{Deref, DerefMut, Range},
     pin::Pin,
     slice,
     task::{Context, Poll},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::Document;
+use super::{Document, Inner, Printed};
 
 /// Bodies up to this size are printed into one piece, which is cheaper to send than to copy around; larger ones are sent
 /// as slices of what came in. At 8 KiB copying costs about as much as three frames instead of one.
@@ -63,7 +63,13 @@ impl JsonBody {
 
     /// Gives a member a value, which must be JSON. The member stays where it is; one that is not there is added at the end.
     pub fn set(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Bytes>) {
-        self.edit(name.into(), Some(value.into()));
+        let (name, value) = (name.into(), value.into());
+        if self.document.has_just(&name, &value) {
+            // An upstream often has the name for a model that its client has: then the text is sent as it came.
+            self.edits.retain(|edit| edit.name != name);
+        } else {
+            self.edit(name, Some(value));
+        }
     }
 
     /// Cuts a member, all of that name.
@@ -119,14 +125,21 @@ impl JsonBody {
             return self.document.raw().clone().into();
         }
         let raw = self.document.raw();
-        let most = raw.len() + self.edits.iter().map(Edit::most_bytes).sum::<usize>();
-        let out = match most <= ONE_PIECE {
-            true => Out::Whole(Vec::with_capacity(most)),
+        let about = self.about_bytes();
+        let out = match about <= ONE_PIECE {
+            true => Out::Whole(Vec::with_capacity(about)),
             false => Out::Slices(VecDeque::new()),
         };
         let run = 0..0;
         let mut printer = Printer { raw, run, out };
-        self.print_edits(&mut printer);
+        match self.only_replacement() {
+            Some((old, new)) => {
+                printer.copy(0..old.start);
+                printer.insert(new);
+                printer.copy(old.end..raw.len());
+            }
+            None => self.print_edits(&mut printer),
+        }
         printer.finish()
     }
 
@@ -134,6 +147,34 @@ impl JsonBody {
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
         self.print().into_bytes()
+    }
+
+    /// Where the one value that changes lies, and what takes its place; `None` if there is more to do.
+    fn only_replacement(&self) -> Option<(&Range<usize>, &Bytes)> {
+        let Inner { members, .. } = &*self.document.inner;
+        match &self.edits[..] {
+            [edit] if !members.may_repeat => {
+                let at = self.document.find(&edit.name)?;
+                Some((&members.all[at].value, edit.value.as_ref()?))
+            }
+            _ => None,
+        }
+    }
+
+    /// The length of what is printed. It is exact where values are replaced, so that what has room for it has none to spare
+    /// and becomes [`Bytes`] as it is.
+    fn about_bytes(&self) -> usize {
+        let mut bytes = self.document.raw().len();
+        for edit in &self.edits {
+            let value = edit.value.as_ref().map_or(0, Bytes::len);
+            match self.document.find(&edit.name) {
+                Some(at) => bytes = bytes + value - self.document.inner.members.all[at].value.len(),
+                // A comma, quotes and a colon.
+                None if edit.value.is_some() => bytes += value + edit.name.len() + 4,
+                None => {}
+            }
+        }
+        bytes
     }
 
     fn edit(&mut self, name: Cow<'static, str>, value: Option<Bytes>) {
@@ -144,7 +185,7 @@ impl JsonBody {
     }
 
     fn print_edits(&self, printer: &mut Printer<'_>) {
-        let members = &self.document.inner.members;
+        let members = &self.document.inner.members.all;
         // The text between the last member that stays and the one after it: printed once another one stays.
         let mut gap: Option<Range<usize>> = None;
         let (mut end, mut empty) = (self.document.opening(), true);
@@ -178,23 +219,19 @@ impl JsonBody {
             if let Some(value) = &edit.value
                 && self.document.find(&edit.name).is_none()
             {
-                let comma = if empty { b"" } else { b"," as &[u8] };
-                let name = super::string(&edit.name);
-                printer.insert(&[comma, &name, b":"].concat().into());
+                let mut name = Vec::with_capacity(edit.name.len() + 4);
+                if !empty {
+                    name.push(b',');
+                }
+                super::quote(&edit.name, &mut name);
+                name.push(b':');
+                printer.insert(&name.into());
                 printer.insert(value);
                 empty = false;
             }
         }
         let rest = members.last().map_or(end, |last| last.value.end);
         printer.copy(rest..self.document.raw().len());
-    }
-}
-
-impl Edit {
-    /// The bytes that it adds at most: a new member with a comma, quotes and a colon, each character of its name escaped.
-    fn most_bytes(&self) -> usize {
-        let value = self.value.as_ref().map_or(0, Bytes::len);
-        value + 6 * self.name.len() + 4
     }
 }
 
@@ -268,101 +305,8 @@ impl Printer<'_> {
         self.flush();
         match self.out {
             Out::Whole(text) => Bytes::from(text).into(),
-            Out::Slices(pieces) => Printed {
-                bytes: pieces.iter().map(Bytes::len).sum(),
-                pieces: Pieces::Many(pieces),
-            },
+            Out::Slices(pieces) => pieces.into(),
         }
-    }
-}
-
-/// A printed object, as a body of known length.
-#[derive(Clone, Default)]
-pub struct Printed {
-    pieces: Pieces,
-    bytes: usize,
-}
-
-/// What is left to be sent. Most objects are one piece, and need no list.
-#[derive(Clone)]
-enum Pieces {
-    One(Bytes),
-    Many(VecDeque<Bytes>),
-}
-
-impl Pieces {
-    fn next(&mut self) -> Option<Bytes> {
-        match self {
-            Self::One(piece) => Some(mem::take(piece)).filter(|piece| !piece.is_empty()),
-            Self::Many(pieces) => pieces.pop_front(),
-        }
-    }
-}
-
-impl Default for Pieces {
-    fn default() -> Self {
-        Self::One(Bytes::new())
-    }
-}
-
-impl Printed {
-    /// Returns the text in one piece; copies it unless it is in one piece already.
-    #[must_use]
-    pub fn into_bytes(self) -> Bytes {
-        let mut pieces = match self.pieces {
-            Pieces::One(piece) => return piece,
-            Pieces::Many(pieces) => pieces,
-        };
-        if pieces.len() <= 1 {
-            return pieces.pop_front().unwrap_or_default();
-        }
-        let mut whole = BytesMut::with_capacity(self.bytes);
-        for piece in &pieces {
-            whole.extend_from_slice(piece);
-        }
-        whole.freeze()
-    }
-}
-
-impl From<Bytes> for Printed {
-    fn from(text: Bytes) -> Self {
-        Self {
-            bytes: text.len(),
-            pieces: Pieces::One(text),
-        }
-    }
-}
-
-impl fmt::Debug for Printed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Printed")
-            .field("bytes", &self.bytes)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Body for Printed {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let piece = self.pieces.next();
-        self.bytes -= piece.as_ref().map_or(0, Bytes::len);
-        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match &self.pieces {
-            Pieces::One(piece) => piece.is_empty(),
-            Pieces::Many(pieces) => pieces.is_empty(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.bytes as u64)
     }
 }
 

@@ -4,15 +4,22 @@
 //! members replaced, added or cut; every other byte is the sender's.
 
 mod body;
+mod error;
+mod names;
+mod nesting;
+mod printed;
 mod scan;
 
-use std::{borrow::Cow, error::Error as StdError, fmt, ops::Range, sync::Arc};
+use std::{borrow::Cow, fmt, ops::Range, sync::Arc};
 
 use bytes::Bytes;
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 
-pub use self::body::{JsonBody, Printed};
-use self::scan::{Elements, Fault, Fields, Member, Names};
+pub use self::{body::JsonBody, error::ParseError, printed::Printed};
+use self::{
+    names::Names,
+    scan::{Elements, Fields, Member, Members},
+};
 
 /// A JSON object: its text, and where its members lie. Cloning counts a reference.
 #[derive(Clone)]
@@ -22,7 +29,8 @@ pub struct Document {
 
 struct Inner {
     raw: Bytes,
-    members: Vec<Member>,
+    members: Members,
+    /// Those of all objects in it, at any depth.
     names: Names,
 }
 
@@ -55,34 +63,50 @@ impl Document {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Value<'_>> {
         self.find(name)
-            .map(|at| self.value(&self.inner.members[at]))
+            .map(|at| self.value(&self.inner.members.all[at]))
     }
 
     /// Says whether the value of a member is an array of nothing but objects, or of nothing at all.
     #[must_use]
     pub fn has_objects(&self, name: &str) -> bool {
         self.find(name)
-            .is_some_and(|at| self.inner.members[at].objects)
+            .is_some_and(|at| self.inner.members.all[at].objects)
     }
 
     /// Says whether any object in it, at any depth, may have a member of this name. `false` is certain, and costs no search.
     #[must_use]
     pub fn may_have_member(&self, name: &str) -> bool {
-        self.inner.names.may_have(name)
+        self.inner.names.may_have_any(Names::of(name))
     }
 
     /// Returns the members in order: names and values.
     pub fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, Value<'_>)> {
         self.inner
             .members
+            .all
             .iter()
             .map(|member| (self.name(member), self.value(member)))
+    }
+
+    /// Returns the members as [`members`](Self::members) does, their names as bytes: for who looks for few of them, and need
+    /// not have the others checked once more for being text.
+    pub fn members_in_bytes(&self) -> impl Iterator<Item = (Cow<'_, [u8]>, Value<'_>)> {
+        self.inner.members.all.iter().map(|member| {
+            let name = match member.escaped {
+                true => Cow::Owned(unescaped(&self.inner.raw[member.key.clone()]).into_bytes()),
+                false => Cow::Borrowed(&self.inner.raw[member.key.clone()]),
+            };
+            (name, self.value(member))
+        })
     }
 
     /// Returns the first name that occurs twice among those that `counts` names.
     pub fn duplicate(&self, counts: impl Fn(&str) -> bool) -> Option<Cow<'_, str>> {
         // Few texts have any: names are compared as bytes, and only those that occur twice are decoded.
-        let members = &self.inner.members;
+        let members = match self.inner.members.may_repeat {
+            true => &self.inner.members.all[..],
+            false => &[],
+        };
         let again = members.iter().enumerate().filter(|(at, member)| {
             let mut earlier = members[..*at].iter();
             earlier.any(|other| self.are_namesakes(other, member))
@@ -101,16 +125,29 @@ impl Document {
     }
 
     fn find(&self, name: &str) -> Option<usize> {
-        self.inner
-            .members
-            .iter()
-            .position(|member| self.is_named(member, name))
+        let members = &self.inner.members;
+        let wanted = Names::of(name);
+        if !members.names.may_have_any(wanted) {
+            return None;
+        }
+        let mut all = members.all.iter();
+        all.position(|member| member.name.may_have_any(wanted) && self.is_named(member, name))
     }
 
+    /// Says whether there is certainly one member of this name, with this very value.
+    fn has_just(&self, name: &str, value: &[u8]) -> bool {
+        let members = &self.inner.members;
+        let is_same = |at: usize| self.inner.raw[members.all[at].value.clone()] == *value;
+        !members.may_repeat && self.find(name).is_some_and(is_same)
+    }
+
+    #[inline]
     fn is_named(&self, member: &Member, name: &str) -> bool {
+        // Most differ in length.
+        if member.key.len() != name.len() && !member.escaped {
+            return false;
+        }
         match member.escaped {
-            // Most differ in length.
-            false if member.key.len() != name.len() => false,
             false => self.inner.raw[member.key.clone()] == *name.as_bytes(),
             true => self.name(member) == name,
         }
@@ -207,8 +244,10 @@ impl<'a> Value<'a> {
     /// Returns a number that is whole and not negative, written without a point or an exponent.
     #[must_use]
     pub fn as_u64(self) -> Option<u64> {
-        let digits = self.raw.iter().all(u8::is_ascii_digit);
-        digits.then(|| self.text().parse().ok()).flatten()
+        self.raw.iter().try_fold(0_u64, |number, &byte| {
+            let digit = Some(byte.wrapping_sub(b'0')).filter(|digit| *digit <= 9)?;
+            number.checked_mul(10)?.checked_add(u64::from(digit))
+        })
     }
 
     /// Returns the values of an array, in order; `None` if it is none.
@@ -290,131 +329,20 @@ fn unescaped(key: &[u8]) -> String {
 /// Writes a string as JSON.
 #[must_use]
 pub fn string(text: &str) -> Bytes {
-    let plain = text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\');
-    if plain {
-        return [b"\"", text.as_bytes(), b"\""].concat().into();
-    }
-    serde_json::to_vec(text)
-        .expect("a string is always JSON")
-        .into()
+    let mut quoted = Vec::with_capacity(text.len() + 2);
+    quote(text, &mut quoted);
+    quoted.into()
 }
 
-/// Why a text is not a JSON object, and where.
-///
-/// [`Display`](fmt::Display) and [`Debug`] give the reason and the position; the text itself only comes out of
-/// [`Self::excerpt`].
-#[derive(Clone, PartialEq, Eq)]
-pub struct ParseError {
-    reason: Box<str>,
-    line: usize,
-    column: usize,
-    excerpt: Box<str>,
-}
-
-/// Most characters of the text that an error quotes.
-const EXCERPT: usize = 24;
-
-impl ParseError {
-    fn explain(raw: &[u8], fault: Fault) -> Self {
-        let text = match std::str::from_utf8(raw) {
-            Ok(text) => text,
-            Err(error) => {
-                let valid =
-                    std::str::from_utf8(&raw[..error.valid_up_to()]).expect("valid up to there");
-                let line = valid.bytes().filter(|&b| b == b'\n').count() + 1;
-                let column = valid.rsplit('\n').next().unwrap_or_default().len() + 1;
-                return Self {
-                    reason: "invalid UTF-8".into(),
-                    line,
-                    column,
-                    excerpt: Box::default(),
-                };
-            }
-        };
-        if fault == Fault::NotAnObject {
-            return Self {
-                reason: "expected an object".into(),
-                line: 1,
-                column: 1,
-                excerpt: excerpt(text.trim_start()),
-            };
-        }
-        // What the scan refuses `serde_json` refuses too; it knows how to say why.
-        match serde_json::from_str::<IgnoredAny>(text) {
-            Err(error) => {
-                let message = error.to_string();
-                let reason = message.split(" at line ").next().unwrap_or(&message);
-                let from = offset(text, error.line(), error.column());
-                Self {
-                    reason: reason.into(),
-                    line: error.line(),
-                    column: error.column(),
-                    excerpt: excerpt(text.get(from..).unwrap_or_default()),
-                }
-            }
-            Ok(_) => Self {
-                reason: "invalid syntax".into(),
-                line: 1,
-                column: 1,
-                excerpt: Box::default(),
-            },
-        }
+/// Appends a string as JSON.
+fn quote(text: &str, out: &mut Vec<u8>) {
+    let is_plain = |b: u8| (b >= b' ') & (b != b'"') & (b != b'\\');
+    // All bytes are looked at, which takes less time than to stop at the first.
+    if text.bytes().fold(true, |all, b| all & is_plain(b)) {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+    } else {
+        serde_json::to_writer(out, text).expect("a string is always JSON");
     }
-
-    /// Returns what is wrong, in a few words.
-    #[must_use]
-    pub fn reason(&self) -> &str {
-        &self.reason
-    }
-
-    /// Returns the line, counted from 1.
-    #[must_use]
-    pub fn line(&self) -> usize {
-        self.line
-    }
-
-    /// Returns the column in bytes, counted from 1.
-    #[must_use]
-    pub fn column(&self) -> usize {
-        self.column
-    }
-
-    /// Returns the text at fault, up to 24 characters: for whoever sent it, never for logs.
-    #[must_use]
-    pub fn excerpt(&self) -> &str {
-        &self.excerpt
-    }
-}
-
-impl fmt::Display for ParseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "invalid JSON at line {} column {}: {}",
-            self.line, self.column, self.reason
-        )
-    }
-}
-
-impl fmt::Debug for ParseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl StdError for ParseError {}
-
-/// The byte at a line and column, both counted from 1.
-fn offset(text: &str, line: usize, column: usize) -> usize {
-    let start: usize = text
-        .split_inclusive('\n')
-        .take(line.saturating_sub(1))
-        .map(str::len)
-        .sum();
-    (start + column.saturating_sub(1)).min(text.len())
-}
-
-fn excerpt(text: &str) -> Box<str> {
-    let line = text.lines().next().unwrap_or_default();
-    line.chars().take(EXCERPT).collect::<String>().into()
 }
