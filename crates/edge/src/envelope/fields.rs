@@ -24,83 +24,85 @@ pub(super) enum Fate {
 const REDIRECT: &str = "the upstream of a request cannot be chosen by the caller";
 pub(super) const MOCK: &str = "test fields are not accepted";
 
-/// Says what happens to a member of this name.
-pub(super) fn fate(name: &str) -> Fate {
+/// Says what happens to a member of this name, given as the bytes that it is.
+pub(super) fn fate(name: &[u8]) -> Fate {
     match name {
-        "model" | "messages" | "stream" => Fate::Forward,
-        "timeout"
-        | "request_timeout"
-        | "stream_timeout"
-        | "stream_idle_timeout"
-        | "stream_total_timeout"
-        | "total_timeout"
-        | "keepalive_seconds"
-        | "num_retries"
-        | "fallbacks"
-        | "context_window_fallbacks"
-        | "content_policy_fallbacks"
-        | "disable_fallbacks"
-        | "include_fallback_errors"
-        | "fastest_response"
-        | "tags" => Fate::Read,
-        "metadata" | "litellm_metadata" => Fate::Note,
-        "allowed_model_region" => Fate::Restrict,
-        "model_info"
-        | "fallback_depth"
-        | "rpm"
-        | "tpm"
-        | "weight"
-        | "order"
-        | "max_parallel_requests"
-        | "region_name"
-        | "specific_deployment"
-        | "mock_response" => Fate::Cut,
-        "api_key"
-        | "client_id"
-        | "client_secret"
-        | "organization"
-        | "tenant_id"
-        | "api_version"
-        | "cache"
-        | "caching"
-        | "cooldown_time"
-        | "drop_params"
-        | "enable_tag_filtering"
-        | "max_fallbacks"
-        | "max_retries"
-        | "model_group_retry_policy"
-        | "priority"
-        | "retry_policy"
-        | "routing_strategy"
-        | "ttl" => Fate::Ignore,
-        "guardrails" => Fate::Refuse("guardrails are not supported"),
-        "api_base"
-        | "base_url"
-        | "custom_llm_provider"
-        | "user_config"
-        | "aws_bedrock_runtime_endpoint"
-        | "aws_sts_endpoint"
-        | "watsonx_url" => Fate::Refuse(REDIRECT),
-        "mock_testing_fallbacks"
-        | "mock_testing_context_fallbacks"
-        | "mock_testing_content_policy_fallbacks"
-        | "mock_timeout" => Fate::Mock,
-        _ if name.starts_with("mock_") => Fate::Refuse(MOCK),
+        b"model" | b"messages" | b"stream" => Fate::Forward,
+        b"timeout"
+        | b"request_timeout"
+        | b"stream_timeout"
+        | b"stream_idle_timeout"
+        | b"stream_total_timeout"
+        | b"total_timeout"
+        | b"keepalive_seconds"
+        | b"num_retries"
+        | b"fallbacks"
+        | b"context_window_fallbacks"
+        | b"content_policy_fallbacks"
+        | b"disable_fallbacks"
+        | b"include_fallback_errors"
+        | b"fastest_response"
+        | b"tags" => Fate::Read,
+        b"metadata" | b"litellm_metadata" => Fate::Note,
+        b"allowed_model_region" => Fate::Restrict,
+        b"model_info"
+        | b"fallback_depth"
+        | b"rpm"
+        | b"tpm"
+        | b"weight"
+        | b"order"
+        | b"max_parallel_requests"
+        | b"region_name"
+        | b"specific_deployment"
+        | b"mock_response" => Fate::Cut,
+        b"api_key"
+        | b"client_id"
+        | b"client_secret"
+        | b"organization"
+        | b"tenant_id"
+        | b"api_version"
+        | b"cache"
+        | b"caching"
+        | b"cooldown_time"
+        | b"drop_params"
+        | b"enable_tag_filtering"
+        | b"max_fallbacks"
+        | b"max_retries"
+        | b"model_group_retry_policy"
+        | b"priority"
+        | b"retry_policy"
+        | b"routing_strategy"
+        | b"ttl" => Fate::Ignore,
+        b"guardrails" => Fate::Refuse("guardrails are not supported"),
+        b"api_base"
+        | b"base_url"
+        | b"custom_llm_provider"
+        | b"user_config"
+        | b"aws_bedrock_runtime_endpoint"
+        | b"aws_sts_endpoint"
+        | b"watsonx_url" => Fate::Refuse(REDIRECT),
+        b"mock_testing_fallbacks"
+        | b"mock_testing_context_fallbacks"
+        | b"mock_testing_content_policy_fallbacks"
+        | b"mock_timeout" => Fate::Mock,
+        _ if name.starts_with(b"mock_") => Fate::Refuse(MOCK),
         _ if of_provider(name).is_some() => Fate::Ignore,
-        _ if name.starts_with("litellm_") || name.starts_with("_litellm_") => Fate::Cut,
+        _ if name.starts_with(b"litellm_") || name.starts_with(b"_litellm_") => Fate::Cut,
         _ => Fate::Forward,
     }
 }
 
 /// The settings of providers, credentials among them: those of a deployment are the operator's, and a caller's own must not reach
 /// an upstream, which may be another provider's.
-pub(super) fn of_provider(name: &str) -> Option<&'static str> {
+pub(super) fn of_provider(name: &[u8]) -> Option<&'static str> {
     const FAMILIES: [(&str, &str); 4] = [
         ("aws_", "aws_*"),
         ("azure_", "azure_*"),
         ("vertex_", "vertex_*"),
         ("watsonx_", "watsonx_*"),
     ];
-    let family = FAMILIES.iter().find(|(prefix, _)| name.starts_with(prefix));
+    let family = FAMILIES
+        .iter()
+        .find(|(prefix, _)| name.starts_with(prefix.as_bytes()));
     family.map(|(_, family)| *family)
 }

@@ -165,7 +165,7 @@ impl Default for EnvelopeLayer {
 /// Says whether a member of a request body goes upstream.
 #[must_use]
 pub fn is_forwarded(name: &str) -> bool {
-    fields::fate(name) == fields::Fate::Forward
+    fields::fate(name.as_bytes()) == fields::Fate::Forward
 }
 
 impl<S> Layer<S> for EnvelopeLayer {

@@ -165,7 +165,7 @@ pub fn target(object: &Document, param: &str) -> Result<Target, Failure> {
     for (name, value) in object.members() {
         let number = |what| invalid(param, format!("`{name}` in `{param}` must be {what}"));
         let limit = || seconds(&name, value).map_err(|_| number("a number of seconds, 0 or more"));
-        target = match (&*name, fate(&name)) {
+        target = match (&*name, fate(name.as_bytes())) {
             ("model" | "stream", _) => target,
             // As for the request itself, `timeout` counts before its synonym.
             ("request_timeout", _) if has_timeout => limit().map(|_| target)?,

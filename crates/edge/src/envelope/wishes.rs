@@ -93,7 +93,9 @@ pub(super) fn read<'a>(
 ) -> Result<Reading<'a>, Failure> {
     // A name that occurs twice could mean one thing here and another at the upstream.
     let counts = |name: &str| {
-        Some(name) == required || matches!(name, "model" | "stream") || fate(name) != Fate::Forward
+        Some(name) == required
+            || matches!(name, "model" | "stream")
+            || fate(name.as_bytes()) != Fate::Forward
     };
     if let Some(name) = document.duplicate(counts) {
         return Err(invalid(&name, format!("`{name}` is given more than once")));
@@ -113,9 +115,13 @@ pub(super) fn read<'a>(
         true => lists::regions_header(headers)?,
         false => None,
     };
-    for (name, value) in document.members() {
-        match fate(&name) {
-            Fate::Forward => continue,
+    for (name, value) in document.members_in_bytes() {
+        let fate = fate(&name);
+        if fate == Fate::Forward {
+            continue;
+        }
+        let name = String::from_utf8_lossy(&name);
+        match fate {
             Fate::Restrict => {
                 let member = lists::regions(value)?;
                 // Each narrows the other.
@@ -133,7 +139,7 @@ pub(super) fn read<'a>(
                 wishes.read_member(document, &name, value, caps)?
             }
             Fate::Read | Fate::Ignore if !value.is_null() => wishes.ignore(&name),
-            Fate::Read | Fate::Ignore | Fate::Cut => {}
+            Fate::Read | Fate::Ignore | Fate::Cut | Fate::Forward => {}
         }
         body.remove(name.into_owned());
     }
@@ -393,5 +399,5 @@ fn known(name: &str) -> Option<&'static str> {
         "ttl",
     ];
     let named = NAMES.into_iter().find(|known| *known == name);
-    named.or_else(|| of_provider(name))
+    named.or_else(|| of_provider(name.as_bytes()))
 }
