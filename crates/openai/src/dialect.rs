@@ -5,7 +5,7 @@ use http::{Method, Request, header::AUTHORIZATION};
 use serde::Deserialize;
 use ziggurat_core::{
     Failure, FailureKind, JsonBody, Meter, Operation,
-    json::{self, Document, Printed},
+    json::{Document, Printed},
 };
 use ziggurat_provider::{Authorized, Call, Dialect, Exchange, Outgoing};
 
@@ -145,7 +145,7 @@ impl Dialect for OpenAi {
         if meter.is_some() && asked.stream && !is_response {
             usage::ask(template, &mut body);
         }
-        let model = call.public_model().map(json::string);
+        let model = call.public_model().map(|model| template.quoted(model));
         let name = template.names.as_ref().map(Cached::at_hand);
         if let Some(Some(name)) = &name {
             body.set("model", name.clone());

@@ -10,7 +10,7 @@ use http::{Extensions, HeaderValue, StatusCode, response::Parts};
 use memchr::memmem::{Finder, FinderRev};
 use ziggurat_core::{
     ContentFiltered, Failure, FailureKind, JsonBody, Meter, Operation,
-    json::{Document, Printed},
+    json::{Document, Printed, Value},
 };
 use ziggurat_provider::{Answer, Exchange, Excused, Streamed, events::Events, redact};
 
@@ -88,8 +88,12 @@ impl Chat {
     }
 
     /// Makes the client's choices of the upstream's, if they differ.
-    fn choices(&mut self, choices: &str) -> Option<Bytes> {
+    fn choices(&mut self, choices: Value<'_>) -> Option<Bytes> {
         let look = Look::at(choices.as_bytes(), self.asked);
+        if !(look.may_be_filtered || look.needs_repair || self.asked.json_tool) {
+            return None;
+        }
+        let choices = choices.text();
         self.filtered = look.may_be_filtered && is_filtered(choices);
         let repaired = look.needs_repair.then(|| repair(choices)).flatten();
         if !self.asked.json_tool {
@@ -160,15 +164,13 @@ impl Exchange for Chat {
             usage::record(meter, &document);
         }
         let is_choices = self.asked.operation != Operation::Embeddings;
-        let choices = is_choices.then(|| self.choices(choices.text())).flatten();
+        let choices = is_choices.then(|| self.choices(choices)).flatten();
         let without_id = is_choices
             && document
                 .get("id")
                 .is_none_or(|id| matches!(id.as_bytes(), b"\"\"" | b"null"));
         let mut answer = JsonBody::new(document);
-        if let Some(model) = &self.model
-            && answer.get("model") != Some(&model[..])
-        {
+        if let Some(model) = &self.model {
             answer.set("model", model.clone());
         }
         if without_id {

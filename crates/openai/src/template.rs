@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::HeaderMap;
-use ziggurat_core::{Failure, FailureKind, JsonBody, Operation};
+use ziggurat_core::{Failure, FailureKind, JsonBody, Operation, json};
 use ziggurat_provider::{
     Call,
     params::{self, Unsupported},
@@ -39,6 +39,14 @@ pub(crate) struct Template {
 }
 
 impl Template {
+    /// Writes a model's name as JSON. Clients often have the upstream's.
+    pub(crate) fn quoted(&self, model: &str) -> Bytes {
+        match *model == *self.model {
+            true => self.model_json.clone(),
+            false => json::string(model),
+        }
+    }
+
     /// Makes the body for the upstream.
     pub(crate) fn body(&self, call: Call<'_>) -> JsonBody {
         let mut body = params::body(call, &self.defaults);
