@@ -38,7 +38,13 @@ pub struct Events<R> {
     reader: R,
     /// Set once the stream was ended; nothing comes after it.
     over: bool,
+    /// By how many bytes the last piece became longer.
+    growth: isize,
 }
+
+/// Names of groups are seldom much longer or shorter than those of models. What grows by more, such as the last piece of a
+/// large event, says nothing of the next.
+const MOST_GROWTH: isize = 64;
 
 impl<R: Reader> Events<R> {
     /// Begins a stream.
@@ -48,6 +54,7 @@ impl<R: Reader> Events<R> {
             splitter: Splitter::new(),
             reader,
             over: false,
+            growth: 0,
         }
     }
 
@@ -58,9 +65,10 @@ impl<R: Reader> Events<R> {
 
     /// Reads a piece of the stream, as [`Exchange::chunk`](crate::Exchange::chunk) does.
     pub fn chunk(&mut self, data: Bytes) -> Streamed {
-        // Names of groups are seldom much longer than those of models.
-        const SLACK: usize = 64;
-        let mut out = Vec::with_capacity(data.len() + SLACK);
+        // What fills its room to the last byte becomes `Bytes` as it is, which saves each piece an allocation. Pieces of one
+        // stream grow alike, as the name of a group takes the place of a model's in each.
+        let mut out = Vec::with_capacity(data.len().saturating_add_signed(self.growth));
+        let before = data.len();
         self.splitter.push(data);
         let end = loop {
             match self.splitter.next_event() {
@@ -74,6 +82,10 @@ impl<R: Reader> Events<R> {
             }
         };
         self.over |= end.is_some();
+        if !out.is_empty() {
+            let growth = out.len().cast_signed() - before.cast_signed();
+            self.growth = growth.clamp(-MOST_GROWTH, MOST_GROWTH);
+        }
         let data = out.into();
         Streamed { data, end }
     }
