@@ -17,7 +17,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Extensions, Request, Response};
+use http::{Extensions, HeaderName, HeaderValue, Request, Response};
 use hyper::{
     body::Incoming,
     rt::{Read, ReadBufCursor, Write},
@@ -54,7 +54,10 @@ pub(crate) struct Sending {
 struct Again {
     /// Uses each connection once.
     client: Arc<Client<Connector, Printed>>,
+    /// The request but for its headers.
     request: Request<Printed>,
+    /// A list: nearly all are dropped unread, and a copy of the map costs twice as much.
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 // === impl Talk ===
@@ -112,18 +115,13 @@ impl Sending {
         fresh: &Arc<Client<Connector, Printed>>,
         request: Request<Printed>,
     ) -> Self {
-        let again = Again {
-            client: Arc::clone(fresh),
-            request: request.clone(),
-        };
+        let again = Again::new(fresh, &request);
         Self {
             response: client.request(request),
             again: Some(Box::new(again)),
         }
     }
-}
 
-impl Sending {
     /// Says whether the request was sent once more.
     pub(crate) const fn is_second(&self) -> bool {
         self.again.is_none()
@@ -146,7 +144,7 @@ impl Future for Sending {
                 return Poll::Ready(Err(error));
             };
             tracing::debug!(target: "ziggurat.provider", "an idle connection was gone, sending again");
-            self.response = again.client.request(again.request);
+            self.response = again.send();
         }
     }
 }
@@ -154,6 +152,34 @@ impl Future for Sending {
 impl fmt::Debug for Sending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sending").finish_non_exhaustive()
+    }
+}
+
+// === impl Again ===
+
+impl Again {
+    fn new(fresh: &Arc<Client<Connector, Printed>>, request: &Request<Printed>) -> Self {
+        let mut copy = Request::new(request.body().clone());
+        *copy.method_mut() = request.method().clone();
+        *copy.uri_mut() = request.uri().clone();
+        *copy.version_mut() = request.version();
+        *copy.extensions_mut() = request.extensions().clone();
+        let headers = request.headers().iter();
+        Self {
+            client: Arc::clone(fresh),
+            request: copy,
+            headers: headers
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+        }
+    }
+
+    fn send(mut self) -> legacy::ResponseFuture {
+        let headers = self.request.headers_mut();
+        for (name, value) in self.headers {
+            headers.append(name, value);
+        }
+        self.client.request(self.request)
     }
 }
 
