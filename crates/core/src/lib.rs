@@ -12,6 +12,7 @@ pub mod json;
 mod keep_alive;
 mod metadata;
 mod meter;
+mod names;
 pub mod observe;
 mod operation;
 pub mod overrides;
@@ -38,6 +39,7 @@ pub use self::{
     keep_alive::{AskedKeepAlive, KeepAlive, LateAnswer},
     metadata::Metadata,
     meter::Meter,
+    names::{NameHasher, NameMap},
     observe::Observer,
     operation::Operation,
     rate_limits::{Quota, RateLimits},

@@ -1,5 +1,5 @@
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     fmt,
     sync::Arc,
     task::{Context, Poll},
@@ -7,7 +7,7 @@ use std::{
 
 use http::Request;
 use tower_service::Service;
-use ziggurat_core::{BoxError, Captures, Failure, ModelGroup, Wildcard};
+use ziggurat_core::{BoxError, Captures, Failure, ModelGroup, NameMap, Wildcard};
 
 use crate::{
     error::{ClosedGroup, UnknownModel},
@@ -18,7 +18,7 @@ use crate::{
 ///
 /// Cloning counts three references, whatever the number of groups. It is `Send` and `Sync` if its services are both.
 pub struct Router<S> {
-    groups: Arc<HashMap<ModelGroup, S>>,
+    groups: Arc<NameMap<ModelGroup, S>>,
     /// The most specific first.
     wildcards: Arc<Vec<(Wildcard, S)>>,
     names: Arc<Names>,
@@ -27,7 +27,7 @@ pub struct Router<S> {
 /// What stands for a group, or for none.
 #[derive(Clone, Default)]
 struct Names {
-    aliases: HashMap<ModelGroup, ModelGroup>,
+    aliases: NameMap<ModelGroup, ModelGroup>,
     closed: HashSet<ModelGroup>,
     infer: Option<Infer>,
 }

@@ -3,12 +3,12 @@
 mod cells;
 mod print;
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use ziggurat::{
     config::{Config, Deployment},
     core::{
-        DeploymentId, Observer, Tried, Wildcard,
+        DeploymentId, NameMap, Observer, Tried, Wildcard,
         observe::{AttemptEnd, RequestEnd},
     },
 };
@@ -22,12 +22,12 @@ use crate::in_flight::InFlight;
 ///
 /// It is made for one configuration, and goes on counting in the next one's: see [`after`](Self::after).
 pub struct Metrics {
-    models: HashMap<String, Arc<ModelCells>>,
+    models: NameMap<String, Arc<ModelCells>>,
     /// Names with wildcards, the most specific first.
     patterns: Vec<(Wildcard, Arc<ModelCells>)>,
     /// All models that no name stands for.
     other: Arc<ModelCells>,
-    deployments: HashMap<DeploymentId, Arc<DeploymentCells>>,
+    deployments: NameMap<DeploymentId, Arc<DeploymentCells>>,
     in_flight: InFlight,
 }
 
@@ -60,7 +60,7 @@ impl Metrics {
             .map(|one| one.model_name.as_str())
             .chain(aliases)
             .chain(routing.map(|group| group.name.as_str()));
-        let mut models: HashMap<_, _> = names.map(|name| (name.to_owned(), cells(name))).collect();
+        let mut models: NameMap<_, _> = names.map(|name| (name.to_owned(), cells(name))).collect();
         let other = Arc::clone(
             models
                 .entry(OTHER.to_owned())
