@@ -141,6 +141,7 @@ impl Watch {
     pub(crate) fn heard(&mut self) {
         if let Some(call) = &mut self.call
             && call.first_chunk.is_none()
+            && call.is_stream()
         {
             call.first_chunk = Some(call.started.elapsed());
         }
@@ -187,6 +188,15 @@ impl Drop for Watch {
 // === impl Call ===
 
 impl Call {
+    /// What was asked of a request is read after its call began.
+    fn is_stream(&self) -> bool {
+        let asked = match &self.subject {
+            Subject::Attempt { .. } => None,
+            Subject::Request { note, .. } => note.read(),
+        };
+        asked.map_or(self.stream, |asked| asked.stream)
+    }
+
     /// Takes what an answer has told that came after its head.
     fn catch_up(&mut self) {
         let Some(told) = self.late.as_ref().and_then(LateAnswer::get) else {
@@ -219,11 +229,11 @@ impl Call {
             Subject::Attempt { .. } => None,
             Subject::Request { note, .. } => note.read(),
         };
-        let stream = asked.map_or(self.stream, |asked| asked.stream);
+        let stream = self.is_stream();
         let mut call = CallEnd::new(self.outcome, self.started.elapsed());
         call.status = self.status;
         call.stream = stream;
-        call.first_chunk = self.first_chunk.filter(|_| stream);
+        call.first_chunk = self.first_chunk;
         call.input_tokens = self.meter.as_ref().and_then(Meter::input);
         call.output_tokens = self.meter.as_ref().and_then(Meter::output);
         match &self.subject {
