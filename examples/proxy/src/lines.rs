@@ -117,15 +117,18 @@ impl Visit for Fields {
 }
 
 /// Writes a number, with zeros before it if it has fewer digits than `least`.
-fn push_digits(line: &mut String, mut number: u64, least: usize) {
-    let mut digits = [b'0'; 20]; // as many as the largest has
-    let mut at = digits.len();
-    while number > 0 || digits.len() - at < least {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
+fn push_digits(line: &mut String, number: u64, least: usize) {
+    const DIGITS: usize = 20; // as many as the largest has
+    let (mut digits, mut rest) = ([0; DIGITS], number);
+    let mut first = DIGITS;
+    while rest > 0 || DIGITS - first < least {
+        first -= 1;
+        digits[first] = b'0' + (rest % 10) as u8;
+        rest /= 10;
     }
-    line.extend(digits[at..].iter().copied().map(char::from));
+    for digit in &digits[first..] {
+        line.push(char::from(*digit));
+    }
 }
 
 /// The time as [`time::SystemTime`] writes it, which is asked once a second for all but the microseconds.
