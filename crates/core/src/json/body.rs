@@ -66,7 +66,9 @@ impl JsonBody {
         let (name, value) = (name.into(), value.into());
         if self.document.has_just(&name, &value) {
             // An upstream often has the name for a model that its client has: then the text is sent as it came.
-            self.edits.retain(|edit| edit.name != name);
+            if !self.edits.is_empty() {
+                self.edits.retain(|edit| edit.name != name);
+            }
         } else {
             self.edit(name, Some(value));
         }
