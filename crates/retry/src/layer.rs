@@ -83,8 +83,8 @@ impl<C> RetryLayer<C> {
 
     /// Sets the longest wait that a deployment may ask for with `Retry-After`; the default is 60 s, as in LiteLLM.
     ///
-    /// If it asks for more, that wait is not made: it is asked again after a backoff, or not at all while another group
-    /// would be asked next. With zero no wait that is asked for is made.
+    /// If it asks for more, it is not asked again: its failure is returned, unless others are left to ask. With zero nobody
+    /// is who asks for a wait.
     #[must_use]
     pub fn max_wait(mut self, max_wait: Duration) -> Self {
         self.policy.max_wait = max_wait;

@@ -34,7 +34,7 @@ pub(crate) fn next(attempts: &[Attempt], first: usize, max_wait: Duration) -> Vi
     }
     let target = next_tried(attempts, last);
     let related = |attempt: &&Attempt| is_related(attempt, target);
-    match Rest::of(attempts.iter().filter(related), max_wait) {
+    match Rest::longest(attempts.iter().filter(related), max_wait) {
         Rest::Over => Visit::Second {
             slow: is_slow(attempts, target),
         },
@@ -67,11 +67,11 @@ fn next_untried(attempts: &[Attempt], last: &Attempt, max_wait: Duration) -> Vis
     }
     let here = last.untried_here.then(|| {
         let related = |attempt: &&Attempt| shares_limits(attempt, last);
-        Rest::of(attempts.iter().filter(related), max_wait)
+        Rest::longest_made(attempts.iter().filter(related), max_wait)
     });
     let elsewhere = last.resting_until.map(|until| {
         let asked = |attempt: &&Attempt| attempt.not_before() == Some(until);
-        Rest::of(attempts.iter().filter(asked), max_wait)
+        Rest::longest_made(attempts.iter().filter(asked), max_wait)
     });
     // The first whose wait is over is preferred then.
     match here.into_iter().chain(elsewhere).min() {
@@ -86,33 +86,42 @@ fn next_untried(attempts: &[Attempt], last: &Attempt, max_wait: Duration) -> Vis
 enum Rest {
     Over,
     For(Duration),
-    /// Only waits are left that are not made, as more was asked for than is waited for.
+    /// A wait that is not made, as more was asked for than is waited for.
     TooLong,
 }
 
 impl Rest {
-    fn of<'a>(attempts: impl Iterator<Item = &'a Attempt>, max_wait: Duration) -> Self {
+    fn longest<'a>(attempts: impl Iterator<Item = &'a Attempt>, max_wait: Duration) -> Self {
+        Self::each(attempts, max_wait).max().unwrap_or(Self::Over)
+    }
+
+    /// Those that are not made count only if there are no others.
+    fn longest_made<'a>(attempts: impl Iterator<Item = &'a Attempt>, max_wait: Duration) -> Self {
+        let rests = Self::each(attempts, max_wait);
+        let longest = rests.max_by_key(|rest| (*rest != Self::TooLong, *rest));
+        longest.unwrap_or(Self::Over)
+    }
+
+    /// Returns those that are not over.
+    fn each<'a>(
+        attempts: impl Iterator<Item = &'a Attempt>,
+        max_wait: Duration,
+    ) -> impl Iterator<Item = Self> {
         let mut now = None;
-        let mut rest = Self::Over;
-        for attempt in attempts {
-            let Some(until) = attempt.not_before() else {
-                continue;
-            };
+        attempts.filter_map(move |attempt| {
+            let until = attempt.not_before()?;
             // Most ask for no wait, so that the clock is not read.
             let now = *now.get_or_insert_with(Instant::now);
             if until <= now {
-                continue;
+                return None;
             }
-            // What was asked for counts, not what is left of it: else a wait that was ignored would be made later on.
+            // What was asked for counts, not what is left of it: else a wait that is not made would be made later on.
             let too_long = wait_asked(attempt).is_some_and(|wait| wait > max_wait);
-            rest = match (too_long, rest) {
-                (true, Self::For(_)) => rest,
-                (true, _) => Self::TooLong,
-                (false, Self::For(rest)) => Self::For(rest.max(until - now)),
-                (false, _) => Self::For(until - now),
-            };
-        }
-        rest
+            Some(match too_long {
+                true => Self::TooLong,
+                false => Self::For(until - now),
+            })
+        })
     }
 }
 

@@ -187,6 +187,21 @@ model_list:
     );
 }
 
+/// R72 BETTER: who asks for a long wait is left alone, also as the only one there is.
+#[tokio::test(start_paused = true)]
+async fn a_long_retry_after_is_kept_by_not_asking_again() {
+    for code in [
+        StatusCode::TOO_MANY_REQUESTS,
+        StatusCode::SERVICE_UNAVAILABLE,
+    ] {
+        let limited = Step::error(code).retry_after(Duration::from_secs(3600));
+        let (proxy, bad, _good) = start("", [limited, Step::hello()]).await;
+        let answer = proxy.chat("bad", &json!({})).await;
+        assert_eq!((answer.status, bad.count()), (code, 1));
+        assert_eq!(answer.headers["retry-after"], "3600");
+    }
+}
+
 /// R72, R73: a fallback that no one serves is no reason not to wait.
 #[tokio::test(start_paused = true)]
 async fn an_unknown_fallback_does_not_cut_retries_short() {

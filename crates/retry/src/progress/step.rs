@@ -20,7 +20,7 @@ pub(super) enum Step {
     Go,
     /// Ask a deployment that still asks for this wait.
     Wait(Duration),
-    /// Ask a deployment that asks for none, or for one that is not made.
+    /// Ask a deployment that asks for none, or an untried one whose origin asks for one that is not made.
     BackOff,
     /// Ask those of the next order, after this wait.
     LeaveOrder(Duration),
@@ -74,6 +74,7 @@ impl Progress {
         attempts: &[Attempt],
     ) -> Step {
         const SOONER: &str = "another group answers sooner";
+        const TOO_LONG: &str = "it asks for a longer wait than is made";
         if self.passes_over {
             return Step::PassOver;
         }
@@ -94,6 +95,7 @@ impl Progress {
             Visit::Second { slow: false } if fallback_ahead => Step::Go,
             _ if fallback_ahead => Step::Stop(SOONER),
             Visit::Resting(Some(rest)) => Step::Wait(rest),
+            Visit::Resting(None) if !fresh => Step::Stop(TOO_LONG),
             Visit::Resting(None) | Visit::Second { .. } => Step::BackOff,
         }
     }

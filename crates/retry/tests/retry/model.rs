@@ -235,7 +235,11 @@ async fn run(case: Case) -> Result<(), TestCaseError> {
                 _ => false,
             };
             // An error that is no response is not from upstream, but those here are of kinds that are retried.
-            prop_assert!(is_final && of_class == 0, "ended with {:?}", kind);
+            prop_assert!(
+                is_final && of_class == 0 || !untried && turn_rests_too_long(&attempts),
+                "ended with {:?}",
+                kind
+            );
         }
         let failed = |attempt: &Attempt| matches!(attempt.outcome, Some(Outcome::Failed { .. }));
         prop_assert!(earlier.iter().all(failed));
@@ -249,6 +253,26 @@ async fn run(case: Case) -> Result<(), TestCaseError> {
         tried.hop(FallbackReason::Error, FailureKind::Server.into());
     }
     Ok(())
+}
+
+/// Says whether the deployment that rests the shortest has asked for more than is waited for, itself or by its origin.
+fn turn_rests_too_long(attempts: &[Attempt]) -> bool {
+    let ended = end(attempts.last().unwrap());
+    let rests = |of: &Attempt| {
+        let related = attempts.iter().filter(|other| {
+            other.deployment == of.deployment || of.origin.is_some() && other.origin == of.origin
+        });
+        let waits = related.filter_map(asked);
+        waits
+            .filter(|(_, until)| *until > ended)
+            .collect::<Vec<_>>()
+    };
+    let last = |rests: &[(Duration, Instant)]| rests.iter().map(|(_, until)| *until).max();
+    let shortest = attempts.iter().map(|it| last(&rests(it))).min().unwrap();
+    attempts
+        .iter()
+        .map(rests)
+        .any(|rests| last(&rests) == shortest && rests.iter().any(|(wait, _)| *wait > MAX_WAIT))
 }
 
 /// Checks the waits between the attempts of the hop that begins with number `first`.
@@ -281,7 +305,9 @@ fn check_waits(
             prop_assert!(!was_tried || (!slow && resting().next().is_none()));
             continue;
         }
-        // No one is asked before the time that it, or one of its origin, asked for, unless that was too long.
+        // No one is asked before the time that it, or one of its origin, asked for, unless that was too long. Then only one
+        // that had not been tried is.
+        prop_assert!(!was_tried || resting().all(|(wait, _)| wait <= MAX_WAIT));
         let kept = resting().filter(|(wait, _)| *wait <= MAX_WAIT);
         let rest = kept.map(|(_, until)| until - ended).max();
         let rest = rest.unwrap_or_default();

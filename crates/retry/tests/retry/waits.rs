@@ -228,11 +228,16 @@ async fn a_wait_that_has_passed_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn r72_a_wait_that_is_too_long_is_not_made_but_backed_off() {
-    for (asked, second) in [(60, 60_000), (61, 1000), (86_400, 1000)] {
-        let group = Group::nameless(move |_| status(429).retry_after(asked));
-        assert_eq!(code(&group.ask(&one_second(1), request()).await), 429);
-        assert_eq!(group.times(), [0, second], "{asked} s");
+async fn who_asks_for_too_long_a_wait_is_not_asked_again() {
+    for (asked, times) in [(60, &[0, 60_000][..]), (61, &[0]), (86_400, &[0])] {
+        for code_asked in [429, 503] {
+            let group = Group::nameless(move |_| status(code_asked).retry_after(asked));
+            assert_eq!(
+                code(&group.ask(&one_second(1), request()).await),
+                code_asked
+            );
+            assert_eq!(group.times(), times, "{asked} s");
+        }
     }
     let group = Group::nameless(|_| status(429).retry_after(61));
     let longer = one_second(1).max_wait(seconds(61.0));
@@ -241,24 +246,46 @@ async fn r72_a_wait_that_is_too_long_is_not_made_but_backed_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn r72_a_wait_that_was_too_long_is_not_made_later_on() {
-    // After the second failure less than a minute is left of it.
-    let group = Group::nameless(|visit| match visit {
-        0 => status(429).retry_after(61),
-        _ => status(500).after(5.0),
-    });
-    let _ = group.ask(&one_second(3), request()).await;
-    assert_eq!(group.times(), [0, 1000, 7000, 13_000]);
+async fn beside_one_that_asks_for_too_long_others_are_asked_and_backed_off() {
+    let [a, b] = ["a", "b"].map(member);
+    let group = Group::new(
+        [a, b],
+        script([
+            ("a", 0, status(429).retry_after(3600)),
+            ("b", 0, status(500)),
+            ("b", 1, status(500)),
+            ("b", 2, status(500)),
+        ]),
+    );
+    assert_eq!(code(&group.ask(&one_second(3), request()).await), 500);
+    assert_eq!(group.visits(), ["a", "b", "b", "b"]);
+    assert_eq!(group.times(), [0, 0, 1000, 2000]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn r72_beside_a_wait_that_is_too_long_a_shorter_one_is_kept() {
-    let group = Group::nameless(|visit| match visit {
-        0 => status(429).retry_after(3600),
-        _ => status(429).retry_after(5),
-    });
-    let _ = group.ask(&one_second(2), request()).await;
-    assert_eq!(group.times(), [0, 1000, 6000]);
+async fn a_wait_that_was_too_long_is_not_made_later_on() {
+    // When the second one asks for a wait too, less than a minute is left of the first.
+    let [a, b] = ["a", "b"].map(member);
+    let group = Group::new(
+        [a, b],
+        script([
+            ("a", 0, status(429).retry_after(61)),
+            ("b", 0, status(429).retry_after(3600).after(5.0)),
+        ]),
+    );
+    let _ = group.ask(&one_second(3), request()).await;
+    assert_eq!(group.visits(), ["a", "b"]);
+
+    // A shorter one, that was asked for besides, ends too early.
+    let group = Group::new(
+        [a.origin("x"), b.origin("x")],
+        script([
+            ("a", 0, status(429).retry_after(3600)),
+            ("b", 0, status(429).retry_after(5)),
+        ]),
+    );
+    let _ = group.ask(&one_second(3), request()).await;
+    assert_eq!(group.visits(), ["a", "b"]);
 }
 
 #[tokio::test(start_paused = true)]
