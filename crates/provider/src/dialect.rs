@@ -112,7 +112,7 @@ pub trait Exchange: Send + 'static {
     /// Makes a failure of an error answer. Cuts out of the body what must not be shown, such as an echoed key.
     fn refused(&mut self, head: &Parts, body: &mut Bytes) -> Failure;
 
-    /// Makes the client's answer of a whole one.
+    /// Makes the client's answer of a whole one. If the client asked for a stream, its events are made of that.
     ///
     /// # Errors
     ///
@@ -190,8 +190,8 @@ pub struct Call<'a> {
 impl Answer {
     /// Reads the announcement of an upstream that answers with JSON or with server-sent events.
     ///
-    /// Only `text/event-stream` is a stream. JSON in place of one is an answer (some servers do not stream everything), a
-    /// stream in place of JSON is none. A web page never is, nor an answer without content, or a part of one.
+    /// Only `text/event-stream` is a stream. JSON in place of one is an answer (some servers do not stream everything), of
+    /// which a stream is made; a stream in place of JSON is none. A web page never is, nor an answer without content, or a part of one.
     ///
     /// # Errors
     ///

@@ -27,7 +27,7 @@ use crate::{
     headers,
     reuse::Sending,
     service::Deployment,
-    transport,
+    transport, whole,
 };
 
 /// Most of an error answer that is read; nobody needs more to know what is wrong.
@@ -45,6 +45,8 @@ const POLLED: &str = "it is the state that was just polled";
 /// connection.
 pub struct ResponseFuture {
     state: State,
+    /// The client wants a stream, also where the answer comes whole.
+    stream: Option<whole::Asked>,
     deployment: Arc<Deployment>,
     span: Span,
 }
@@ -107,6 +109,7 @@ impl ResponseFuture {
         deployment: Arc<Deployment>,
         authorized: Authorized,
         exchange: Box<dyn Exchange>,
+        stream: Option<whole::Asked>,
         host: Option<Authority>,
         span: Span,
     ) -> Self {
@@ -124,6 +127,7 @@ impl ResponseFuture {
         };
         Self {
             state,
+            stream,
             deployment,
             span,
         }
@@ -136,6 +140,7 @@ impl ResponseFuture {
     pub(crate) fn local(deployment: Arc<Deployment>, answer: LocalAnswer) -> Self {
         Self {
             state: State::Local(answer),
+            stream: None,
             deployment,
             span: Span::none(),
         }
@@ -144,6 +149,7 @@ impl ResponseFuture {
     pub(crate) fn refused(deployment: Arc<Deployment>, failure: Failure, span: Span) -> Self {
         Self {
             state: State::Refused(failure),
+            stream: None,
             deployment,
             span,
         }
@@ -223,7 +229,7 @@ impl ResponseFuture {
             return Ok(self.failed(head, text, failure, &*exchange));
         }
         match read {
-            Ok(()) => Ok(match exchange.plain(body.take()) {
+            Ok(()) => Ok(match self.answer(&mut *exchange, body.take()) {
                 Ok(answer) => self.plain(head, answer, &*exchange),
                 Err(failure) => self.no_answer(head, failure, &*exchange),
             }),
@@ -241,15 +247,23 @@ impl ResponseFuture {
         }
     }
 
+    /// Makes the client's answer of one that came whole, in the form that was asked for.
+    fn answer(&self, exchange: &mut dyn Exchange, body: Bytes) -> Result<Excused, Failure> {
+        let answer = exchange.plain(body)?;
+        Ok(match self.stream {
+            Some(asked) => Excused::Stream(asked.events(answer)?),
+            None => Excused::Plain(answer),
+        })
+    }
+
     fn plain(
         &self,
         head: Parts,
-        answer: Printed,
+        answer: Excused,
         exchange: &dyn Exchange,
     ) -> Response<ProviderBody> {
-        let mut headers = headers::for_client(head.headers, |value| exchange.is_secret(value));
-        headers.insert(CONTENT_TYPE, JSON);
-        let mut response = self.response(StatusCode::OK, headers, ProviderBody::full(answer));
+        let headers = headers::for_client(head.headers, |value| exchange.is_secret(value));
+        let mut response = self.of_made(headers, answer);
         exchange.tell(response.extensions_mut());
         response
     }

@@ -28,6 +28,7 @@ mod span;
 pub mod sse;
 pub mod thinking;
 mod transport;
+mod whole;
 
 pub use self::{
     base64::is_base64,

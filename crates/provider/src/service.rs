@@ -13,7 +13,7 @@ use ziggurat_core::{
     overrides,
 };
 
-use crate::{Call, Dialect, HttpClient, ProviderBody, ResponseFuture, headers, mock, span};
+use crate::{Call, Dialect, HttpClient, ProviderBody, ResponseFuture, headers, mock, span, whole};
 
 /// Largest plain answer that is read, unless said otherwise: 100 MiB, room for several images in base64.
 const MAX_ANSWER: usize = 100 * 1024 * 1024;
@@ -161,11 +161,13 @@ impl Service<Request<JsonBody>> for ProviderService {
                 let uri = outgoing.request.uri();
                 let span = span::open(deployment.dialect.provider(), operation, model, uri);
                 let host = uri.authority().cloned();
+                let stream = whole::Asked::of(call);
                 let authorized = span.in_scope(|| deployment.dialect.authorize(outgoing.request));
                 ResponseFuture::new(
                     deployment.clone(),
                     authorized,
                     outgoing.exchange,
+                    stream,
                     host,
                     span,
                 )

@@ -259,17 +259,6 @@ async fn what_is_no_answer_is_a_failure() {
 }
 
 #[tokio::test]
-async fn json_in_place_of_a_stream_is_an_answer() {
-    let upstream = upstream(plain(r#"{"id":"a","model":"m","choices":[]}"#)).await;
-    let response = call(&upstream, true).await.unwrap();
-    assert_eq!(response.headers()["content-type"], "application/json");
-    assert_eq!(
-        read(response).await.unwrap(),
-        r#"{"id":"a","model":"group","choices":[]}"#
-    );
-}
-
-#[tokio::test]
 async fn an_error_in_place_of_an_answer_is_one() {
     let body = r#"{"error":{"message":"slow down","code":"rate_limit_exceeded"}}"#;
     let upstream = upstream(plain(body)).await;

@@ -10,6 +10,7 @@ mod local;
 mod proxies;
 mod reuse;
 mod streams;
+mod whole;
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
