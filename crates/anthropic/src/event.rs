@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use ziggurat_provider::sse;
 
 #[derive(Deserialize)]
 pub(crate) struct Event<'a> {
@@ -11,7 +12,7 @@ pub(crate) struct Event<'a> {
     pub(crate) kind: Cow<'a, str>,
     pub(crate) index: Option<u64>,
     #[serde(borrow)]
-    pub(crate) message: Option<Start<'a>>,
+    pub(crate) message: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(crate) content_block: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -50,4 +51,9 @@ pub(crate) struct Delta<'a> {
 /// The text of a value that is a string.
 pub(crate) fn string(json: Option<&RawValue>) -> Option<&str> {
     json.map(RawValue::get).filter(|json| json.starts_with('"'))
+}
+
+/// Whether an event bears no name, or only the one that all have that bear none.
+pub(crate) fn is_nameless(event: sse::Event<'_>) -> bool {
+    event.name().is_none_or(|name| name == b"message")
 }

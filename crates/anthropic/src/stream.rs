@@ -14,7 +14,7 @@ use ziggurat_provider::{
 
 use self::blocks::Open;
 use crate::{
-    event::{Event, Start},
+    event::{Event, Start, is_nameless},
     exchange::Context,
     failure::Wire,
     finish,
@@ -60,7 +60,11 @@ impl events::Reader for Reader {
             Err(_) => return Some(Err(unreadable())),
         };
         match &*read.kind {
-            "message_start" => self.start(read.message),
+            "message_start" => match read.message.map(RawValue::get).map(serde_json::from_str) {
+                Some(Ok(message)) => self.start(&message),
+                Some(Err(_)) => return Some(Err(unreadable())),
+                None => {}
+            },
             "content_block_start" => return self.open(read.index, read.content_block, out),
             "content_block_delta" => return self.delta(read.index, read.delta, out),
             "content_block_stop" => return self.close(read.index, out),
@@ -76,7 +80,7 @@ impl events::Reader for Reader {
             "ping" => out.extend_from_slice(b":\n\n"),
             _ if event.name() == Some(b"error") => return Some(Err(self.error(&data))),
             // Every event of this API says its type: an error that says none is that of a server before it.
-            "" if read.error.is_some() || event.name().is_none() => {
+            "" if read.error.is_some() || is_nameless(event) => {
                 return Some(Err(self.error(&data)));
             }
             // Of a kind that is not known yet.
@@ -106,8 +110,7 @@ impl Reader {
         }
     }
 
-    fn start(&mut self, message: Option<Start<'_>>) {
-        let Some(message) = message else { return };
+    fn start(&mut self, message: &Start<'_>) {
         self.count(message.usage);
         if self.head.is_empty() {
             self.head = self.context.head(message.model.as_deref());

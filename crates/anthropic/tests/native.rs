@@ -205,11 +205,14 @@ fn an_error_in_a_stream_is_its_failure() {
         r#"{"error":{"message":"sk-ant-key is busy","code":503}}"#,
         r#"{"error":"sk-ant-key is busy"}"#,
         r#"{"object":"error","message":"sk-ant-key is busy","code":503}"#,
+        r#"{"object":"error","detail":"sk-ant-key is busy"}"#,
     ] {
-        let (text, end, _) = play(&[format!("data: {error}\n\n").as_bytes()]);
-        assert!(text.is_empty(), "{error}");
-        let failure = end.unwrap_err();
-        assert_eq!(failure.upstream().unwrap().message(), "[redacted] is busy");
+        for name in ["", "event: message\n"] {
+            let (text, end, _) = play(&[format!("{name}data: {error}\n\n").as_bytes()]);
+            assert!(text.is_empty(), "{error}");
+            let failure = end.unwrap_err();
+            assert_eq!(failure.upstream().unwrap().message(), "[redacted] is busy");
+        }
     }
     for nonsense in [
         &b"data: {\n\n"[..],

@@ -357,8 +357,12 @@ fn errors_end_it_by_their_own_words() {
         .unwrap_err();
     assert_eq!(failure.kind(), FailureKind::Server);
     // As a server before the API says it.
-    for data in [r#"{"error":{"message":"gone"}}"#, r#"{"error":"gone"}"#] {
-        let failure = whole(&streaming(), &format!("data: {data}\n\n"))
+    for data in [
+        r#"{"error":{"message":"gone"}}"#,
+        r#"{"error":"gone"}"#,
+        r#"{"object":"error","message":"gone"}"#,
+    ] {
+        let failure = whole(&streaming(), &format!("event: message\ndata: {data}\n\n"))
             .end
             .unwrap_err();
         assert_eq!(failure.upstream().unwrap().message(), "gone", "{data}");

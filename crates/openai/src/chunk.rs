@@ -6,7 +6,7 @@ use bytes::BufMut;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use ziggurat_core::json::Document;
+use ziggurat_core::json::{Document, Value};
 use ziggurat_provider::sse::Event;
 
 use crate::failure::is_error;
@@ -42,12 +42,34 @@ pub(crate) fn pass_comments(event: Event<'_>, out: &mut Vec<u8>) {
 
 /// Whether an event is an error in the words of one of the servers that do not call it so in its name.
 pub(crate) fn says_error(document: &Document) -> bool {
-    let names_itself = |name| {
+    let object = document.get("object").map(Value::as_bytes);
+    let kind = document.get("type").map_or(&b""[..], Value::as_bytes);
+    let names_itself = object == Some(b"\"error\"") || is_failure(kind);
+    names_itself || document.get("error").is_some_and(is_error) || is_nothing_else(document, kind)
+}
+
+/// Whether a type, as JSON, is that of an error of OpenAI's or of a response that failed, on whatever endpoint.
+fn is_failure(kind: &[u8]) -> bool {
+    matches!(
+        kind,
+        b"\"error\"" | b"\"response.error\"" | b"\"response.failed\""
+    )
+}
+
+/// Whether an event says something to read and brings nothing: servers before the API write errors so.
+fn is_nothing_else(document: &Document, kind: &[u8]) -> bool {
+    let is_text = |name| {
         document
             .get(name)
-            .is_some_and(|it| it.as_bytes() == b"\"error\"")
+            .is_some_and(|it| it.text().starts_with('"'))
     };
-    document.get("error").is_some_and(is_error) || names_itself("object") || names_itself("type")
+    let is_list = |name| {
+        let mut items = document.get(name).and_then(Value::elements);
+        items.as_mut().is_some_and(|items| items.next().is_some())
+    };
+    document.get("choices").is_none()
+        && !kind.starts_with(b"\"response.")
+        && (is_text("message") || is_text("detail") || is_list("detail") || is_list("errors"))
 }
 
 pub(crate) fn index(choice: &Choice<'_>) -> u32 {

@@ -57,7 +57,7 @@ impl Wire {
     }
 
     /// Reads a document of a known shape: `{"error": {…}}`, `{"error": "…"}`, `{"message": …}`, `{"detail": …}`,
-    /// `{"errors": [{…}]}`, a string, or a list of such.
+    /// `{"errors": [{…}]}`, `{"response": {"error": {…}}}`, a string, or a list of such.
     fn of_value(value: &Value) -> Self {
         let top = match value {
             Value::Array(values) => match values.first() {
@@ -74,13 +74,19 @@ impl Wire {
                 ..Self::text(error)
             },
             (_, Some(Value::Array(errors))) if !errors.is_empty() => Self::of_value(&errors[0]),
-            _ => Self::of_object(top),
+            _ => match top
+                .get("response")
+                .and_then(|response| response.get("error"))
+            {
+                Some(Value::Object(error)) => Self::of_object(error),
+                _ => Self::of_object(top),
+            },
         };
         if wire.message.is_empty() {
             wire.message = shorten(match top.get("detail") {
                 Some(Value::String(detail)) => detail.clone(),
                 // An answer is no message.
-                _ if top.contains_key("choices") => {
+                _ if top.contains_key("choices") || top.contains_key("response") => {
                     let error = top.get("error").filter(|error| error.is_object());
                     error.map(Value::to_string).unwrap_or_default()
                 }

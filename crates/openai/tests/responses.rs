@@ -176,8 +176,35 @@ fn an_error_in_a_stream_is_its_failure() {
         play(&[failed.as_bytes()]).1.unwrap_err().kind(),
         FailureKind::Server
     );
+    // Servers before the API, and those that only resemble it, write errors of their own.
+    for error in [
+        r#"{"detail":"sk-very-secret-key is busy","object":"error"}"#,
+        r#"{"detail":"sk-very-secret-key is busy"}"#,
+        r#"{"object":"error","message":"sk-very-secret-key is busy","code":503}"#,
+        r#"{"message":"sk-very-secret-key is busy"}"#,
+        r#"{"errors":[{"message":"sk-very-secret-key is busy"}]}"#,
+        r#"{"error":"sk-very-secret-key is busy"}"#,
+        r#"{"type":"response.error","message":"sk-very-secret-key is busy"}"#,
+    ] {
+        for name in ["", "event: message\n"] {
+            let event = format!("{name}data: {error}\n\n");
+            let (text, end, _) = play(&[
+                &STREAM.as_bytes()[..STREAM.find("event: response.completed").unwrap()],
+                event.as_bytes(),
+            ]);
+            let failure = end.unwrap_err();
+            assert_eq!(failure.kind(), FailureKind::Server, "{event}");
+            let message = failure.upstream().unwrap().message();
+            assert_eq!(message, "[redacted] is busy", "{event}");
+            assert!(
+                !String::from_utf8(text).unwrap().contains("busy"),
+                "{event}"
+            );
+        }
+    }
     for nonsense in [
         &b"data: {\n\n"[..],
+        b"data: {\"x\":1}\n\n",
         b"event: x\ndata: \xff\n\n",
         b"eata: {}\n\n",
     ] {

@@ -13,6 +13,7 @@ use ziggurat_provider::{
 
 use super::exchange::Context;
 use crate::{
+    event::is_nameless,
     failure::Wire,
     template::{invalid, unreadable},
     usage::Usage,
@@ -65,7 +66,7 @@ impl events::Reader for Reader {
             Err(_) => return Some(Err(unreadable())),
         };
         // Every event of this API says its type: an error that says none is that of a server before it.
-        let is_foreign = read.kind.is_empty() && (read.error.is_some() || event.name().is_none());
+        let is_foreign = read.kind.is_empty() && (read.error.is_some() || is_nameless(event));
         if is_error || is_foreign || read.kind == "error" {
             return Some(Err(self.error(&data)));
         }

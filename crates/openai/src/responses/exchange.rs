@@ -103,9 +103,13 @@ impl Context {
 
     /// Makes the failure of an error, given alone: the answer around it is no one's to quote.
     pub(super) fn error(&self, error: &[u8]) -> Failure {
+        self.whole_error(&[b"{\"error\":", error, b"}"].concat())
+    }
+
+    /// Makes the failure of an event that is nothing but an error.
+    pub(super) fn whole_error(&self, event: &[u8]) -> Failure {
         let template = &self.template;
-        let wrapped = [b"{\"error\":", error, b"}"].concat();
-        Wire::of(&wrapped, &template.secrets()).in_band(template.face.label())
+        Wire::of(event, &template.secrets()).in_band(template.face.label())
     }
 
     pub(super) fn invalid(&self, message: &str) -> Failure {

@@ -14,6 +14,7 @@ use ziggurat_provider::{
 };
 
 use super::exchange::Context;
+use crate::chunk::says_error;
 
 /// What the names of events begin with that bring pieces of the answer: they are passed on as long as they
 /// can be read.
@@ -74,12 +75,17 @@ fn read(context: &Context, event: Event<'_>, out: &mut Vec<u8>) -> End {
     };
     let kind = document.get("type").and_then(Value::as_str);
     let kind = kind.unwrap_or_default();
-    if is_error || kind == "error" || document.get("error").is_some_and(crate::failure::is_error) {
+    if kind != "response.failed" && (is_error || says_error(&document)) {
         // The error is the event itself, or a member of it.
         let error = document.get("error").filter(|error| !error.is_null());
-        return Some(Err(
-            context.error(error.map_or(&data, |error| error.as_bytes()))
-        ));
+        return Some(Err(match error {
+            Some(error) => context.error(error.as_bytes()),
+            None => context.whole_error(&data),
+        }));
+    }
+    // Every event of this API says its type.
+    if kind.is_empty() && event.name().is_none() {
+        return unreadable();
     }
     let response = document
         .get("response")
