@@ -146,7 +146,7 @@ impl Exchange for Chat {
             return invalid("the upstream's answer is not a JSON object");
         };
         if document.get("error").is_some_and(is_error) {
-            let wire = Wire::of(document.raw(), &template.secrets);
+            let wire = Wire::of(document.raw(), &template.secrets());
             return Err(wire.in_band(template.face.label()));
         }
         let list = match self.asked.operation {

@@ -152,12 +152,12 @@ impl Reader {
             Ok(document) => document,
             Err(_) if !is_error => return Some(Err(self.unreadable())),
             Err(_) => {
-                let wire = Wire::of(data, &template.secrets);
+                let wire = Wire::of(data, &template.secrets());
                 return Some(Err(wire.in_band(template.face.label())));
             }
         };
         if is_error || says_error(&document) {
-            let wire = Wire::of(data, &template.secrets);
+            let wire = Wire::of(data, &template.secrets());
             return Some(Err(wire.in_band(template.face.label())));
         }
         let has_usage = document.get("usage").is_some_and(|usage| !usage.is_null());

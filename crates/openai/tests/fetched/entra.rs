@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use ziggurat_core::FailureKind;
-use ziggurat_mock::{Running, Step};
+use ziggurat_mock::{Event, Running, Step};
 use ziggurat_openai::{Builder, Face, OpenAi};
 
-use crate::{answer, call, leaf, twenty_at_once, upstream};
+use crate::{answer, ask, call, leaf, twenty_at_once, upstream};
 
 fn token(token: &str) -> Step {
     answer(
@@ -88,6 +88,19 @@ async fn a_token_server_that_hangs_is_a_failure_in_time() {
         .await
         .unwrap_err();
     assert_eq!(failure.kind(), FailureKind::Timeout);
+}
+
+#[tokio::test]
+async fn a_token_is_not_shown_by_an_error_in_place_of_an_answer() {
+    let entra = upstream([token("ey-first-token")]).await;
+    let error = json!({"error": {"message": "not ey-first-token"}});
+    let event = Step::events([Event::data(error.to_string())]);
+    let server = upstream([answer(200, &error), event]).await;
+    let leaf = leaf(application(azure(&server, &entra)));
+    let failure = call(&leaf).await.unwrap().unwrap();
+    assert_eq!(failure.upstream().unwrap().message(), "not [redacted]");
+    let failure = ask(&leaf, true).await.unwrap_err();
+    assert_eq!(failure.upstream().unwrap().message(), "not [redacted]");
 }
 
 #[tokio::test]

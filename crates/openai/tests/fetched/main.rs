@@ -42,7 +42,15 @@ fn leaf(builder: Builder) -> ProviderService {
 
 /// Calls, and returns the failure that an answer bears.
 async fn call(leaf: &ProviderService) -> Result<Option<Failure>, Failure> {
-    let body = json!({"model": "group", "messages": []}).to_string();
+    ask(leaf, false).await
+}
+
+async fn ask(leaf: &ProviderService, stream: bool) -> Result<Option<Failure>, Failure> {
+    let mut body = json!({"model": "group", "messages": []});
+    if stream {
+        body["stream"] = true.into();
+    }
+    let body = body.to_string();
     let body = Document::parse(Bytes::from(body)).unwrap();
     let response = leaf
         .clone()
