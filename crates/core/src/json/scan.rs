@@ -341,7 +341,8 @@ impl<'a> Scanner<'a> {
                 }
                 _ => return None,
             };
-            at = self.stop(at)? + 1;
+            // A text with line breaks is a long one, where the words of `stop` find nothing.
+            at += memchr2(b'"', b'\\', &self.text[at..])? + 1;
             if self.text[at - 1] == b'"' {
                 return Some(at);
             }
