@@ -111,7 +111,7 @@ where
     fn size_hint(&self) -> SizeHint {
         match &self.inner {
             Inner::Passing { body } => body.size_hint(),
-            Inner::Recovering { recovery } if recovery.is_over() => SizeHint::with_exact(0),
+            Inner::Recovering { recovery } if recovery.has_no_more() => SizeHint::with_exact(0),
             Inner::Recovering { .. } => SizeHint::default(),
         }
     }

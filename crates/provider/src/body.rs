@@ -110,7 +110,11 @@ impl Body for ProviderBody {
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Full(text) => text.size_hint(),
-            Kind::Stream(_) => SizeHint::default(),
+            Kind::Stream(stream) => match stream.state {
+                // The client has all of it; the connection has still to end the answer.
+                State::Complete(..) | State::Over => SizeHint::with_exact(0),
+                State::Open(_) | State::Failed(_) => SizeHint::default(),
+            },
         }
     }
 }

@@ -16,8 +16,9 @@ pin_project! {
     /// long as there is time.
     ///
     /// When the time is over, it drops the inner body and ends with a [`Failure`] of the kind
-    /// [`Timeout`](ziggurat_core::FailureKind::Timeout). A frame that is there is never lost to the clock: a reader
-    /// who takes its time is not at fault. It is `Unpin` if the inner body is.
+    /// [`Timeout`](ziggurat_core::FailureKind::Timeout); if by its size hint not a byte is left to come, as if the inner one had
+    /// ended. A frame that is there is never lost to the clock: a reader who takes its time is not at fault. It is `Unpin` if
+    /// the inner body is.
     #[derive(Debug)]
     pub struct ResponseBody<R> {
         // `None` after an error.
@@ -63,6 +64,12 @@ where
             Poll::Ready(Some(Err(error))) => Failure::wrap(error),
             Poll::Pending => {
                 let failure = ready!(this.timer.poll(cx));
+                // All has come but the end, which some upstreams are slow to make.
+                let is_whole = |inner: Pin<&R>| inner.size_hint().exact() == Some(0);
+                if this.inner.as_ref().as_pin_ref().is_some_and(is_whole) {
+                    this.inner.set(None);
+                    return Poll::Ready(None);
+                }
                 tracing::warn!(
                     target: "ziggurat::timeout",
                     deployment = failure.deployment().map(DeploymentId::as_str),

@@ -252,6 +252,44 @@ async fn a_finished_stream_ends_though_its_connection_stays_open() {
     assert_eq!(b.count(), 0);
 }
 
+/// The end of the upstream's answer is waited for, so that its connection can be kept; a limit that passes meanwhile says nothing
+/// to a client that has all.
+#[tokio::test(start_paused = true)]
+async fn no_limit_passes_after_the_end_marker() {
+    for recovery in ["off", "restart"] {
+        let events = [
+            Event::data(
+                json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "x",
+                    "choices": [{"index": 0, "delta": {"role": "assistant", "content": "all"}, "finish_reason": "stop"}]})
+                .to_string(),
+            ),
+            Event::done().after(Duration::from_millis(800)),
+            Event::pause(Duration::from_secs(60)),
+        ];
+        let (a, b) = (
+            upstream("a", [Step::events(events)]).await,
+            upstream("b", [Step::hello()]).await,
+        );
+        let settings =
+            format!("router_settings: {{total_timeout: 1, stream_recovery: {recovery}}}");
+        let yaml = format!("{YAML}\n{settings}");
+        let proxy = Proxy::start(&yaml, &[("A", a.url()), ("B", b.url())]).await;
+        let answer = proxy.chat("m", &json!({"stream": true})).await;
+        assert_eq!(answer.content(), "all", "{recovery}");
+        assert_eq!(answer.events().last().unwrap(), "[DONE]");
+        assert!(
+            !answer.text.contains("error"),
+            "{recovery}: {}",
+            answer.text
+        );
+        let page = proxy.get("/metrics").await.text;
+        assert!(
+            page.contains("outcome=\"completed\"} 1"),
+            "{recovery}: {page}"
+        );
+    }
+}
+
 /// What a stream used counts in the minute of its deployment, whether or not the upstream tells.
 #[tokio::test(start_paused = true)]
 async fn the_tokens_of_streams_count() {

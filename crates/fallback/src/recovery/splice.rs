@@ -126,6 +126,11 @@ impl Splice {
         !self.transcript.is_lost() && !self.is_done
     }
 
+    /// Says whether the event that ends a stream has come.
+    pub(super) const fn is_done(&self) -> bool {
+        self.is_done
+    }
+
     /// Says whether all that the client has was repeated.
     pub(super) fn is_repeated(&self) -> bool {
         self.transcript.is_repeated()

@@ -140,7 +140,7 @@ async fn what_ends_in_time_passes() {
 async fn a_body_that_is_cut_is_dropped_at_once() {
     let guards = Guards::new();
     let body = ScriptedBody::new().data("a").guard(guards.take()).hang();
-    let service = answering(body);
+    let service = answering(body.unknown_size());
     let response = total(5).layer(service.clone()).oneshot(plain()).await;
     let mut body = response.unwrap().into_body();
     drop(service);
@@ -148,6 +148,15 @@ async fn a_body_that_is_cut_is_dropped_at_once() {
     assert!(body.frame().await.unwrap().is_err());
     assert_eq!(guards.held(), 0);
     assert!(body.frame().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_lacks_nothing_but_its_end_is_whole() {
+    let start = Instant::now();
+    let service = answering(ScriptedBody::new().data("a").hang());
+    let response = total(5).layer(service).oneshot(plain()).await.unwrap();
+    let body = response.into_body().collect().await.unwrap();
+    assert_eq!((body.to_bytes(), start.elapsed()), ("a".into(), seconds(5)));
 }
 
 #[test]
