@@ -41,19 +41,10 @@ impl Wire {
 
     /// Reads the body of an error answer, and cuts the secrets out of the body too.
     pub(crate) fn of_body(body: &mut Bytes, secrets: &[Box<str>]) -> Self {
-        let wire = match serde_json::from_slice(body) {
-            Ok(mut value) => {
-                if redact::value(secrets, &mut value) {
-                    *body = value.to_string().into();
-                }
-                return Self::of_value(&value);
-            }
-            Err(_) => Self::of(body, secrets),
-        };
-        if redact::is_needed(secrets, body) {
-            *body = redact::text(secrets, &String::from_utf8_lossy(body)).into();
+        match redact::body(secrets, body) {
+            Some(value) => Self::of_value(&value),
+            None => Self::of(body, secrets),
         }
-        wire
     }
 
     /// Reads a document of a known shape: `{"error": {…}}`, `{"error": "…"}`, `{"message": …}`, `{"detail": …}`,

@@ -283,6 +283,8 @@ fn an_echoed_key_is_cut_out_of_all_texts() {
         ),
         format!(r#"{{"error":{{"message":"m","innererror":{deep}}}}}"#),
         r#"{"error":{"message":"sk-very\u002dsecret-key"}}"#.to_owned(),
+        // Of two members of one name a reader takes the last.
+        format!(r#"{{"error":{{"message":"m","code":"{KEY}","code":"x"}}}}"#),
         // The key lies across the end of what is kept.
         format!(r#"{{"error":{{"message":"{}{KEY}"}}}}"#, "y".repeat(1_990)),
         format!("{}{KEY}", "y".repeat(1_990)),

@@ -1,5 +1,6 @@
 //! Cutting keys out of what upstreams write, for dialects that show it.
 
+use bytes::Bytes;
 use memchr::memmem;
 use serde_json::Value;
 
@@ -24,6 +25,21 @@ pub fn text(secrets: &[Box<str>], text: &str) -> String {
 fn known(secrets: &[Box<str>]) -> impl Iterator<Item = &str> {
     let secrets = secrets.iter().map(|secret| &**secret);
     secrets.filter(|secret| !secret.is_empty())
+}
+
+/// Cuts the secrets out of a body, be it JSON or not. Returns what it says without them; `None` if it is no JSON.
+pub fn body(secrets: &[Box<str>], body: &mut Bytes) -> Option<Value> {
+    let Ok(mut said) = serde_json::from_slice(body) else {
+        if is_needed(secrets, body) {
+            *body = text(secrets, &String::from_utf8_lossy(body)).into();
+        }
+        return None;
+    };
+    // Of members of one name only the last is in the value: the others stand in the text.
+    if value(secrets, &mut said) | is_needed(secrets, body) {
+        *body = said.to_string().into();
+    }
+    Some(said)
 }
 
 /// Cuts the secrets out of all texts of a value, however they were escaped. Says whether there were any.

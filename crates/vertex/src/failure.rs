@@ -30,16 +30,10 @@ pub(crate) struct Wire {
 impl Wire {
     /// Reads the body of an error answer, be it JSON or not, and cuts the secrets out of it.
     pub(crate) fn of_body(body: &mut Bytes, secrets: &[Box<str>]) -> Self {
-        if let Ok(mut value) = serde_json::from_slice::<Value>(body) {
-            if redact::value(secrets, &mut value) {
-                *body = value.to_string().into();
-            }
+        if let Some(value) = redact::body(secrets, body) {
             return Self::of_value(&value);
         }
-        let text = redact::text(secrets, &String::from_utf8_lossy(body));
-        if redact::is_needed(secrets, body) {
-            *body = text.clone().into();
-        }
+        let text = String::from_utf8_lossy(body);
         let words: Vec<&str> = text.split_whitespace().collect();
         Self {
             message: shorten(&words.join(" ")),

@@ -37,15 +37,10 @@ impl Wire {
 
     /// Reads the body of an error answer, and cuts the secrets out of the body too.
     pub(crate) fn of_body(body: &mut Bytes, secrets: &[Box<str>]) -> Self {
-        let wire = Self::of(body, secrets);
-        if let Ok(mut value) = serde_json::from_slice(body) {
-            if redact::value(secrets, &mut value) {
-                *body = value.to_string().into();
-            }
-        } else if redact::is_needed(secrets, body) {
-            *body = redact::text(secrets, &String::from_utf8_lossy(body)).into();
+        match redact::body(secrets, body) {
+            Some(value) => Self::of_value(&value),
+            None => Self::of(body, secrets),
         }
-        wire
     }
 
     /// Reads `{"errors": [{"code": …, "message": …}], "status_code": …}`, IAM's `{"errorCode": …, "errorMessage": …}`,
