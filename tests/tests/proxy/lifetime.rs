@@ -78,5 +78,9 @@ async fn an_idle_server_ends_after_a_moment() {
     let started = Instant::now();
     proxy.stop();
     proxy.ended().await;
-    assert_eq!(started.elapsed().as_secs(), 1);
+    assert!(
+        started.elapsed() < Duration::from_millis(1100),
+        "{:?}",
+        started.elapsed()
+    );
 }

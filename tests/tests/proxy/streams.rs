@@ -102,8 +102,7 @@ async fn a_silence_ends_a_stream_with_an_error() {
         .await;
     assert_eq!(answer.content(), "one");
     assert_eq!(broken_off(&answer)["code"], "408");
-    let took = started.elapsed().as_millis();
-    assert!((2500..3000).contains(&took), "{took}");
+    assert_eq!(started.elapsed().as_millis() / 100, 25);
     assert_eq!((a.count(), b.count()), (1, 0));
 }
 
@@ -248,7 +247,7 @@ async fn a_finished_stream_ends_though_its_connection_stays_open() {
     assert_eq!(answer.content(), "all");
     assert_eq!(answer.events().last().unwrap(), "[DONE]");
     assert!(!answer.text.contains("error"), "{}", answer.text);
-    assert!(started.elapsed() < Duration::from_secs(3));
+    assert!(started.elapsed() < Duration::from_millis(1500));
     assert_eq!(b.count(), 0);
 }
 
@@ -256,11 +255,13 @@ async fn a_finished_stream_ends_though_its_connection_stays_open() {
 /// to a client that has all.
 #[tokio::test(start_paused = true)]
 async fn no_limit_passes_after_the_end_marker() {
-    for recovery in ["off", "restart"] {
+    // The last is too long to be recovered.
+    let long = "x".repeat(2 << 20);
+    for (recovery, text) in [("off", "all"), ("restart", "all"), ("restart", &long)] {
         let events = [
             Event::data(
                 json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "x",
-                    "choices": [{"index": 0, "delta": {"role": "assistant", "content": "all"}, "finish_reason": "stop"}]})
+                    "choices": [{"index": 0, "delta": {"role": "assistant", "content": text}, "finish_reason": "stop"}]})
                 .to_string(),
             ),
             Event::done().after(Duration::from_millis(800)),
@@ -275,7 +276,7 @@ async fn no_limit_passes_after_the_end_marker() {
         let yaml = format!("{YAML}\n{settings}");
         let proxy = Proxy::start(&yaml, &[("A", a.url()), ("B", b.url())]).await;
         let answer = proxy.chat("m", &json!({"stream": true})).await;
-        assert_eq!(answer.content(), "all", "{recovery}");
+        assert!(answer.content() == text, "{recovery}");
         assert_eq!(answer.events().last().unwrap(), "[DONE]");
         assert!(
             !answer.text.contains("error"),

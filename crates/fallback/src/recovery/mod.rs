@@ -203,7 +203,7 @@ where
     /// Says whether not a byte is left to come, though the end may be.
     pub(crate) fn has_no_more(&self) -> bool {
         let is_whole = |body: &Pin<Box<R>>| body.size_hint().exact() == Some(0);
-        self.is_over || self.splice.is_done() && self.body.as_ref().is_some_and(is_whole)
+        self.is_over || self.splice.has_given_all() && self.body.as_ref().is_some_and(is_whole)
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Polled> {

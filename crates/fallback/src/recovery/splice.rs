@@ -126,9 +126,9 @@ impl Splice {
         !self.transcript.is_lost() && !self.is_done
     }
 
-    /// Says whether the event that ends a stream has come.
-    pub(super) const fn is_done(&self) -> bool {
-        self.is_done
+    /// Says whether the client has all that has come, and all that it had was repeated.
+    pub(super) fn has_given_all(&self) -> bool {
+        self.cutter.held() == 0 && self.is_repeated()
     }
 
     /// Says whether all that the client has was repeated.

@@ -62,17 +62,17 @@ async fn a_response_that_breaks_is_gone_on_with() {
     }
 }
 
+fn assert_ends_with_its_error(answer: &Answer) {
+    let (kinds, text) = read(answer);
+    let last = kinds.last().unwrap().as_str();
+    assert_eq!((&*text, last), ("hi", "error"), "{}", answer.text);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_response_that_says_something_else_ends_it_with_its_error() {
     let broken = Step::events(whole("hi")).cut_after(5, Cut::Reset);
     let (answer, [_, b]) = recovered(broken, Step::events(whole("ho"))).await;
-    let (kinds, text) = read(&answer);
-    assert_eq!(
-        (&*text, kinds.last().unwrap().as_str()),
-        ("hi", "error"),
-        "{}",
-        answer.text
-    );
+    assert_ends_with_its_error(&answer);
     let events = answer.events();
     let error = events.last().unwrap();
     assert_eq!(error["sequence_number"], 5);
@@ -90,12 +90,6 @@ async fn a_response_with_a_call_ends_with_its_error() {
     let mut events = opening();
     events.extend([delta(4, "hi"), named(5, call)]);
     let (answer, [_, b]) = recovered(Step::events(events), Step::events(whole("hi"))).await;
-    let (kinds, text) = read(&answer);
-    assert_eq!(
-        (&*text, kinds.last().unwrap().as_str()),
-        ("hi", "error"),
-        "{}",
-        answer.text
-    );
+    assert_ends_with_its_error(&answer);
     assert_eq!(b.count(), 0);
 }
