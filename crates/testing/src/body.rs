@@ -18,7 +18,7 @@ use crate::Guard;
 
 /// A body that yields a list of frames, pauses and errors.
 ///
-/// By default it knows its size and reports its end as soon as nothing is left. A clone starts where its original is,
+/// By default it knows its size, unless it hangs or breaks, and reports its end as soon as nothing is left. A clone starts where its original is,
 /// pauses anew, and holds a guard of its own.
 #[derive(Debug, Default)]
 pub struct ScriptedBody {
@@ -202,9 +202,21 @@ impl Body for ScriptedBody {
                         0
                     }
                 });
-                SizeHint::with_exact(data.sum::<usize>() as u64)
+                let (data, mut hint) = (data.sum::<usize>() as u64, SizeHint::new());
+                hint.set_lower(data);
+                // One that hangs or breaks has not all that it was to have, so that it cannot claim to be whole.
+                if !self.steps.iter().any(Step::is_without_end) {
+                    hint.set_upper(data);
+                }
+                hint
             }
         }
+    }
+}
+
+impl Step {
+    const fn is_without_end(&self) -> bool {
+        matches!(self, Self::Hang | Self::Error(_))
     }
 }
 
