@@ -1,7 +1,7 @@
 //! Log lines as text.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     fmt::{self, Write},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -49,8 +49,12 @@ where
             Level::DEBUG => " DEBUG ",
             Level::TRACE => " TRACE ",
         };
+        // Taken rather than borrowed: to write a field may log.
+        let mut line = LINE.take();
+        line.clear();
+        line.reserve(EXPECTED);
         let mut fields = Fields {
-            line: String::with_capacity(EXPECTED),
+            line,
             result: Ok(()),
         };
         Clock.format_time(&mut Writer::new(&mut fields.line))?;
@@ -60,12 +64,23 @@ where
         event.record(&mut fields);
         fields.result?;
         fields.line.push('\n');
-        writer.write_str(&fields.line)
+        let written = writer.write_str(&fields.line);
+        if fields.line.capacity() <= MOST_KEPT {
+            LINE.set(fields.line);
+        }
+        written
     }
 }
 
 /// Bytes that suffice for most lines.
 const EXPECTED: usize = 512;
+
+/// Bytes that a thread keeps for its next line.
+const MOST_KEPT: usize = 4096;
+
+thread_local! {
+    static LINE: Cell<String> = const { Cell::new(String::new()) };
+}
 
 /// Writes fields, each after a space. The line is put together here, as the library's writer is asked for each piece through
 /// a pointer.

@@ -8,7 +8,7 @@ use tracing_subscriber::{
     prelude::*,
 };
 
-use crate::{args::Logs, lines::Lines};
+use crate::{args::Logs, held::Held, lines::Lines};
 
 /// Logs to standard error, as lines for people or as JSON, what `RUST_LOG` asks for, else the flags, else `info`.
 pub(crate) fn init(logs: Logs, json: bool) {
@@ -21,7 +21,7 @@ pub(crate) fn init(logs: Logs, json: bool) {
             targets(logs)
         }
     };
-    let lines = tracing_subscriber::fmt::layer().with_writer(stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(Held);
     let lines = match json {
         true => lines.json().flatten_event(true).boxed(),
         false => lines

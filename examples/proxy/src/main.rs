@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod demo;
+mod held;
 mod lines;
 mod logs;
 mod refused;
@@ -76,6 +77,7 @@ fn serve(args: &Args) -> Result<(), Box<dyn Error>> {
     let ended = runtime.block_on(run(args, source, config, json));
     // A configuration may just be read again from what does not answer, such as a pipe that nobody writes to.
     runtime.shutdown_background();
+    held::flush();
     ended
 }
 
@@ -90,7 +92,7 @@ fn runtime(workers: Option<NonZeroUsize>) -> std::io::Result<runtime::Runtime> {
             builder
         }
     };
-    builder.enable_all().build()
+    builder.on_thread_park(held::pause).enable_all().build()
 }
 
 async fn run(
@@ -120,6 +122,7 @@ async fn run(
         false => {
             // Written at once: no line of the log gets between.
             let text = server.to_string();
+            held::flush();
             eprint!("{text}");
         }
     }
