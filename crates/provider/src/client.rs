@@ -33,7 +33,8 @@ const MAX_FETCHED: usize = 1024 * 1024;
 /// HTTP/1.1 and HTTP/2 (negotiated by TLS), rustls with the roots of Mozilla, TCP_NODELAY. A connection that is dropped
 /// while an answer is still coming is closed; one whose answer was read to its end goes back to the pool. An upstream that
 /// closes such a connection while the next request is sent on it, without a byte of an answer, gets that request once more,
-/// on a new connection.
+/// on a new connection. What an upstream has not taken of a request when the call is dropped is dropped with it, and so is the
+/// connection.
 #[derive(Clone)]
 pub struct HttpClient {
     inner: Client<Connector, Printed>,
@@ -84,10 +85,10 @@ impl HttpClient {
         let host = request.uri().authority().cloned();
         let sending = self.request(request.map(Printed::from));
         async move {
-            let response = sending
+            let (response, upload) = sending
                 .await
                 .map_err(|error| transport::failed(error, host.as_ref()))?;
-            let (head, body) = Upstream::of(response).map_err(|(_, failure)| failure)?;
+            let (head, body) = Upstream::of(response, upload).map_err(|(_, failure)| failure)?;
             let mut body = Collect::new(body, MAX_FETCHED);
             match poll_fn(|cx| body.poll(cx)).await {
                 Ok(()) => Ok(Response::from_parts(head, body.take())),

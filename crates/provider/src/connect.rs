@@ -22,7 +22,7 @@ use ziggurat_core::BoxError;
 use crate::{
     HttpClientBuilder,
     network::{Network, Wire},
-    reuse::Talking,
+    talk::Talking,
 };
 
 pub(crate) type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;

@@ -4,7 +4,7 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -13,8 +13,16 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use ziggurat_core::{BoxError, Failure, FailureKind};
 
+use crate::upload::Upload;
+
 /// A body of an upstream.
-pub(crate) enum Upstream {
+pub(crate) struct Upstream {
+    body: Encoded,
+    /// The request, while it may not all be sent.
+    upload: Option<Box<Upload>>,
+}
+
+enum Encoded {
     Identity(Incoming),
     #[cfg(feature = "decompression")]
     Decoded(Pin<Box<decompression::Decoded>>),
@@ -26,7 +34,27 @@ impl Upstream {
     /// # Errors
     ///
     /// Its body is encoded in a way that is not understood.
-    pub(crate) fn of(response: Response<Incoming>) -> Result<(Parts, Self), (Parts, Failure)> {
+    pub(crate) fn of(
+        response: Response<Incoming>,
+        upload: Option<Box<Upload>>,
+    ) -> Result<(Parts, Self), (Parts, Failure)> {
+        let (head, body) = Encoded::of(response)?;
+        let mut upstream = Self { body, upload };
+        upstream.look_for_end(false);
+        Ok((head, upstream))
+    }
+
+    fn look_for_end(&mut self, was_last: bool) {
+        if let Some(upload) = &mut self.upload
+            && (was_last || self.body.is_end_stream())
+        {
+            upload.answered();
+        }
+    }
+}
+
+impl Encoded {
+    fn of(response: Response<Incoming>) -> Result<(Parts, Self), (Parts, Failure)> {
         let Some(encoding) = response.headers().get(CONTENT_ENCODING) else {
             let (head, body) = response.into_parts();
             return Ok((head, Self::Identity(body)));
@@ -49,6 +77,14 @@ impl Upstream {
             }
         }
     }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Identity(body) => body.is_end_stream(),
+            #[cfg(feature = "decompression")]
+            Self::Decoded(body) => body.is_end_stream(),
+        }
+    }
 }
 
 impl Body for Upstream {
@@ -59,26 +95,27 @@ impl Body for Upstream {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match self.get_mut() {
-            Self::Identity(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+        let this = self.get_mut();
+        let frame = ready!(match &mut this.body {
+            Encoded::Identity(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
             #[cfg(feature = "decompression")]
-            Self::Decoded(body) => body.as_mut().poll_frame(cx),
+            Encoded::Decoded(body) => body.as_mut().poll_frame(cx),
+        });
+        if !matches!(frame, Some(Err(_))) {
+            this.look_for_end(frame.is_none());
         }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Identity(body) => body.is_end_stream(),
-            #[cfg(feature = "decompression")]
-            Self::Decoded(body) => body.is_end_stream(),
-        }
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Identity(body) => body.size_hint(),
+        match &self.body {
+            Encoded::Identity(body) => body.size_hint(),
             #[cfg(feature = "decompression")]
-            Self::Decoded(body) => body.size_hint(),
+            Encoded::Decoded(body) => body.size_hint(),
         }
     }
 }

@@ -27,7 +27,9 @@ use crate::{
     headers,
     reuse::Sending,
     service::Deployment,
-    transport, whole,
+    transport,
+    upload::Upload,
+    whole,
 };
 
 /// Most of an error answer that is read; nobody needs more to know what is wrong.
@@ -169,12 +171,12 @@ impl ResponseFuture {
     /// Goes on from the head of the answer: a response, or the state in which its body is read.
     fn head(
         &self,
-        response: Response<Incoming>,
+        (response, upload): (Response<Incoming>, Option<Box<Upload>>),
         exchange: Box<dyn Exchange>,
     ) -> Result<Response<ProviderBody>, Box<Collecting>> {
         self.span
             .record("http.response.status_code", response.status().as_u16());
-        let (head, body) = match Upstream::of(response) {
+        let (head, body) = match Upstream::of(response, upload) {
             Ok(parts) => parts,
             Err((head, failure)) => return Ok(self.no_answer(head, failure, &*exchange)),
         };

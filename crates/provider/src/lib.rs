@@ -26,8 +26,10 @@ pub mod settings;
 mod shared;
 mod span;
 pub mod sse;
+mod talk;
 pub mod thinking;
 mod transport;
+mod upload;
 mod whole;
 
 pub use self::{

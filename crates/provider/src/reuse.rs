@@ -8,47 +8,24 @@ use std::{
     error::Error,
     fmt,
     future::Future,
-    io::{self, IoSlice},
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use http::{Extensions, HeaderName, HeaderValue, Request, Response};
-use hyper::{
-    body::Incoming,
-    rt::{Read, ReadBufCursor, Write},
-};
-use hyper_util::client::legacy::{
-    self, Client,
-    connect::{Connected, Connection},
-};
+use http::{HeaderName, HeaderValue, Request, Response};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::{self, Client};
 use ziggurat_core::json::Printed;
 
-use crate::connect::Connector;
+use crate::{connect::Connector, talk::Talk, upload::Upload};
 
-/// Who has spoken on a connection: how many reads have succeeded since the last write, up to two, and whether any had before
-/// it. The end of the connection is a read that succeeds, too.
-#[derive(Clone, Debug, Default)]
-struct Talk(Arc<AtomicU8>);
-
-const ANSWERED_BEFORE: u8 = 4;
-const MOST_READS: u8 = 2;
-
-/// A connection whose [`Talk`] can be told from an error.
-#[derive(Debug)]
-pub(crate) struct Talking<T> {
-    inner: T,
-    talk: Talk,
-}
-
-/// A request under way, which is sent once more if its connection turns out to be gone.
+/// A request under way, which is sent once more if its connection turns out to be gone. It becomes a response, and what has to
+/// be kept while that is read.
 pub(crate) struct Sending {
     response: legacy::ResponseFuture,
     again: Option<Box<Again>>,
+    upload: Option<Box<Upload>>,
 }
 
 struct Again {
@@ -60,33 +37,6 @@ struct Again {
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-// === impl Talk ===
-
-impl Talk {
-    // All of a connection's reads and writes come from one task, so nothing is lost between load and store.
-    fn note(&self, change: impl FnOnce(u8) -> u8) {
-        let before = self.0.load(Ordering::Relaxed);
-        let after = change(before);
-        if after != before {
-            self.0.store(after, Ordering::Relaxed);
-        }
-    }
-
-    fn asked(&self) {
-        self.note(|talk| match talk & !ANSWERED_BEFORE {
-            0 => talk,
-            _ => ANSWERED_BEFORE,
-        });
-    }
-
-    fn read(&self) {
-        self.note(|talk| match talk & !ANSWERED_BEFORE {
-            MOST_READS => talk,
-            _ => talk + 1,
-        });
-    }
-}
-
 /// Says whether a request failed because the connection that it was sent on was gone.
 fn was_gone(error: &legacy::Error) -> bool {
     let Some(connected) = error.connect_info() else {
@@ -96,14 +46,9 @@ fn was_gone(error: &legacy::Error) -> bool {
     if connected.is_negotiated_h2() {
         return false;
     }
-    let mut extras = Extensions::new();
-    connected.get_extras(&mut extras);
     let cause = error.source().and_then(<dyn Error>::downcast_ref);
     let ended = cause.is_some_and(hyper::Error::is_incomplete_message);
-    let silent = ANSWERED_BEFORE + u8::from(ended);
-    extras
-        .get()
-        .is_some_and(|talk: &Talk| talk.0.load(Ordering::Relaxed) == silent)
+    Talk::on(connected).is_some_and(|talk| talk.is_silent(ended))
 }
 
 // === impl Sending ===
@@ -113,12 +58,15 @@ impl Sending {
     pub(crate) fn new(
         client: &Client<Connector, Printed>,
         fresh: &Arc<Client<Connector, Printed>>,
-        request: Request<Printed>,
+        mut request: Request<Printed>,
     ) -> Self {
+        // Before the copy: what is sent again is the same upload.
+        let upload = Upload::of(&mut request);
         let again = Again::new(fresh, &request);
         Self {
             response: client.request(request),
             again: Some(Box::new(again)),
+            upload,
         }
     }
 
@@ -129,12 +77,12 @@ impl Sending {
 }
 
 impl Future for Sending {
-    type Output = Result<Response<Incoming>, legacy::Error>;
+    type Output = Result<(Response<Incoming>, Option<Box<Upload>>), legacy::Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
             let error = match ready!(Pin::new(&mut self.response).poll(cx)) {
-                Ok(response) => return Poll::Ready(Ok(response)),
+                Ok(response) => return Poll::Ready(Ok((response, self.upload.take()))),
                 Err(error) => error,
             };
             if !was_gone(&error) {
@@ -180,73 +128,5 @@ impl Again {
             headers.append(name, value);
         }
         self.client.request(self.request)
-    }
-}
-
-// === impl Talking ===
-
-impl<T> Talking<T> {
-    pub(crate) fn new(inner: T) -> Self {
-        let talk = Talk::default();
-        Self { inner, talk }
-    }
-
-    fn written(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if matches!(written, Poll::Ready(Ok(1..))) {
-            self.talk.asked();
-        }
-        written
-    }
-}
-
-impl<T: Connection> Connection for Talking<T> {
-    fn connected(&self) -> Connected {
-        self.inner.connected().extra(self.talk.clone())
-    }
-}
-
-impl<T: Read + Unpin> Read for Talking<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        let read = Pin::new(&mut self.inner).poll_read(cx, buf);
-        if matches!(read, Poll::Ready(Ok(()))) {
-            self.talk.read();
-        }
-        read
-    }
-}
-
-impl<T: Write + Unpin> Write for Talking<T> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.inner).poll_write(cx, buf);
-        self.written(written)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
-        self.written(written)
     }
 }

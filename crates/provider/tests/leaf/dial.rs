@@ -16,7 +16,7 @@ use ziggurat_provider::{HttpClient, HttpClientBuilder, ProviderService};
 
 use crate::{KEY, ask, read};
 
-fn leaf(client: &HttpClientBuilder) -> ProviderService {
+pub(crate) fn leaf(client: &HttpClientBuilder) -> ProviderService {
     let url = "http://somewhere.test/v1";
     let builder = OpenAi::builder(Face::OpenAi, "gpt-x").api_base(url);
     let dialect = builder.api_key(KEY).build().unwrap();

@@ -10,6 +10,7 @@ mod local;
 mod proxies;
 mod reuse;
 mod streams;
+mod upload;
 mod whole;
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
@@ -46,7 +47,13 @@ pub(crate) fn leaf_at(url: &str) -> ProviderService {
 }
 
 pub(crate) fn ask(stream: bool) -> Request<JsonBody> {
-    let text = format!(r#"{{"model":"group","messages":[],"stream":{stream}}}"#);
+    asking(
+        format!(r#"{{"model":"group","messages":[],"stream":{stream}}}"#),
+        stream,
+    )
+}
+
+pub(crate) fn asking(text: String, stream: bool) -> Request<JsonBody> {
     let document = Document::parse(text.into()).unwrap();
     let mut request = Request::new(JsonBody::new(document.clone()));
     request
