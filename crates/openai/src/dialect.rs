@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use http::{Method, Request, header::AUTHORIZATION};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use ziggurat_core::{
     Failure, FailureKind, JsonBody, Meter, Operation,
     json::{Document, Printed},
@@ -229,8 +229,33 @@ fn asked(body: &JsonBody, call: Call<'_>, json_tool: bool) -> Asked {
         usage: (stream && asks_for_usage(body)).then(|| usage::of_prompt(body, operation)),
         // A list of prompts has an answer to each.
         many: body.contains("n") || operation != Operation::Chat,
+        choices: if stream { choices(body, operation) } else { 1 },
         json_tool,
     }
+}
+
+/// How many choices the client wants: `n` of each prompt.
+fn choices(body: &JsonBody, operation: Operation) -> u32 {
+    let n = body
+        .get("n")
+        .and_then(|n| serde_json::from_slice::<f64>(n).ok());
+    let prompts = match operation {
+        Operation::Completions => body.get("prompt").map_or(1, prompts),
+        _ => 1,
+    };
+    n.map_or(1, |n| (n as u32).max(1)).saturating_mul(prompts)
+}
+
+/// How many prompts a member holds; a list of numbers is one, of tokens.
+fn prompts(prompt: &[u8]) -> u32 {
+    let items = prompt.trim_ascii().strip_prefix(b"[");
+    let first = items.and_then(|items| items.trim_ascii_start().first());
+    if !matches!(first, Some(b'"' | b'[')) {
+        return 1;
+    }
+    // Its items take no room.
+    let prompts = serde_json::from_slice::<Vec<IgnoredAny>>(prompt);
+    prompts.map_or(1, |prompts| prompts.len().try_into().unwrap_or(u32::MAX))
 }
 
 /// Whether the client wants the chunk that tells the usage.

@@ -49,6 +49,8 @@ pub(crate) struct Asked {
     pub(crate) usage: Option<u64>,
     /// More than one choice.
     pub(crate) many: bool,
+    /// So many choices, of a stream.
+    pub(crate) choices: u32,
     /// JSON of a schema, by way of a tool that is called with it.
     pub(crate) json_tool: bool,
 }

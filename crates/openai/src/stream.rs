@@ -40,6 +40,8 @@ pub(crate) struct Reader {
     /// The id of a stream that has none.
     id: Option<Bytes>,
     memo: Option<Memo>,
+    /// How many choices were asked for. Of more than there are bits, only `[DONE]` tells the end.
+    choices: u32,
     /// Which choices have begun, which have ended; one bit each.
     started: u128,
     finished: u128,
@@ -69,6 +71,7 @@ impl Reader {
             json_tool: asked.json_tool.then(Box::default),
             id: None,
             memo: None,
+            choices: asked.choices,
             started: 0,
             finished: 0,
             calls_tools: false,
@@ -342,8 +345,8 @@ impl Reader {
         out.put_slice(format!("\",\"choices\":[],\"usage\":{usage}}}\n\n").as_bytes());
     }
 
-    /// Says whether every choice that began has ended.
+    /// Says whether every choice that was asked for has begun, and each that began has ended.
     pub(crate) fn is_complete(&self) -> bool {
-        self.started != 0 && self.started == self.finished
+        self.started == self.finished && self.started.count_ones() >= self.choices
     }
 }

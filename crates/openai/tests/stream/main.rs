@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
+mod choices;
 mod errors;
 mod model;
 mod odd;
@@ -9,21 +10,26 @@ mod odd;
 use bytes::Bytes;
 use http::Request;
 use serde_json::{Value, json};
-use ziggurat_core::{Failure, FailureKind, JsonBody, ModelGroup, json::Document};
+use ziggurat_core::{Failure, FailureKind, JsonBody, ModelGroup, Operation, json::Document};
 use ziggurat_openai::{Face, OpenAi};
 use ziggurat_provider::{Call, Dialect, Exchange};
 
 fn exchange(face: Face, include_usage: bool) -> Box<dyn Exchange> {
+    let request = json!({
+        "model": "group", "messages": [], "stream": true, "stream_options": {"include_usage": include_usage},
+    });
+    exchange_of(face, Operation::Chat, &request)
+}
+
+fn exchange_of(face: Face, operation: Operation, request: &Value) -> Box<dyn Exchange> {
     let dialect = OpenAi::builder(face, "m")
         .api_base("http://upstream")
         .api_key("sk-very-secret-key")
         .build()
         .unwrap();
-    let text = json!({
-        "model": "group", "messages": [], "stream": true, "stream_options": {"include_usage": include_usage},
-    });
-    let document = Document::parse(text.to_string().into()).unwrap();
+    let document = Document::parse(request.to_string().into()).unwrap();
     let mut request = Request::new(JsonBody::new(document));
+    request.extensions_mut().insert(operation);
     request.extensions_mut().insert(ModelGroup::new("group"));
     dialect.prepare(Call::new(&request, &[])).unwrap().exchange
 }
