@@ -78,10 +78,9 @@ pub(crate) fn index(choice: &Choice<'_>) -> u32 {
 }
 
 pub(crate) fn is_finished(choice: &Choice<'_>) -> bool {
-    // Some servers send an empty reason while a choice goes on.
-    choice
-        .finish_reason
-        .is_some_and(|reason| reason.get() != "\"\"")
+    // Some servers send an empty reason, or another word for none, while a choice goes on.
+    let reason = choice.finish_reason.map_or("", RawValue::get);
+    reason.starts_with('"') && !matches!(reason, r#""""# | r#""null""#)
 }
 
 /// Whether a delta brings a piece of a call. Some servers send a list of none with each piece of the answer.

@@ -238,3 +238,27 @@ fn a_name_that_only_some_chunks_have_is_changed_too() {
     let (text, _) = play(&[stream.as_bytes()]);
     assert!(!text.contains(r#""id":"""#), "{text}");
 }
+
+#[test]
+fn what_is_no_reason_ends_no_choice() {
+    let odd = |content: &str, reason: &str| {
+        chunk(0, content, None).replace(
+            r#""finish_reason":null"#,
+            &format!(r#""finish_reason":{reason}"#),
+        )
+    };
+    for reason in [r#""""#, r#""null""#, "false", "true", "0", "{}"] {
+        let cut = [odd("a", reason), odd("b", reason)].concat();
+        let mut exchange = exchange(Face::OpenAi, false);
+        exchange.chunk(cut.clone().into());
+        assert!(!exchange.is_complete(), "{reason}");
+        let (_, end) = play(&[cut.as_bytes()]);
+        assert_eq!(
+            end.unwrap_err().kind(),
+            FailureKind::Disconnected,
+            "{reason}"
+        );
+        let (text, end) = play(&[(cut + &chunk(0, "", Some("stop"))).as_bytes()]);
+        assert!(end.is_ok() && text.ends_with(DONE), "{reason}: {text}");
+    }
+}
