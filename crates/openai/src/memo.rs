@@ -128,6 +128,7 @@ impl<'a> Rest<'a> {
             let value = self.value()?;
             let matters = match name {
                 "id" | "model" | "choices" | "error" => true,
+                "usage" => value != "null",
                 "object" | "type" => value == "\"error\"",
                 _ => name.contains('\\'),
             };

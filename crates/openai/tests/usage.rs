@@ -67,6 +67,33 @@ fn the_chunk_of_a_stream_tells_it_though_the_client_does_not_see_it() {
     assert_eq!(meter.total(), Some(12));
 }
 
+/// Some servers tell it with a piece of the answer, or with each.
+#[test]
+fn a_chunk_among_others_tells_it() {
+    let asked = json!({"model": "m", "messages": [], "stream": true, "stream_options": {"include_usage": true}});
+    let chunk = |text: &str, more: &str| {
+        let choice =
+            format!(r#"{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}"#);
+        format!("data: {{\"id\":\"1\",\"model\":\"m\",\"choices\":[{choice}]{more}}}\n\n")
+    };
+    let usage =
+        |answer: u64| format!(r#","usage":{{"prompt_tokens":9,"completion_tokens":{answer}}}"#);
+    for (pieces, told, total) in [
+        (["", "", &usage(30), ""], 1, 39),
+        (["", &usage(1), &usage(2), &usage(3)], 3, 12),
+        ([&usage(1), &usage(2), &usage(2), &usage(5)], 4, 14),
+        (["", &usage(7), r#","usage":null"#, ""], 1, 16),
+    ] {
+        let meter = Meter::new();
+        let mut exchange = prepare("http://upstream", &asked, Some(&meter)).exchange;
+        let stream: String = pieces.iter().map(|more| chunk("a", more)).collect();
+        let streamed = exchange.chunk((stream + "data: [DONE]\n\n").into());
+        let text = String::from_utf8(streamed.data.into()).unwrap();
+        assert_eq!(text.matches("prompt_tokens").count(), told, "{text}");
+        assert_eq!(meter.total(), Some(total), "{pieces:?}");
+    }
+}
+
 #[test]
 fn openai_is_asked_for_it_only_if_someone_wants_to_know() {
     const OPENAI: &str = "https://api.openai.com/v1";

@@ -151,7 +151,7 @@ async fn a_stream_without_content_is_retried_then_answered_for() {
     }
 }
 
-fn broken_off(answer: &Answer) -> Value {
+pub(crate) fn broken_off(answer: &Answer) -> Value {
     let events = answer.events();
     assert_eq!(events.last().unwrap(), "[DONE]", "{}", answer.text);
     events[events.len() - 2]["error"].clone()
@@ -249,52 +249,6 @@ async fn a_finished_stream_ends_though_its_connection_stays_open() {
     assert!(!answer.text.contains("error"), "{}", answer.text);
     assert!(started.elapsed() < Duration::from_millis(1500));
     assert_eq!(b.count(), 0);
-}
-
-fn choice(index: u32, text: &str) -> Event {
-    let choice = json!({"index": index, "delta": {"role": "assistant", "content": text}, "finish_reason": "stop"});
-    let chunk = json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "x",
-        "choices": [choice]});
-    Event::data(chunk.to_string())
-}
-
-/// A choice that was asked for may begin long after another has ended.
-#[tokio::test(start_paused = true)]
-async fn a_stream_goes_on_until_all_choices_have_ended() {
-    let events = [
-        choice(0, "first"),
-        choice(1, "second").after(Duration::from_millis(1500)),
-        Event::pause(Duration::from_secs(60)),
-    ];
-    let (proxy, a, b) = start(Step::events(events)).await;
-    let started = Instant::now();
-    let answer = proxy.chat("m", &json!({"stream": true, "n": 2})).await;
-    assert!(answer.text.contains("second"), "{}", answer.text);
-    assert!(!answer.text.contains("error"), "{}", answer.text);
-    assert_eq!(answer.events().last().unwrap(), "[DONE]");
-    assert!(started.elapsed() < Duration::from_secs(3));
-    assert_eq!((a.count(), b.count()), (1, 0));
-}
-
-/// A stream that ends before the last choice begins is cut: it ends with an error, or is asked for again where it was held.
-#[tokio::test(start_paused = true)]
-async fn a_stream_that_lacks_a_choice_is_cut() {
-    for (commit, broken) in [("first_content", true), ("complete", false)] {
-        let (a, b) = (
-            upstream("a", [Step::events([choice(0, "first")])]).await,
-            upstream("b", [Step::events([choice(0, "one"), choice(1, "two")])]).await,
-        );
-        let yaml = format!("{YAML}\nrouter_settings: {{stream_commit: {commit}}}");
-        let proxy = Proxy::start(&yaml, &[("A", a.url()), ("B", b.url())]).await;
-        let answer = proxy.chat("m", &json!({"stream": true, "n": 2})).await;
-        if broken {
-            assert_eq!(broken_off(&answer)["code"], "502", "{}", answer.text);
-        } else {
-            assert!(answer.text.contains("two"), "{}", answer.text);
-            assert!(!answer.text.contains("first"), "{}", answer.text);
-        }
-        assert_eq!((a.count(), b.count()), (1, u64::from(!broken)));
-    }
 }
 
 /// The end of the upstream's answer is waited for, so that its connection can be kept; a limit that passes meanwhile says nothing
