@@ -48,6 +48,16 @@ pub(crate) fn says_error(document: &Document) -> bool {
     names_itself || document.get("error").is_some_and(is_error) || is_nothing_else(document, kind)
 }
 
+/// The error of a choice that failed while it was written: what came of it is no answer.
+pub(crate) fn error_of_choice(document: &Document) -> Option<Value<'_>> {
+    if !document.may_have_member("error") {
+        return None;
+    }
+    let errors = document.get("choices")?.elements()?;
+    let mut errors = errors.filter_map(|choice| choice.get("error"));
+    errors.find(|error| error.text().starts_with('{') && is_error(*error))
+}
+
 /// Whether a type, as JSON, is that of an error of OpenAI's or of a response that failed, on whatever endpoint.
 fn is_failure(kind: &[u8]) -> bool {
     matches!(

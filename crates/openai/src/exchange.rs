@@ -16,6 +16,7 @@ use ziggurat_provider::{Answer, Exchange, Excused, Streamed, events::Events, red
 
 use crate::{
     Face,
+    chunk::error_of_choice,
     dialect::generated_id,
     failure::{Wire, is_error},
     finish, json_tool, length,
@@ -147,8 +148,12 @@ impl Exchange for Chat {
         let Ok(document) = Document::parse(body) else {
             return invalid("the upstream's answer is not a JSON object");
         };
-        if document.get("error").is_some_and(is_error) {
-            let wire = Wire::of(document.raw(), &template.secrets());
+        let error = match document.get("error") {
+            Some(error) if is_error(error) => Some(&document.raw()[..]),
+            _ => error_of_choice(&document).map(Value::as_bytes),
+        };
+        if let Some(error) = error {
+            let wire = Wire::of(error, &template.secrets());
             return Err(wire.in_band(template.face.label()));
         }
         let list = match self.asked.operation {

@@ -115,7 +115,7 @@ impl<'a> Rest<'a> {
         while let Some(name) = self.member()? {
             let value = self.value()?;
             let matters = match name {
-                "finish_reason" => value != "null",
+                "finish_reason" | "error" => value != "null",
                 "delta" | "index" => true,
                 _ => name.contains('\\'),
             };

@@ -13,7 +13,9 @@ use ziggurat_provider::{
 };
 
 use crate::{
-    chunk::{Choice, calls_tools, index, is_finished, offset, pass_comments, says_error},
+    chunk::{
+        Choice, calls_tools, error_of_choice, index, is_finished, offset, pass_comments, says_error,
+    },
     dialect::generated_id,
     exchange::Asked,
     failure::Wire,
@@ -161,6 +163,10 @@ impl Reader {
         };
         if is_error || says_error(&document) {
             let wire = Wire::of(data, &template.secrets());
+            return Some(Err(wire.in_band(template.face.label())));
+        }
+        if let Some(error) = error_of_choice(&document) {
+            let wire = Wire::of(error.as_bytes(), &template.secrets());
             return Some(Err(wire.in_band(template.face.label())));
         }
         let has_usage = document.get("usage").is_some_and(|usage| !usage.is_null());

@@ -387,3 +387,25 @@ fn words_of_an_error_of_unknown_status_count() {
         assert_eq!(failure.kind(), kind, "{message}");
     }
 }
+
+#[test]
+fn an_error_of_a_choice_is_no_answer() {
+    let answer_with = |error: &str| {
+        let whole = r#"{"index":0,"message":{"content":"a","error":{"message":"x"}},"finish_reason":"stop"}"#;
+        let half =
+            format!(r#"{{"index":1,"message":{{}},"finish_reason":"error","error":{error}}}"#);
+        answer(&format!(
+            r#"{{"id":"c","model":"m","choices":[{whole},{half}]}}"#
+        ))
+    };
+    let error = r#"{"code":502,"message":"oops sk-very-secret-key"}"#;
+    let failure = answer_with(error).unwrap_err();
+    assert_eq!(
+        (failure.kind(), failure.status().as_u16()),
+        (Kind::Server, 502)
+    );
+    assert_eq!(failure.upstream().unwrap().message(), "oops [redacted]");
+    for none in ["null", "{}", "\"\"", "false"] {
+        assert!(answer_with(none).unwrap().contains(r#""error""#), "{none}");
+    }
+}

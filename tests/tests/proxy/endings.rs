@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::Response;
 use serde_json::json;
 use tokio::time::Instant;
 use ziggurat_testing::mock::{Event, Running, Step};
@@ -18,8 +20,12 @@ model_list:
 litellm_settings: {num_retries: 0, fallbacks: [{m: [n]}]}";
 
 async fn start(events: impl IntoIterator<Item = Event>) -> (Proxy, Running, Running) {
+    start_with(Step::events(events)).await
+}
+
+async fn start_with(step: Step) -> (Proxy, Running, Running) {
     let (a, b) = (
-        upstream("a", [Step::events(events)]).await,
+        upstream("a", [step]).await,
         upstream("b", [Step::hello()]).await,
     );
     let proxy = Proxy::start(YAML, &[("A", a.url()), ("B", b.url())]).await;
@@ -115,4 +121,35 @@ async fn usage_is_told_once() {
         .filter_map(|event| event["usage"]["total_tokens"].as_u64())
         .collect();
     assert_eq!(told, [39], "{}", answer.text);
+}
+
+/// An upstream that fails while it writes says so in the choice: before its first content another is asked, and a plain answer
+/// is none.
+#[tokio::test(start_paused = true)]
+async fn an_error_of_a_choice_falls_back() {
+    let choice = r#"{"index":0,"delta":{"content":""},"message":{"content":"half"},"finish_reason":"error","error":{"code":502,"message":"oops"}}"#;
+    let answer = format!(r#"{{"id":"c","created":1,"model":"x","choices":[{choice}]}}"#);
+    let first = Event::data(answer.clone());
+    let (proxy, a, b) = start([first, Event::done()]).await;
+    let streamed = proxy.chat("m", &json!({"stream": true})).await;
+    assert_eq!(streamed.content(), "hello from b", "{}", streamed.text);
+    assert_eq!((a.count(), b.count()), (1, 1));
+
+    let late = [chunk(0, "half", "null", ""), Event::data(answer.clone())];
+    let (proxy, _a, b) = start(late).await;
+    let streamed = proxy.chat("m", &json!({"stream": true})).await;
+    assert_eq!(streamed.content(), "half");
+    let error = broken_off(&streamed);
+    assert_eq!(error["code"], "502", "{error}");
+    assert!(
+        error["message"].as_str().unwrap().contains("oops"),
+        "{error}"
+    );
+    assert_eq!(b.count(), 0);
+
+    let response = Response::builder().header("content-type", "application/json");
+    let step = Step::respond(response.body(Bytes::from(answer)).unwrap());
+    let (proxy, _a, b) = start_with(step).await;
+    let plain = proxy.chat("m", &json!({})).await;
+    assert_eq!((plain.content().as_str(), b.count()), ("hello from b", 1));
 }

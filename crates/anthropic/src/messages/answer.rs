@@ -112,6 +112,7 @@ pub(super) fn translate(body: &[u8]) -> Result<Vec<u8>, Failure> {
         .is_some_and(|calls| !calls.is_empty());
     let refused = text(choice.message.refusal).is_some();
     let reason = choice.finish_reason.as_deref().unwrap_or_default();
+    reason::check(reason)?;
     let stop_reason = match refused {
         true => "refusal",
         false => reason::anthropic(reason, calls_tools),

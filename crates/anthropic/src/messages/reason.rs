@@ -1,5 +1,7 @@
 //! Why an answer ended.
 
+use ziggurat_core::{Failure, FailureKind};
+
 /// Returns Anthropic's word for OpenAI's.
 pub(super) fn anthropic(openai: &str, calls_tools: bool) -> &'static str {
     match openai {
@@ -7,5 +9,16 @@ pub(super) fn anthropic(openai: &str, calls_tools: bool) -> &'static str {
         "content_filter" => "refusal",
         _ if calls_tools => "tool_use",
         _ => "end_turn",
+    }
+}
+
+/// Refuses the reasons of answers that broke off, for which Anthropic has no word.
+pub(super) fn check(openai: &str) -> Result<(), Failure> {
+    match openai {
+        "error" | "abort" => {
+            let message = format!("the upstream's answer ended with the reason `{openai}`");
+            Err(Failure::new(FailureKind::Server).with_message(message))
+        }
+        _ => Ok(()),
     }
 }

@@ -191,6 +191,7 @@ impl Writer {
                 self.delta(delta, out)?;
             }
             if let Some(reason) = choice.finish_reason {
+                reason::check(&reason)?;
                 self.reason = Some(reason.into_owned());
             }
         }

@@ -70,6 +70,20 @@ fn ends_have_anthropics_names() {
 }
 
 #[test]
+fn what_ended_with_an_error_is_none() {
+    for reason in ["error", "abort"] {
+        for message in [
+            json!({"content": "a"}),
+            json!({"content": null, "refusal": "no"}),
+        ] {
+            let failure = read(&choice(&message, reason)).unwrap_err();
+            assert_eq!(failure.kind(), FailureKind::Server, "{reason}");
+            assert!(failure.to_string().contains(reason), "{failure}");
+        }
+    }
+}
+
+#[test]
 fn what_is_no_answer_is_a_failure() {
     let call = json!({"id": "t", "function": {"name": "f", "arguments": "{\"a\":"}});
     for answer in [

@@ -139,6 +139,15 @@ fn a_cut_stream_has_no_end() {
 }
 
 #[test]
+fn a_stream_that_ends_with_an_error_has_no_end() {
+    for reason in ["error", "abort"] {
+        let (text, end) = play(&[stream(&[json!({"content": "a"})], reason).as_bytes()]);
+        assert_eq!(end.unwrap_err().kind(), FailureKind::Server, "{reason}");
+        assert_eq!(events(&text).last().unwrap()["type"], "content_block_delta");
+    }
+}
+
+#[test]
 fn oddities() {
     // A comment keeps the client's connection alive too.
     let text = stream(&[json!({"content": "a"})], "length").replacen("\n\n", "\n\n: hi\n\n", 1);

@@ -120,6 +120,42 @@ async fn a_cut_after_the_first_content_is_an_error_event() {
     }
 }
 
+/// Anthropic has no word for an answer that ended with an error.
+#[tokio::test(start_paused = true)]
+async fn a_translated_answer_that_ends_with_an_error_is_none() {
+    for reason in ["error", "abort"] {
+        let half = json!({"index": 0, "delta": {"content": "half"}, "message": {"content": "half"}, "finish_reason": null});
+        let mut last = half.clone();
+        last["finish_reason"] = json!(reason);
+        let answer =
+            |choice: &Value| json!({"id": "c", "model": "x", "choices": [choice]}).to_string();
+        let stream = [
+            Event::data(answer(&half)),
+            Event::data(answer(&last)),
+            Event::done(),
+        ];
+
+        let two = start(Step::hello(), Step::events(stream)).await;
+        let streamed = ask(&two.proxy, "gpt", &json!({"stream": true})).await;
+        let (names, _) = read(&streamed);
+        assert_eq!(names.last().unwrap(), "error", "{}", streamed.text);
+        assert!(!streamed.text.contains("end_turn"), "{}", streamed.text);
+
+        // Before the client has anything of it, another is asked.
+        let response = Response::builder().header("content-type", "application/json");
+        let step = Step::respond(response.body(Bytes::from(answer(&last))).unwrap());
+        let (claude, gpt) = (
+            upstream("claude", [Step::hello()]).await,
+            upstream("gpt", [step]).await,
+        );
+        let yaml = YAML.replace("{claude: [gpt]}", "{gpt: [claude]}");
+        let proxy = Proxy::start(&yaml, &[("A", claude.url()), ("B", gpt.url())]).await;
+        let plain = ask(&proxy, "gpt", &json!({})).await;
+        assert_eq!(plain.json()["content"][0]["text"], "hello from claude");
+        assert_eq!((claude.count(), gpt.count()), (1, 1));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_is_complete_needs_no_end_of_its_connection() {
     let two = start(
