@@ -212,7 +212,13 @@ impl Choice<'_> {
     fn has_content(&self) -> bool {
         self.delta.as_ref().is_some_and(Delta::has_content)
             || is_some(self.text)
-            || is_some(self.finish_reason)
+            || self.has_ended()
+    }
+
+    /// Some servers have other words than null for no reason.
+    fn has_ended(&self) -> bool {
+        let reason = self.finish_reason.map_or("", RawValue::get);
+        reason.starts_with('"') && !matches!(reason, r#""""# | r#""null""#)
     }
 
     fn is_filtered(&self) -> bool {

@@ -30,6 +30,8 @@ pub(crate) struct Asked {
     pub(crate) stream: bool,
     /// The chunk that tells the usage.
     pub(crate) usage: bool,
+    /// So many choices.
+    pub(crate) choices: usize,
     /// The functions that were sent under other names.
     pub(crate) names: Names,
 }
@@ -118,6 +120,7 @@ pub(crate) fn translate(template: &Template, call: Call<'_>) -> Result<(Bytes, A
     let asked = Asked {
         stream,
         usage: stream && asks_for_usage(&body),
+        choices: choices(&body),
         names,
     };
     Ok((whole.print(), asked))
@@ -133,6 +136,15 @@ fn refused(template: &Template, names: &[String]) -> Failure {
         template.name
     );
     refusal(&names[0], message)
+}
+
+/// How many choices the client wants, in OpenAI's word or Google's.
+fn choices(body: &JsonBody) -> usize {
+    let number = |name| serde_json::from_slice::<f64>(body.get(name)?).ok();
+    let asked = ["n", "candidateCount", "candidate_count"]
+        .into_iter()
+        .find_map(number);
+    asked.map_or(1, |n| (n as usize).max(1))
 }
 
 /// Whether the client wants the chunk that tells the usage.

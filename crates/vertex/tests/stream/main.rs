@@ -13,8 +13,13 @@ use ziggurat_provider::{Call, Dialect, Exchange};
 use ziggurat_vertex::{Face, Vertex};
 
 fn exchange(stream: bool, meter: &Meter) -> Box<dyn Exchange> {
+    exchange_of(1, stream, meter)
+}
+
+/// That of a request for so many choices.
+fn exchange_of(n: usize, stream: bool, meter: &Meter) -> Box<dyn Exchange> {
     let body = json!({
-        "model": "any", "messages": [{"role": "user", "content": "Hi"}], "stream": stream,
+        "model": "any", "messages": [{"role": "user", "content": "Hi"}], "stream": stream, "n": n,
         "stream_options": {"include_usage": true},
     });
     let body = Document::parse(body.to_string().into()).unwrap();
@@ -244,6 +249,27 @@ fn a_stream_is_complete_once_each_choice_has_ended() {
     exchange.chunk(event(&done).into());
     let streamed = exchange.end(Some(FailureKind::Disconnected.into()));
     streamed.end.unwrap().unwrap();
+}
+
+#[test]
+fn a_stream_of_several_choices_is_not_complete_before_all_have_begun() {
+    let ended = |index: u32| {
+        event(&json!({"candidates": [
+            {"index": index, "content": {"parts": [{"text": "a"}]}},
+        ]})) + &event(&json!({"candidates": [{"index": index, "finishReason": "STOP"}]}))
+    };
+    let mut exchange = exchange_of(2, true, &Meter::new());
+    exchange.chunk(ended(0).into());
+    assert!(!exchange.is_complete());
+    let streamed = exchange.end(Some(FailureKind::Disconnected.into()));
+    assert!(streamed.end.unwrap().is_err());
+    // One that ends well has fewer of them.
+    let mut exchange = exchange_of(2, true, &Meter::new());
+    exchange.chunk(ended(0).into());
+    exchange.end(None).end.unwrap().unwrap();
+    let mut exchange = exchange_of(2, true, &Meter::new());
+    exchange.chunk((ended(0) + &ended(1)).into());
+    assert!(exchange.is_complete());
 }
 
 #[test]
