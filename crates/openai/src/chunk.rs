@@ -7,7 +7,7 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use ziggurat_core::json::{Document, Value};
-use ziggurat_provider::sse::Event;
+use ziggurat_provider::{redact, sse::Event};
 
 use crate::failure::is_error;
 
@@ -26,9 +26,11 @@ pub(crate) struct Choice<'a> {
 }
 
 /// Passes an event without data on as comments, since it keeps the connection alive. What else is in it is unknown text, or none
-/// at all: clients may read no further at bytes that are not UTF-8.
-pub(crate) fn pass_comments(event: Event<'_>, out: &mut Vec<u8>) {
-    let is_text = |comment: &&[u8]| std::str::from_utf8(comment).is_ok();
+/// at all: clients may read no further at bytes that are not UTF-8. Comments with a key in them are left out.
+pub(crate) fn pass_comments(event: Event<'_>, secrets: &[Box<str>], out: &mut Vec<u8>) {
+    let is_text = |comment: &&[u8]| {
+        std::str::from_utf8(comment).is_ok() && !redact::is_needed(secrets, comment)
+    };
     let mut comments = event.comments().filter(is_text).peekable();
     if comments.peek().is_none() {
         out.put_slice(b":\n");

@@ -98,7 +98,7 @@ impl events::Reader for Reader {
             return Some(Err(self.unreadable()));
         }
         let Some(data) = event.data().filter(|data| !data.is_empty()) else {
-            pass_comments(event, out);
+            pass_comments(event, &self.template.secrets(), out);
             return None;
         };
         if data.trim_ascii() == DONE {

@@ -320,6 +320,14 @@ fn comments_pass_and_data_on_several_lines_is_joined() {
     assert_eq!(events(&text)[0]["model"], "group");
 }
 
+#[test]
+fn a_comment_with_a_key_is_a_sign_of_life_and_nothing_else() {
+    let (text, _) = play(&[b": Bearer sk-very-secret-key\n: ping\n\n"]);
+    assert!(text.starts_with(": ping\n\n"), "{text}");
+    let (text, _) = play(&[b": Bearer sk-very-secret-key\n\n"]);
+    assert!(text.starts_with(":\n\n"), "{text}");
+}
+
 /// R189: who asks for the usage gets one: the upstream's, or an estimate if it tells none.
 #[test]
 fn usage_that_is_asked_for_is_estimated_where_none_is_told() {
