@@ -18,7 +18,7 @@ use ziggurat::{
         observe::{Ended, RequestEnd},
     },
 };
-use ziggurat_testing::mock::{Answer as Reply, Cut, Progress, Running, Script, Step};
+use ziggurat_testing::mock::{Answer as Reply, Cut, Event, Progress, Running, Script, Step};
 
 use crate::{
     metadata::Log,
@@ -149,6 +149,38 @@ async fn who_broke_a_stream_rests() {
         assert_whole(&stream(&proxy).await);
         assert_eq!(world.counts(), counts);
     }
+}
+
+/// Some models say their content in a list, some gateways the arguments of a call as an object.
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_compared_passes_as_without_recovery() {
+    let call = json!([{"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": {"a": 1}}}]);
+    let deltas = [
+        json!({"role": "assistant", "content": "one"}),
+        json!({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]}),
+        json!({"content": " two", "refusal": false, "tool_calls": call}),
+    ];
+    let chunk = |delta: &Value, end: Value| {
+        let choice = json!({"index": 0, "delta": delta, "finish_reason": end});
+        let chunk = json!({"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "x", "choices": [choice]});
+        Event::data(chunk.to_string())
+    };
+    let mut events: Vec<_> = deltas.iter().map(|it| chunk(it, Value::Null)).collect();
+    events.extend([chunk(&json!({}), "stop".into()), Event::done()]);
+    let mut texts = Vec::new();
+    for recovery in ["off", "restart", "continue"] {
+        let script = || Script::from(Step::events(events.clone()));
+        let mut world = World::new("", [script(), script(), script()]).await;
+        world.yaml = world.yaml.replace("restart", recovery);
+        texts.push(stream(&world.proxy().await).await.text);
+        assert_eq!(world.counts(), [1, 0, 0], "{recovery}");
+    }
+    assert!(
+        texts[0].contains("thinking") && texts[0].ends_with("data: [DONE]\n\n"),
+        "{}",
+        texts[0]
+    );
+    assert_eq!(texts[1..], [texts[0].clone(), texts[0].clone()]);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::Value;
 
 use super::{
-    json::{self, Members, number},
+    json::{self, Members},
     splice::Fate,
     transcript::{Diverged, Part, Transcript},
 };
@@ -58,18 +58,24 @@ impl Chat {
                 (Some(_), false) => {}
             }
         }
-        let Some(Value::Array(choices)) = chunk.get_mut("choices") else {
-            return Ok(true);
+        let choices = match chunk.get_mut("choices") {
+            Some(Value::Array(choices)) if !choices.is_empty() => choices,
+            Some(other) if !json::is_empty(other) => {
+                known.lose()?;
+                return Ok(true);
+            }
+            _ => return Ok(true),
         };
-        if choices.is_empty() {
-            return Ok(true);
-        }
         let mut new = Vec::with_capacity(choices.len());
         for mut choice in std::mem::take(choices) {
-            let Value::Object(members) = &mut choice else {
-                return Err(Diverged);
+            let is_new = match &mut choice {
+                Value::Object(members) => Choices(known).choice(members)?,
+                _ => {
+                    known.lose()?;
+                    true
+                }
             };
-            if Choices(known).choice(members)? {
+            if is_new {
                 new.push(choice);
             }
         }
@@ -88,15 +94,20 @@ struct Choices<'a>(&'a mut Transcript);
 impl Choices<'_> {
     /// Takes what the client has out of a choice; says whether there is anything else in it.
     fn choice(&mut self, choice: &mut Members) -> Result<bool, Diverged> {
-        let index = number(choice, "index");
         let mut told = Told::default();
+        let Some(index) = json::index(choice, "index") else {
+            self.lose(&mut told)?;
+            return Ok(true);
+        };
         if let Some(text) = choice.get_mut("text") {
             self.text(index, "text", text, &mut told)?;
         }
-        if let Some(Value::Object(delta)) = choice.get_mut("delta") {
-            self.delta(index, delta, &mut told)?;
+        match choice.get_mut("delta") {
+            Some(Value::Object(delta)) => self.delta(index, delta, &mut told)?,
+            None | Some(Value::Null) => {}
+            Some(_) => self.lose(&mut told)?,
         }
-        if let Some(reason @ Value::String(_)) = choice.get_mut("finish_reason") {
+        if let Some(reason) = choice.get_mut("finish_reason") {
             self.piece(index, &Part::Finish, reason, &mut told)?;
             if reason.as_str() == Some("") {
                 *reason = Value::Null;
@@ -118,8 +129,10 @@ impl Choices<'_> {
                 self.text(index, name, text, told)?;
             }
         }
-        if let Some(Value::Array(calls)) = delta.get_mut("tool_calls") {
-            self.calls(index, calls, told)?;
+        match delta.get_mut("tool_calls") {
+            Some(Value::Array(calls)) => self.calls(index, calls, told)?,
+            None | Some(Value::Null) => {}
+            Some(_) => self.lose(told)?,
         }
         let is_other = |name: &str| name != "tool_calls" && !TEXTS.contains(&name);
         let others = delta.iter_mut().filter(|(name, _)| is_other(name));
@@ -146,28 +159,10 @@ impl Choices<'_> {
     ) -> Result<(), Diverged> {
         let mut new = Vec::with_capacity(calls.len());
         for mut value in std::mem::take(calls) {
-            let Value::Object(call) = &mut value else {
-                return Err(Diverged);
-            };
-            let number = number(call, "index");
-            let is_known = self.0.knows_call(index, number);
             let mut of_call = Told::default();
-            if let Some(Value::Object(function)) = call.get_mut("function") {
-                let parts = [
-                    ("name", Part::ToolName(number)),
-                    ("arguments", Part::ToolArguments(number)),
-                ];
-                for (name, part) in parts {
-                    if let Some(text) = function.get_mut(name) {
-                        self.piece(index, &part, text, &mut of_call)?;
-                    }
-                }
-                if of_call.known {
-                    function.retain(|_, text| text.as_str() != Some(""));
-                }
-            }
-            if is_known {
-                call.retain(|name, _| name != "id" && name != "type");
+            match &mut value {
+                Value::Object(call) => self.call(index, call, &mut of_call)?,
+                _ => self.lose(&mut of_call)?,
             }
             told.known |= of_call.known;
             if of_call.new {
@@ -177,6 +172,39 @@ impl Choices<'_> {
         }
         *calls = new;
         Ok(())
+    }
+
+    fn call(&mut self, index: u64, call: &mut Members, told: &mut Told) -> Result<(), Diverged> {
+        let Some(number) = json::index(call, "index") else {
+            return self.lose(told);
+        };
+        let is_known = self.0.knows_call(index, number);
+        if let Some(Value::Object(function)) = call.get_mut("function") {
+            let parts = [
+                ("name", Part::ToolName(number)),
+                ("arguments", Part::ToolArguments(number)),
+            ];
+            for (name, part) in parts {
+                if let Some(text) = function.get_mut(name) {
+                    self.piece(index, &part, text, told)?;
+                }
+            }
+            if told.known {
+                function.retain(|_, text| text.as_str() != Some(""));
+            }
+        } else if !is_bare(call) {
+            self.lose(told)?;
+        }
+        if is_known {
+            call.retain(|name, _| name != "id" && name != "type");
+        }
+        Ok(())
+    }
+
+    /// Passes what cannot be compared, and keeps no more.
+    fn lose(&mut self, told: &mut Told) -> Result<(), Diverged> {
+        told.new = true;
+        self.0.lose()
     }
 
     fn text(
@@ -197,11 +225,10 @@ impl Choices<'_> {
         value: &mut Value,
         told: &mut Told,
     ) -> Result<(), Diverged> {
-        let Value::String(text) = value else {
-            return match value {
-                Value::Null => Ok(()),
-                _ => Err(Diverged),
-            };
+        let text = match value {
+            Value::String(text) => text,
+            Value::Null => return Ok(()),
+            _ => return self.lose(told),
         };
         let known = told.note(self.0.take(index, part, text)?, text.len());
         drop(text.drain(..known));
@@ -225,6 +252,12 @@ impl Told {
         self.new |= known < all;
         known
     }
+}
+
+/// Says whether nothing is said of a call but which one it is.
+fn is_bare(call: &Members) -> bool {
+    let mut members = call.iter();
+    members.all(|(name, value)| matches!(&**name, "id" | "index" | "type") || json::is_empty(value))
 }
 
 fn print(chunk: &Members) -> Bytes {

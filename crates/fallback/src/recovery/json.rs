@@ -13,6 +13,14 @@ pub(super) fn number(members: &Members, name: &str) -> u64 {
     members.get(name).and_then(Value::as_u64).unwrap_or(0)
 }
 
+/// Returns a place in a list, which is the first if it is missing; `None` if it is no number of one.
+pub(super) fn index(members: &Members, name: &str) -> Option<u64> {
+    match members.get(name) {
+        None | Some(Value::Null) => Some(0),
+        Some(value) => value.as_u64(),
+    }
+}
+
 pub(super) fn string<'a>(members: &'a Members, name: &str) -> Option<&'a str> {
     members.get(name).and_then(Value::as_str)
 }

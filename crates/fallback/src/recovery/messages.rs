@@ -76,7 +76,7 @@ impl Messages {
             START => self.block(&mut said, known, &mut out)?,
             "content_block_delta" => self.piece(&mut said, known)?,
             STOP => {
-                let index = self.count(&mut said);
+                let index = self.count(&mut said, known)?;
                 known.is_new(&block(index, STOP), STOP)?
             }
             "message_delta" => {
@@ -94,7 +94,7 @@ impl Messages {
             _ => {
                 known.lose()?;
                 if said.contains_key("index") {
-                    self.count(&mut said);
+                    self.count(&mut said, known)?;
                 }
                 true
             }
@@ -134,13 +134,16 @@ impl Messages {
         if self.leave(known, out)? {
             self.counts = (number(said, "index"), 1);
         }
-        let index = self.count(said);
+        let index = self.count(said, known)?;
+        if !said.get("content_block").is_some_and(Value::is_object) {
+            known.lose()?;
+        }
         known.is_new(&block(index, START), &begun)
     }
 
     /// Reads a piece of a block, and takes what the client has out of it. What is no text is new or known as a whole.
     fn piece(&mut self, said: &mut Members, known: &mut Transcript) -> Result<bool, Diverged> {
-        let index = self.count(said);
+        let index = self.count(said, known)?;
         let Some(piece) = members(said, "delta") else {
             known.lose()?;
             return Ok(true);
@@ -168,7 +171,11 @@ impl Messages {
                 usage.entry(name).or_insert(value);
             }
         }
-        known.is_new(&Part::Finish, &core(said.get("delta"), &[]))
+        let delta = said.get("delta");
+        if delta.is_some_and(|delta| !delta.is_object() && !delta.is_null()) {
+            known.lose()?;
+        }
+        known.is_new(&Part::Finish, &core(delta, &[]))
     }
 
     /// Ends the block that was open to be gone on with; says whether there was one.
@@ -184,14 +191,17 @@ impl Messages {
     }
 
     /// Returns the number by which the client knows a block, and gives it to the event.
-    fn count(&self, said: &mut Members) -> u64 {
+    fn count(&self, said: &mut Members, known: &mut Transcript) -> Result<u64, Diverged> {
         let (from, to) = self.counts;
-        let index = number(said, "index");
+        let Some(index) = json::index(said, "index") else {
+            known.lose()?;
+            return Ok(0);
+        };
         let index = index.saturating_sub(from).saturating_add(to);
         if self.counts.0 != self.counts.1 {
             said.insert("index".to_owned(), index.into());
         }
-        index
+        Ok(index)
     }
 }
 

@@ -127,18 +127,16 @@ where
     /// Ends the body because an answer says something else than the one that broke. Nobody is to blame for that: the failure
     /// is the one that broke the stream.
     fn diverge(&mut self) -> Polled {
-        let failure = match self.broke.take() {
-            None => Failure::new(FailureKind::InvalidResponse)
-                .with_message("the stream has an unreadable event"),
-            Some(broke) => {
-                let why = broke
-                    .message()
-                    .map_or_else(|| broke.to_string(), str::to_owned);
-                broke.with_message(format!(
-                    "{why}; no other answer repeats what was sent of it"
-                ))
-            }
-        };
+        let broke = self.broke.take().unwrap_or_else(|| {
+            debug_assert!(false, "the first answer has nothing to repeat");
+            FailureKind::InvalidResponse.into()
+        });
+        let why = broke
+            .message()
+            .map_or_else(|| broke.to_string(), str::to_owned);
+        let failure = broke.with_message(format!(
+            "{why}; no other answer repeats what was sent of it"
+        ));
         tracing::warn!(
             target: "ziggurat::fallback",
             reason = "another answer says something else",

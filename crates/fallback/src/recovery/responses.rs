@@ -14,6 +14,9 @@ use super::{
 /// Names longer than this are not kept. OpenAI's have some 50 bytes, those of gateways several times that.
 const LONGEST_ID: usize = 512;
 
+/// Where in a response something is said: in which item, and in which part of that.
+const PLACES: [&str; 2] = ["output_index", "content_index"];
+
 /// What a response and its items are known by.
 #[derive(Default)]
 pub(super) struct Responses {
@@ -38,6 +41,9 @@ impl Responses {
             known.lose()?;
             return Ok(Fate::Passes);
         };
+        if PLACES.iter().any(|name| json::index(&said, name).is_none()) {
+            known.lose()?;
+        }
         let kind = string(&said, "type").unwrap_or_default().to_owned();
         let is_last = matches!(&*kind, "response.completed" | "response.incomplete");
         let is_new = match &*kind {
@@ -48,12 +54,8 @@ impl Responses {
             "response.output_text.delta" | "response.refusal.delta" => {
                 piece(&kind, &mut said, known)?
             }
-            "response.content_part.added" => {
-                known.is_new(&part(&kind, &said), &core(said.get("part"), &[]))?
-            }
-            "response.output_text.annotation.added" => {
-                known.is_new(&part(&kind, &said), &core(said.get("annotation"), &[]))?
-            }
+            "response.content_part.added" => whole(&kind, "part", &said, known)?,
+            "response.output_text.annotation.added" => whole(&kind, "annotation", &said, known)?,
             // They say again what was said in pieces.
             "response.output_text.done"
             | "response.refusal.done"
@@ -165,12 +167,21 @@ fn piece(kind: &str, said: &mut Members, known: &mut Transcript) -> Result<bool,
     Ok(taken < length)
 }
 
+/// Reads what is said at once, in this member.
+fn whole(kind: &str, name: &str, said: &Members, known: &mut Transcript) -> Result<bool, Diverged> {
+    let value = said.get(name);
+    if !value.is_some_and(Value::is_object) {
+        known.lose()?;
+    }
+    known.is_new(&part(kind, said), &core(value, &[]))
+}
+
 fn part(kind: &str, said: &Members) -> Part {
     Part::Block(place(said), kind.to_owned())
 }
 
 fn place(said: &Members) -> [u64; 2] {
-    [number(said, "output_index"), number(said, "content_index")]
+    PLACES.map(|name| number(said, name))
 }
 
 fn replace(members: &mut Members, name: &str, value: &Value) {
