@@ -15,7 +15,7 @@ use tower_service::Service;
 use ziggurat_core::{
     BoxError, Classify, ContentFiltered, Deadline, DeploymentId, Failure, FailureKind,
     FallbackReason, Meter, Operation, judge,
-    overrides::{Parameters, Prefilled},
+    overrides::{Parameters, Prefilled, StreamTimeout, Timeout},
 };
 
 use crate::{
@@ -100,6 +100,24 @@ where
         hops.map_or(Operation::Chat, |hops| {
             Operation::of(hops.request.extensions())
         })
+    }
+
+    /// Returns how long the client may hear nothing new after its stream broke; zero is for ever.
+    pub(crate) fn recovery_timeout(&self) -> Duration {
+        let Some(hops) = &self.hops else {
+            return Duration::ZERO;
+        };
+        let extensions = hops.request.extensions();
+        let stream = extensions.get().map(|&StreamTimeout(limit)| limit);
+        let plain = extensions.get().map(|&Timeout(limit)| limit);
+        let own = [stream, plain].into_iter().flatten();
+        let own = own.filter(|limit| !limit.is_zero()).min();
+        own.unwrap_or_else(|| hops.walk.recovery_timeout())
+    }
+
+    /// Leaves whoever is being asked.
+    pub(crate) fn leave(self: Pin<&mut Self>) {
+        self.project().state.set(State::Answered);
     }
 
     /// Writes down who goes on with a stream.

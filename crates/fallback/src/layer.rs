@@ -1,4 +1,4 @@
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use http::Extensions;
 use tower_layer::Layer;
@@ -87,6 +87,17 @@ impl<C> FallbackLayer<C> {
     #[must_use]
     pub fn stream_recovery(mut self, recovery: StreamRecovery) -> Self {
         self.policy.stream_recovery = recovery;
+        self
+    }
+
+    /// Limits how long a client hears nothing new after its stream broke, however many are asked: this long, beside the time
+    /// in which what it has was said, as that is to be said again. Zero is no limit. Default: 60 s.
+    ///
+    /// The smaller of [`StreamTimeout`](ziggurat_core::overrides::StreamTimeout) and
+    /// [`Timeout`](ziggurat_core::overrides::Timeout) of a request takes its place.
+    #[must_use]
+    pub fn recovery_timeout(mut self, limit: Duration) -> Self {
+        self.policy.recovery_timeout = limit;
         self
     }
 

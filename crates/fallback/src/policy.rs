@@ -2,6 +2,7 @@ use std::{
     collections::{HashMap, HashSet},
     fmt,
     sync::Arc,
+    time::Duration,
 };
 
 use http::Extensions;
@@ -15,6 +16,9 @@ use crate::recovery::StreamRecovery;
 
 /// The default number of hops per request, LiteLLM's `max_fallbacks`.
 const MAX_FALLBACKS: u32 = 5;
+
+/// The default of how long a client may hear nothing new after its stream broke.
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(60);
 
 type Skip = Arc<dyn Fn(&ModelGroup, &Extensions) -> bool + Send + Sync>;
 
@@ -31,6 +35,8 @@ pub(crate) struct Policy {
     pub(crate) generic_on_refusal: bool,
     pub(crate) follow: FailureKinds,
     pub(crate) stream_recovery: StreamRecovery,
+    /// How long a client may hear nothing new after its stream broke; zero is for ever.
+    pub(crate) recovery_timeout: Duration,
     /// Says which groups go on with an assistant's message that was begun.
     pub(crate) prefill: Option<Prefill>,
     /// Says which targets are passed over.
@@ -56,6 +62,7 @@ impl Policy {
             generic_on_refusal: false,
             follow: FailureKinds::ALL,
             stream_recovery: StreamRecovery::Off,
+            recovery_timeout: RECOVERY_TIMEOUT,
             prefill: None,
             skip: None,
             aliases: Arc::default(),

@@ -1,4 +1,4 @@
-use std::{borrow::Cow, mem, sync::Arc};
+use std::{borrow::Cow, mem, sync::Arc, time::Duration};
 
 use http::Extensions;
 use ziggurat_core::{
@@ -86,6 +86,11 @@ impl Walk {
             asked: Vec::new(),
             open: Vec::new(),
         })
+    }
+
+    /// Returns how long a client may hear nothing new after its stream broke.
+    pub(crate) fn recovery_timeout(&self) -> Duration {
+        self.chains.policy.recovery_timeout
     }
 
     /// Chooses the target to ask after the current one failed, for a request with these extensions.

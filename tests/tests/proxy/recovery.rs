@@ -139,6 +139,38 @@ async fn the_limit_of_the_request_holds_while_a_stream_goes_on() {
     assert_eq!(b.hits()[0].ended().await, Progress::ClientLeft);
 }
 
+/// What another one repeats is no sign of life to the client, who hears nothing of it.
+#[tokio::test(start_paused = true)]
+async fn a_client_hears_nothing_new_for_so_long() {
+    let chunk = |text: &str| {
+        let choice = json!({"index": 0, "delta": {"content": text}, "finish_reason": null});
+        let chunk = json!({"id": "2", "object": "chat.completion.chunk", "created": 1, "model": "x", "choices": [choice]});
+        Event::data(chunk.to_string()).after(Duration::from_millis(500))
+    };
+    for known in ["on", "one"] {
+        let events = [chunk(known)].into_iter().chain((0..90).map(|_| chunk("")));
+        let scripts = [
+            cut_after(2),
+            Step::events(events.collect::<Vec<_>>()),
+            whole(),
+        ]
+        .map(Script::from);
+        let world = World::new("stream_timeout: 3", scripts).await;
+        let proxy = world.proxy().await;
+        let started = Instant::now();
+        let error = broke_off(&stream(&proxy).await, "one");
+        assert_eq!(error["code"], "502", "{error}");
+        let waited = started.elapsed();
+        assert!(
+            (Duration::from_secs(3)..Duration::from_millis(3500)).contains(&waited),
+            "{waited:?}"
+        );
+        assert_eq!(world.counts(), [1, 1, 0]);
+        let [_, b, _] = &world.upstreams;
+        assert_eq!(b.hits()[0].ended().await, Progress::ClientLeft);
+    }
+}
+
 /// The cut is a failure of the one whose stream it was, though the client got the whole.
 #[tokio::test(start_paused = true)]
 async fn who_broke_a_stream_rests() {

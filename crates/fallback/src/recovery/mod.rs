@@ -6,6 +6,7 @@ mod json;
 mod messages;
 pub(crate) mod prefill;
 mod responses;
+mod silence;
 mod splice;
 mod transcript;
 
@@ -26,7 +27,7 @@ use ziggurat_core::{
 };
 
 pub use self::splice::MAX_KEPT;
-use self::{splice::Splice, transcript::Diverged};
+use self::{silence::Silence, splice::Splice, transcript::Diverged};
 use crate::{asking::Asking, body::bytes_of};
 
 /// What is done about a stream that breaks after its first content has gone out.
@@ -83,6 +84,7 @@ where
     broke: Option<Failure>,
     /// Who goes on, until the client gets something of that.
     next: Option<Next>,
+    silence: Silence,
     is_over: bool,
     continues: bool,
 }
@@ -106,6 +108,7 @@ where
             continues: recovery == StreamRecovery::Continue,
             body: Some(Box::pin(body)),
             splice: Splice::new(asking.operation()),
+            silence: Silence::new(asking.recovery_timeout()),
             asking: Box::pin(asking),
             broke: None,
             next: None,
@@ -120,13 +123,23 @@ where
     /// Ends the body with a failure.
     fn fail(&mut self, failure: Failure) -> Polled {
         self.body = None;
+        self.asking.as_mut().leave();
         self.is_over = true;
         Some(Err(failure))
     }
 
-    /// Ends the body because an answer says something else than the one that broke. Nobody is to blame for that: the failure
-    /// is the one that broke the stream.
+    /// Ends the body because an answer says something else than the one that broke.
     fn diverge(&mut self) -> Polled {
+        self.give_up("no other answer repeats what was sent of it")
+    }
+
+    /// Ends the body because the client has heard nothing new for too long.
+    fn fall_silent(&mut self) -> Polled {
+        self.give_up("no other answer went on with it in time")
+    }
+
+    /// Ends the body though others answer. Nobody is to blame for that: the failure is the one that broke the stream.
+    fn give_up(&mut self, reason: &'static str) -> Polled {
         let broke = self.broke.take().unwrap_or_else(|| {
             debug_assert!(false, "the first answer has nothing to repeat");
             FailureKind::InvalidResponse.into()
@@ -134,12 +147,10 @@ where
         let why = broke
             .message()
             .map_or_else(|| broke.to_string(), str::to_owned);
-        let failure = broke.with_message(format!(
-            "{why}; no other answer repeats what was sent of it"
-        ));
+        let failure = broke.with_message(format!("{why}; {reason}"));
         tracing::warn!(
             target: "ziggurat::fallback",
-            reason = "another answer says something else",
+            reason,
             error.type = failure.kind().as_str(),
             "a stream was not recovered",
         );
@@ -154,6 +165,7 @@ where
             return Err(failure);
         }
         self.broke.get_or_insert_with(|| failure.clone());
+        self.silence.begin();
         let said = self.splice.said().filter(|_| self.continues);
         self.asking.as_mut().go_on(failure, said.map(str::to_owned));
         Ok(())
@@ -206,26 +218,34 @@ where
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Polled> {
         while !self.is_over {
-            let went_on = match &mut self.body {
-                Some(body) => match ready!(body.as_mut().poll_frame(cx)) {
-                    Some(Ok(frame)) => match self.frame(frame) {
-                        Some(polled) => return Poll::Ready(Some(polled)),
-                        None => continue,
-                    },
-                    Some(Err(error)) => self.go_on(Failure::wrap(error)),
-                    None => return Poll::Ready(self.end()),
-                },
-                None => match ready!(self.asking.as_mut().poll(cx)) {
-                    Ok(response) => self.take_over(response),
-                    // It is the one that broke the stream, for that was the first outcome.
-                    Err(failure) => Err(failure),
-                },
-            };
-            if let Err(failure) = went_on {
-                return Poll::Ready(self.fail(failure));
+            match self.step(cx) {
+                Poll::Ready(given) if self.is_over || !self.silence.has_passed() => {
+                    if given.is_some() {
+                        return Poll::Ready(given);
+                    }
+                }
+                Poll::Pending if self.silence.poll(cx).is_pending() => return Poll::Pending,
+                _ => return Poll::Ready(self.fall_silent()),
             }
         }
         Poll::Ready(None)
+    }
+
+    /// Goes on by a frame or an answer; with what the client gets of it, if that is anything.
+    fn step(&mut self, cx: &mut Context<'_>) -> Poll<Polled> {
+        let went_on = match &mut self.body {
+            Some(body) => match ready!(body.as_mut().poll_frame(cx)) {
+                Some(Ok(frame)) => return Poll::Ready(self.frame(frame)),
+                Some(Err(error)) => self.go_on(Failure::wrap(error)),
+                None => return Poll::Ready(self.end()),
+            },
+            None => match ready!(self.asking.as_mut().poll(cx)) {
+                Ok(response) => self.take_over(response),
+                // It is the one that broke the stream, for that was the first outcome.
+                Err(failure) => Err(failure),
+            },
+        };
+        Poll::Ready(went_on.err().and_then(|failure| self.fail(failure)))
     }
 
     /// Returns what the client gets of a frame; `None` if that is nothing.
@@ -237,6 +257,9 @@ where
         match self.splice.read(data) {
             Ok(data) => {
                 self.note();
+                if !data.is_empty() && self.splice.is_repeated() {
+                    self.silence.end();
+                }
                 (!data.is_empty()).then(|| Ok(Frame::data(data)))
             }
             Err(Diverged) => self.diverge(),

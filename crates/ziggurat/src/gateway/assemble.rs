@@ -151,6 +151,7 @@ fn fallback(config: &Config) -> FallbackLayer {
     let mut layer = FallbackLayer::new(tables.general)
         .max_fallbacks(settings.max_fallbacks)
         .stream_recovery(stream_recovery(settings.stream_recovery))
+        .recovery_timeout(recovery_timeout(config))
         .allow_generic_fallback_on_refusal(settings.allow_generic_fallback_on_refusal);
     if !tables.context_window.is_empty() {
         layer = layer.context_window(tables.context_window);
@@ -173,6 +174,16 @@ fn stream_recovery(configured: ziggurat_config::StreamRecovery) -> StreamRecover
         ziggurat_config::StreamRecovery::Continue => StreamRecovery::Continue,
         _ => StreamRecovery::Off,
     }
+}
+
+/// How long a client hears nothing new after its stream broke: as long as the slowest that may be asked has for its first
+/// content.
+fn recovery_timeout(config: &Config) -> Duration {
+    let deployments = config.deployments.iter();
+    let own = deployments.map(|one| config.settings.stream_timeout_for(one));
+    let chains = config.fallbacks.general.iter();
+    let targets = chains.flat_map(|(_, chain)| chain.iter().filter_map(|it| it.stream_timeout));
+    own.chain(targets).max().unwrap_or_default()
 }
 
 fn router(builder: &group::Builder<'_>, groups: &Groups<'_>) -> Router<Group> {
