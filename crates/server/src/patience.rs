@@ -14,6 +14,8 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
+use crate::activity::Activity;
+
 /// What every connection of HTTP/2 begins with (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -31,11 +33,13 @@ pub(crate) struct Patient<I> {
     replay: Range<usize>,
     /// Runs while the client takes nothing of what there is for it.
     unread: Option<Pin<Box<Sleep>>>,
+    /// Hears of both.
+    activity: Activity,
 }
 
 impl<I> Patient<I> {
     /// Waits for at most `limit`, each time.
-    pub(crate) fn new(io: I, limit: Duration) -> Self {
+    pub(crate) fn new(io: I, limit: Duration, activity: Activity) -> Self {
         Self {
             io,
             limit,
@@ -44,6 +48,7 @@ impl<I> Patient<I> {
             length: 0,
             replay: 0..0,
             unread: None,
+            activity,
         }
     }
 
@@ -53,6 +58,7 @@ impl<I> Patient<I> {
         result: Poll<io::Result<T>>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
+        self.activity.blocks(result.is_pending());
         if result.is_ready() {
             self.unread = None;
             return result;
@@ -88,6 +94,7 @@ impl<I: AsyncRead + Unpin> Patient<I> {
                 return opening.as_mut().poll(cx).map(|()| Err(too_slow()));
             };
             read?;
+            self.activity.speaks();
             let count = rest.filled().len();
             self.length += count;
             let first = &self.first[..self.length];
@@ -114,7 +121,11 @@ impl<I: AsyncRead + Unpin> AsyncRead for Patient<I> {
             return self.poll_opening(cx, buf);
         }
         if self.replay.is_empty() {
-            return Pin::new(&mut self.io).poll_read(cx, buf);
+            let read = Pin::new(&mut self.io).poll_read(cx, buf);
+            if read.is_ready() {
+                self.activity.speaks();
+            }
+            return read;
         }
         let count = self.replay.len().min(buf.remaining());
         buf.put_slice(&self.first[self.replay.start..][..count]);
@@ -175,7 +186,11 @@ mod tests {
 
     fn connection() -> (DuplexStream, Patient<DuplexStream>, Instant) {
         let (client, io) = duplex(64);
-        (client, Patient::new(io, LIMIT), Instant::now())
+        (
+            client,
+            Patient::new(io, LIMIT, Activity::default()),
+            Instant::now(),
+        )
     }
 
     async fn is_cut(server: &mut Patient<DuplexStream>) -> Instant {

@@ -28,6 +28,7 @@ use tower::{BoxError, Service};
 
 use crate::{
     Listener,
+    activity::Activity,
     closing::Closing,
     parting::Ending,
     patience::Patient,
@@ -62,8 +63,8 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Serves connections until `shutdown` resolves, then waits up to `drain` for running requests and streams to end.
 ///
 /// After the first signal no connection is accepted, and every answer says that its connection ends with it. Idle
-/// connections are closed a second later, so that a request that was on its way is answered. What still runs after `drain`
-/// is cut.
+/// connections are closed a second later, so that a request that was on its way is answered; a client that does not take part
+/// in that is dropped after another one, or after five if it goes on talking. What still runs after `drain` is cut.
 ///
 /// # Errors
 ///
@@ -163,21 +164,28 @@ where
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let service = Telling::new(self.ending.wrap(self.service.clone()));
+        let activity = Activity::default();
+        let service = Telling::new(self.ending.wrap(self.service.clone()), activity.clone());
         let closing = self.closing.clone();
         let Some(tls) = self.tls.clone() else {
             let served = Served {
-                connection: connection(&self.server, stream, service, &closing),
+                connection: connection(&self.server, stream, service, &closing, activity),
             };
             self.connections.spawn(served);
             return;
         };
         let server = self.server.clone();
         self.connections.spawn(async move {
-            match shake_hands(&tls, stream).await {
+            let shaken = tokio::select! {
+                biased;
+                shaken = shake_hands(&tls, stream) => shaken,
+                // It would be told to end before its first request.
+                () = closing.begun() => return,
+            };
+            match shaken {
                 // In a box: what it needs is more than the handshake, and would be kept twice here.
                 Ok(stream) => {
-                    let connection = connection(&server, stream, service, &closing);
+                    let connection = connection(&server, stream, service, &closing, activity);
                     Box::pin(Served { connection }).await;
                 }
                 Err(error) => broken(&error.into()),
@@ -194,7 +202,6 @@ where
             return;
         }
         self.closing.begin();
-        // Whoever shakes hands counts as running too.
         let ended = async { while self.connections.join_next().await.is_some() {} };
         let drained = time::timeout_at(deadline, ended).await;
         if drained.is_err() {
@@ -228,6 +235,7 @@ fn connection<S, R, I>(
     stream: I,
     service: S,
     closing: &Closing,
+    activity: Activity,
 ) -> impl Future<Output = Result<(), BoxError>> + Send + 'static + use<S, R, I>
 where
     S: hyper::service::Service<Request<Incoming>, Response = Response<R>, Error = Infallible>
@@ -238,9 +246,9 @@ where
     R::Error: Into<BoxError>,
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let stream = TokioIo::new(Patient::new(stream, PATIENCE));
+    let stream = TokioIo::new(Patient::new(stream, PATIENCE, activity.clone()));
     let connection = server.serve_connection(stream, service);
-    closing.hear(connection.into_owned())
+    closing.hear(connection.into_owned(), activity)
 }
 
 pin_project! {

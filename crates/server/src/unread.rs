@@ -18,6 +18,8 @@ use hyper::{rt::Executor, service::Service};
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
+use crate::activity::Activity;
+
 /// The longest frame that goes to a stream of HTTP/2: its own longest frame. hyper waits for room before each, but buffers the
 /// whole of it, however large, and has then nothing more to wait for.
 const PIECE: usize = 16 * 1024;
@@ -42,9 +44,12 @@ pub(crate) struct Streams {
     limit: Duration,
 }
 
-/// Tells [`Streams`] what becomes of responses.
+/// Tells [`Streams`] what becomes of responses, and which of them are under way.
 #[derive(Debug)]
-pub(crate) struct Telling<S>(S);
+pub(crate) struct Telling<S> {
+    inner: S,
+    activity: Activity,
+}
 
 pin_project! {
     /// The future of [`Telling`].
@@ -52,6 +57,8 @@ pin_project! {
         #[pin]
         future: F,
         version: Version,
+        // `None` once there is a response, which has it then.
+        activity: Option<Activity>,
     }
 }
 
@@ -63,6 +70,8 @@ pin_project! {
         // The longest frame.
         piece: usize,
         rest: Bytes,
+        // Held for as long as the body is open.
+        activity: Option<Activity>,
     }
 }
 
@@ -132,8 +141,8 @@ impl<F: Future<Output = ()>> Future for Stream<F> {
 // === impl Telling ===
 
 impl<S> Telling<S> {
-    pub(crate) const fn new(inner: S) -> Self {
-        Self(inner)
+    pub(crate) const fn new(inner: S, activity: Activity) -> Self {
+        Self { inner, activity }
     }
 }
 
@@ -148,7 +157,8 @@ where
     fn call(&self, request: Request<B>) -> Self::Future {
         TellingFuture {
             version: request.version(),
-            future: self.0.call(request),
+            future: self.inner.call(request),
+            activity: Some(self.activity.clone()),
         }
     }
 }
@@ -163,6 +173,7 @@ where
         let this = self.project();
         let response = ready!(this.future.poll(cx))?;
         TOLD.set(Some(Told::Some));
+        let activity = this.activity.take();
         let piece = match *this.version {
             Version::HTTP_2 => PIECE,
             _ => usize::MAX,
@@ -171,6 +182,7 @@ where
             body,
             piece,
             rest: Bytes::new(),
+            activity,
         })))
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use serde_json::json;
-use tokio::{net::TcpStream, time::Instant};
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::Instant};
 use ziggurat_testing::mock::{Answer, Running, Step};
 
 use crate::support::{Proxy, config, upstream};
@@ -80,6 +80,25 @@ async fn an_idle_server_ends_after_a_moment() {
     proxy.ended().await;
     assert!(
         started.elapsed() < Duration::from_millis(1100),
+        "{:?}",
+        started.elapsed()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_acknowledges_nothing_does_not_delay_the_end() {
+    let (proxy, up) = start(30).await;
+    up.set_script([Step::hello()]);
+    let mut silent = TcpStream::connect(proxy.address).await.unwrap();
+    let opening = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    silent.write_all(opening).await.unwrap();
+    // By then the opening has been read as well.
+    assert_eq!(proxy.chat("m", &json!({})).await.content(), "hello from a");
+    let started = Instant::now();
+    proxy.stop();
+    proxy.ended().await;
+    assert!(
+        started.elapsed() < Duration::from_millis(2500),
         "{:?}",
         started.elapsed()
     );

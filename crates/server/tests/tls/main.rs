@@ -13,6 +13,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::Notify,
+    time::{Duration, Instant},
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use ziggurat::{Gateway, config::Config};
@@ -180,4 +181,22 @@ async fn a_handshake_that_hangs_ends() {
         let took = began.elapsed();
         assert!((10..12).contains(&took.as_secs()), "{begin:?}: {took:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_shakes_hands_delays_the_end_by_a_second() {
+    let files = Files::new("drain");
+    files.write(FIRST);
+    let server = Server::bind(&config(), &options(&files)).await.unwrap();
+    let (address, stop) = (server.address(), Arc::new(Notify::new()));
+    let stopped = Arc::clone(&stop);
+    let running = tokio::spawn(server.run(async move { stopped.notified().await }));
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    silent.write_all(b"\x16\x03\x01").await.unwrap();
+    let began = Instant::now();
+    stop.notify_one();
+    running.await.unwrap().unwrap();
+    let took = began.elapsed();
+    assert!(took >= Duration::from_secs(1), "{took:?}");
+    assert!(took < Duration::from_millis(1500), "{took:?}");
 }
