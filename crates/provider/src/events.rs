@@ -72,6 +72,8 @@ impl<R: Reader> Events<R> {
         self.splitter.push(data);
         let end = loop {
             match self.splitter.next_event() {
+                // A sign of life, which takes more than itself to pass on: one does for a piece, and what is written is one.
+                Ok(Some(event)) if event.is_blank() && !out.is_empty() => {}
                 Ok(Some(event)) => {
                     if let Some(end) = self.reader.event(event, &mut out) {
                         break Some(end);
@@ -116,4 +118,42 @@ fn is_whole(event: Event<'_>) -> bool {
             || event.name() == Some(b"error")
             || serde_json::from_slice::<&RawValue>(&data).is_ok()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Passes events on, with a comment for those without data.
+    struct Passing;
+
+    impl Reader for Passing {
+        fn event(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> End {
+            match event.data() {
+                Some(_) => out.extend_from_slice(event.raw()),
+                None => out.extend_from_slice(b":\n\n"),
+            }
+            None
+        }
+
+        fn unreadable(&self) -> Failure {
+            Failure::new(FailureKind::InvalidResponse)
+        }
+    }
+
+    #[test]
+    fn blank_lines_are_no_more_than_a_sign_of_life() {
+        let mut events = Events::new(Passing);
+        for end in ["\n", "\r", "\r\n"] {
+            for count in [1, 2, 1000] {
+                let streamed = events.chunk(end.repeat(count).into());
+                assert_eq!(&streamed.data[..], b":\n\n", "{count} times {end:?}");
+                // What the last CR has left.
+                events.chunk("\n".into());
+            }
+        }
+        let mut events = Events::new(Passing);
+        let streamed = events.chunk("data: 1\n\n\n\r\n\ndata: 2\n\n\n: 3\n\n\n".into());
+        assert_eq!(&streamed.data[..], b"data: 1\n\ndata: 2\n\n:\n\n");
+    }
 }

@@ -230,6 +230,11 @@ impl<'a> Event<'a> {
         self.raw
     }
 
+    /// Says whether there is nothing but the blank line.
+    pub(crate) fn is_blank(self) -> bool {
+        matches!(self.raw, [b'\n' | b'\r', ..])
+    }
+
     /// Returns the data: the text of its `data` lines, joined by LF if there are several. `None` if it has none.
     #[must_use]
     pub fn data(self) -> Option<Cow<'a, [u8]>> {

@@ -12,6 +12,7 @@ mod cooldowns;
 mod curl;
 mod docs;
 mod edges;
+mod encoded;
 mod endings;
 mod fields;
 mod floods;
