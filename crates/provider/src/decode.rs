@@ -8,11 +8,15 @@ use std::{
 };
 
 use bytes::Bytes;
+#[cfg(feature = "decompression")]
+use http::header::CONTENT_LENGTH;
 use http::{Response, header::CONTENT_ENCODING, response::Parts};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use ziggurat_core::{BoxError, Failure, FailureKind};
 
+#[cfg(feature = "decompression")]
+use crate::gunzip::Gunzip;
 use crate::upload::Upload;
 
 /// A body of an upstream.
@@ -24,6 +28,8 @@ pub(crate) struct Upstream {
 
 enum Encoded {
     Identity(Incoming),
+    #[cfg(feature = "decompression")]
+    Gunzip(Box<Gunzip<Incoming>>),
     #[cfg(feature = "decompression")]
     Decoded(Pin<Box<decompression::Decoded>>),
 }
@@ -66,7 +72,14 @@ impl Encoded {
                 Ok((head, Self::Identity(body)))
             }
             #[cfg(feature = "decompression")]
-            b"gzip" | b"deflate" | b"br" | b"zstd" => {
+            b"gzip" => {
+                let (mut head, body) = response.into_parts();
+                head.headers.remove(CONTENT_ENCODING);
+                head.headers.remove(CONTENT_LENGTH);
+                Ok((head, Self::Gunzip(Box::new(Gunzip::new(body)))))
+            }
+            #[cfg(feature = "decompression")]
+            b"deflate" | b"br" | b"zstd" => {
                 let (head, body) = decompression::decode(response).into_parts();
                 Ok((head, Self::Decoded(Box::pin(body))))
             }
@@ -81,6 +94,8 @@ impl Encoded {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Identity(body) => body.is_end_stream(),
+            #[cfg(feature = "decompression")]
+            Self::Gunzip(body) => body.is_end_stream(),
             #[cfg(feature = "decompression")]
             Self::Decoded(body) => body.is_end_stream(),
         }
@@ -99,6 +114,8 @@ impl Body for Upstream {
         let frame = ready!(match &mut this.body {
             Encoded::Identity(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
             #[cfg(feature = "decompression")]
+            Encoded::Gunzip(body) => Pin::new(&mut **body).poll_frame(cx),
+            #[cfg(feature = "decompression")]
             Encoded::Decoded(body) => body.as_mut().poll_frame(cx),
         });
         if !matches!(frame, Some(Err(_))) {
@@ -114,6 +131,8 @@ impl Body for Upstream {
     fn size_hint(&self) -> SizeHint {
         match &self.body {
             Encoded::Identity(body) => body.size_hint(),
+            #[cfg(feature = "decompression")]
+            Encoded::Gunzip(body) => body.size_hint(),
             #[cfg(feature = "decompression")]
             Encoded::Decoded(body) => body.size_hint(),
         }

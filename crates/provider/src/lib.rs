@@ -11,6 +11,8 @@ mod dialect;
 mod error;
 pub mod events;
 mod future;
+#[cfg(feature = "decompression")]
+mod gunzip;
 mod headers;
 pub mod inline;
 mod local;

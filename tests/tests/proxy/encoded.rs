@@ -3,11 +3,11 @@
 use std::io::Write;
 
 use flate2::{Compression, write::GzEncoder};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Method};
 use serde_json::{Value, json};
 use ziggurat_testing::mock::{Event, Running, Step};
 
-use crate::support::{Proxy, upstream};
+use crate::support::{Answer, Proxy, upstream};
 
 const YAML: &str = "
 model_list:
@@ -63,6 +63,16 @@ fn messages() -> [String; 4] {
     ]
 }
 
+async fn ask(proxy: &Proxy, is_chat: bool) -> Answer {
+    if is_chat {
+        return proxy.chat("m", &json!({"stream": true})).await;
+    }
+    let question = json!([{"role": "user", "content": "hi"}]);
+    let body = json!({"model": "claude", "max_tokens": 9, "stream": true, "messages": question});
+    let request = proxy.request(Method::POST, "/v1/messages", body.to_string());
+    proxy.call(request).await
+}
+
 #[tokio::test(start_paused = true)]
 async fn blank_lines_come_to_little() {
     let blank = "\n".repeat(1_000_000);
@@ -71,18 +81,29 @@ async fn blank_lines_come_to_little() {
         let whole = [first.as_str(), second, &blank, third, last].concat();
         let (proxy, _up) = start([gzip(&whole)]).await;
         let is_chat = last.contains("DONE");
-        let members = json!({"model": "claude", "max_tokens": 9, "stream": true, "messages": [{"role": "user", "content": "hi"}]});
-        let answer = match is_chat {
-            true => proxy.chat("m", &json!({"stream": true})).await,
-            false => {
-                let request =
-                    proxy.request(http::Method::POST, "/v1/messages", members.to_string());
-                proxy.call(request).await
-            }
-        };
+        let answer = ask(&proxy, is_chat).await;
         assert!(answer.text.contains("one") && answer.text.contains(" two"));
         let end = if is_chat { "[DONE]" } else { "message_stop" };
         assert!(answer.text.contains(end));
         assert!(answer.text.len() < 20_000, "{}", answer.text.len());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_event_may_be_a_member_of_its_own() {
+    for events in [chat(), messages()] {
+        let is_chat = events[3].contains("DONE");
+        let members = events.each_ref().map(|event| gzip(event));
+        let whole = members.concat();
+        let halves = whole.chunks(7).map(<[u8]>::to_vec).collect::<Vec<_>>();
+        for frames in [members.to_vec(), vec![whole], halves] {
+            let (proxy, up) = start(frames).await;
+            let answer = ask(&proxy, is_chat).await;
+            assert!(answer.text.contains("one") && answer.text.contains(" two"));
+            let end = if is_chat { "[DONE]" } else { "message_stop" };
+            assert!(answer.text.contains(end), "{}", answer.text);
+            assert!(!answer.text.contains("error"), "{}", answer.text);
+            assert_eq!(up.count(), 1);
+        }
     }
 }
