@@ -16,6 +16,7 @@ pub(crate) struct Activity(Arc<Seen>);
 #[derive(Debug, Default)]
 struct Seen {
     has_spoken: AtomicBool,
+    has_streams: AtomicBool,
     is_blocked: AtomicBool,
 }
 
@@ -23,6 +24,16 @@ impl Activity {
     /// Notes that the client said something.
     pub(crate) fn speaks(&self) {
         self.0.has_spoken.store(true, Relaxed);
+    }
+
+    /// Notes a call by HTTP/2: the last piece of its answer may wait for its window, which nobody here sees.
+    pub(crate) fn streams(&self) {
+        self.0.has_streams.store(true, Relaxed);
+    }
+
+    /// Says whether there were any.
+    pub(crate) fn has_streams(&self) -> bool {
+        self.0.has_streams.load(Relaxed)
     }
 
     /// Notes whether there is something for the client that it does not take.

@@ -24,9 +24,11 @@ use crate::activity::Activity;
 /// takes a round trip.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// The same in farewells, for a client that says something meanwhile. It may lack a piece of an answer that fits its window no
-/// more, or be about to finish a head; or it just talks.
+/// The same in farewells, for a client that says something meanwhile: it may be about to finish a head, or just talk.
 const LONG_FAREWELL: u32 = 5;
+
+/// The same for a client that was answered by HTTP/2. It may lack the last piece of an answer, which waits for its window.
+const LONGEST_FAREWELL: u32 = 10;
 
 /// Tells connections to end as soon as nothing runs on them, and drops those that do not. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -141,10 +143,10 @@ impl Farewell {
             } else {
                 self.quiet + 1
             };
-            let enough = if activity.has_spoken() {
-                LONG_FAREWELL
-            } else {
-                1
+            let enough = match (activity.has_streams(), activity.has_spoken()) {
+                (true, _) => LONGEST_FAREWELL,
+                (false, true) => LONG_FAREWELL,
+                (false, false) => 1,
             };
             if self.quiet >= enough {
                 return Poll::Ready(());

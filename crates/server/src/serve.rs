@@ -64,7 +64,8 @@ const LINGER: Duration = Duration::from_secs(1);
 ///
 /// After the first signal no connection is accepted, and every answer says that its connection ends with it. Idle
 /// connections are closed a second later, so that a request that was on its way is answered; a client that does not take part
-/// in that is dropped after another one, or after five if it goes on talking. What still runs after `drain` is cut.
+/// in that is dropped after another one, after five if it goes on talking, or ten seconds after its last answer by HTTP/2. What
+/// still runs after `drain` is cut.
 ///
 /// # Errors
 ///

@@ -155,6 +155,9 @@ where
     type Future = TellingFuture<S::Future>;
 
     fn call(&self, request: Request<B>) -> Self::Future {
+        if request.version() == Version::HTTP_2 {
+            self.activity.streams();
+        }
         TellingFuture {
             version: request.version(),
             future: self.inner.call(request),

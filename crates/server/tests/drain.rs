@@ -142,7 +142,7 @@ async fn what_runs_keeps_its_time_though_nothing_is_acknowledged() {
     let (count, took) = served.rest().await;
     assert_eq!(count, 100);
     assert!(
-        took >= Duration::from_secs(10) && took <= Duration::from_secs(12),
+        took >= Duration::from_secs(10) && took <= Duration::from_secs(22),
         "{took:?}"
     );
 }
@@ -156,7 +156,7 @@ async fn requests_on_their_way_are_served() {
         served.client.write_all(REQUEST).await.unwrap();
         let (count, took) = served.rest().await;
         assert_eq!(count, 100, "{late}");
-        assert!(took < Duration::from_secs(11), "{took:?}");
+        assert!(took < Duration::from_secs(16), "{took:?}");
     }
 }
 
@@ -165,9 +165,26 @@ async fn what_was_said_reaches_a_client_that_reads_late() {
     let opening = [OPENING, REQUEST].concat();
     let served = Served::start(&opening, Duration::ZERO, 60_000, 1024).await;
     served.stop.notify_one();
-    sleep(Duration::from_secs(20)).await;
+    sleep(Duration::from_secs(15)).await;
     assert!(!served.server.is_finished());
     let (count, took) = timeout(DRAIN, served.rest()).await.unwrap();
     assert_eq!(count, 60_000);
-    assert!(took < Duration::from_secs(22), "{took:?}");
+    assert!(took < Duration::from_secs(27), "{took:?}");
+}
+
+/// The last piece of an answer waits for its window, which the client opens late.
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_window_is_sent_when_it_opens() {
+    const WINDOW: usize = 65_535; // RFC 9113, section 6.9.2
+    let opening = [OPENING, REQUEST].concat();
+    let mut served = Served::start(&opening, Duration::ZERO, WINDOW + 1000, 256 * 1024).await;
+    served.stop.notify_one();
+    sleep(Duration::from_secs(9)).await;
+    for stream in [0, 1] {
+        let mut update = *b"\0\0\x04\x08\0\0\0\0\0\0\0\x10\0";
+        update[8] = stream;
+        served.client.write_all(&update).await.unwrap();
+    }
+    let (count, _) = served.rest().await;
+    assert_eq!(count, WINDOW + 1000);
 }
