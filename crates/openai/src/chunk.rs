@@ -6,7 +6,7 @@ use bytes::BufMut;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use ziggurat_core::json::{Document, Value};
+use ziggurat_core::json::{self, Document, Value};
 use ziggurat_provider::{redact, sse::Event};
 
 use crate::failure::is_error;
@@ -90,9 +90,8 @@ pub(crate) fn index(choice: &Choice<'_>) -> u32 {
 }
 
 pub(crate) fn is_finished(choice: &Choice<'_>) -> bool {
-    // Some servers send an empty reason, or another word for none, while a choice goes on.
-    let reason = choice.finish_reason.map_or("", RawValue::get);
-    reason.starts_with('"') && !matches!(reason, r#""""# | r#""null""#)
+    let reason = choice.finish_reason;
+    reason.is_some_and(|reason| json::is_said(reason.get()))
 }
 
 /// Whether a delta brings a piece of a call. Some servers send a list of none with each piece of the answer.

@@ -7,7 +7,7 @@ use ziggurat_core::{
     Failure, FailureKind, JsonBody, Meter, Operation,
     json::{Document, Printed},
 };
-use ziggurat_provider::{Authorized, Call, Dialect, Exchange, Outgoing};
+use ziggurat_provider::{Authorized, Call, Dialect, Exchange, Outgoing, params};
 
 use ziggurat_provider::credentials::Cached;
 
@@ -236,14 +236,11 @@ fn asked(body: &JsonBody, call: Call<'_>, json_tool: bool) -> Asked {
 
 /// How many choices the client wants: `n` of each prompt.
 fn choices(body: &JsonBody, operation: Operation) -> u32 {
-    let n = body
-        .get("n")
-        .and_then(|n| serde_json::from_slice::<f64>(n).ok());
     let prompts = match operation {
         Operation::Completions => body.get("prompt").map_or(1, prompts),
         _ => 1,
     };
-    n.map_or(1, |n| (n as u32).max(1)).saturating_mul(prompts)
+    params::choices(body, &["n"]).saturating_mul(prompts)
 }
 
 /// How many prompts a member holds; a list of numbers is one, of tokens.

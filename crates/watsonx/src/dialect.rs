@@ -7,7 +7,7 @@ use ziggurat_core::{
     Failure, JsonBody, Meter,
     json::{self, Printed},
 };
-use ziggurat_provider::{Authorized, Call, Dialect, Outgoing, credentials::Used};
+use ziggurat_provider::{Authorized, Call, Dialect, Outgoing, credentials::Used, params};
 
 use crate::{
     Builder,
@@ -48,11 +48,12 @@ impl Dialect for Watsonx {
     fn prepare(&self, call: Call<'_>) -> Result<Outgoing, Failure> {
         let template = &self.template;
         let stream = call.stream();
+        let body = template.body(call, stream)?;
         let asked = Asked {
             stream,
             usage: stream && asks_for_usage(call.body()),
+            choices: params::choices(&body, &["n"]),
         };
-        let body = template.body(call, stream)?;
         let mut request = Request::new(body.print());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = match stream {

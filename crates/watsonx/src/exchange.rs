@@ -46,6 +46,7 @@ pub(crate) struct Asked {
     pub(crate) stream: bool,
     /// The chunk that tells the usage.
     pub(crate) usage: bool,
+    pub(crate) choices: u32,
 }
 
 #[derive(Deserialize)]
@@ -88,7 +89,7 @@ impl Chat {
             let reader = Reader::new(
                 template.route,
                 model.clone(),
-                asked.usage,
+                *asked,
                 meter.clone(),
                 secrets,
             );

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use ziggurat_core::{
     Failure, FailureKind, Meter,
-    json::{Document, string},
+    json::{self, Document, string},
 };
 use ziggurat_provider::{
     events::{self, End},
@@ -17,7 +17,7 @@ use ziggurat_provider::{
 
 use crate::{
     chat::{Object, raw},
-    exchange::{has_calls, reason, record, unreadable},
+    exchange::{Asked, has_calls, reason, record, unreadable},
     failure::{Wire, is_error},
     generation::{self, Generated},
     head::Head,
@@ -29,8 +29,7 @@ pub(crate) struct Reader {
     route: Route,
     /// The name that chunks bear, as JSON.
     model: Option<Bytes>,
-    /// Whether the client wants the chunk that tells the usage.
-    include_usage: bool,
+    asked: Asked,
     meter: Option<Meter>,
     secrets: Vec<Box<str>>,
     /// What all chunks share, from the first on, as JSON.
@@ -67,14 +66,14 @@ impl Reader {
     pub(crate) fn new(
         route: Route,
         model: Option<Bytes>,
-        include_usage: bool,
+        asked: Asked,
         meter: Option<Meter>,
         secrets: Vec<Box<str>>,
     ) -> Self {
         Self {
             route,
             model,
-            include_usage,
+            asked,
             meter,
             secrets,
             head: None,
@@ -109,9 +108,10 @@ impl events::Reader for Reader {
         }
     }
 
-    /// Ends a stream of which no more comes. There is no event that ends it: it is whole if its choices are.
+    /// Ends a stream of which no more comes. There is no event that ends it: it is whole if its choices are. A server may make
+    /// fewer of them than were asked for, but not break off then.
     fn end(&mut self, broken: Option<Failure>, out: &mut Vec<u8>) -> Result<(), Failure> {
-        if self.is_complete() {
+        if self.is_complete() || (broken.is_none() && self.has_ended()) {
             return self.done(out);
         }
         Err(broken.unwrap_or_else(|| Failure::new(FailureKind::Disconnected)))
@@ -134,7 +134,7 @@ impl Reader {
                 None
             }
             // The last event tells the usage.
-            Ok(None) if self.usage.is_some() && self.is_complete() => Some(self.done(out)),
+            Ok(None) if self.usage.is_some() && self.has_ended() => Some(self.done(out)),
             Ok(None) => None,
             Err(failure) => Some(Err(failure)),
         }
@@ -272,14 +272,20 @@ impl Reader {
                 head.chunk(choices.as_bytes(), None, out);
             }
         }
-        if let Some(usage) = self.usage.as_ref().filter(|_| self.include_usage) {
+        if let Some(usage) = self.usage.as_ref().filter(|_| self.asked.usage) {
             head.chunk(b"[]", Some(usage), out);
         }
         out.put_slice(DONE_EVENT);
         Ok(())
     }
 
+    /// Whether every choice that was asked for has ended.
     pub(crate) fn is_complete(&self) -> bool {
+        self.has_ended() && self.started.count_ones() >= self.asked.choices
+    }
+
+    /// Whether every choice that began has ended.
+    fn has_ended(&self) -> bool {
         self.started != 0 && self.started == self.finished
     }
 }
@@ -302,7 +308,7 @@ impl<'a> Noted<'a> {
 
 /// The reason of a choice that has ended.
 fn finish(reason: Option<&RawValue>) -> Option<&RawValue> {
-    reason.filter(|reason| !matches!(reason.get(), "null" | "\"\""))
+    reason.filter(|reason| json::is_said(reason.get()))
 }
 
 fn invalid() -> Failure {

@@ -163,6 +163,35 @@ fn a_stream_without_its_end_is_broken() {
     assert_eq!(play(&two, &chat(false)).1, Err(FailureKind::Disconnected));
 }
 
+/// Both of two choices have to have come, but for a server that ends well with fewer.
+#[test]
+fn a_stream_of_several_choices_is_not_complete_before_all_have_begun() {
+    let mut asked = chat(false);
+    asked["n"] = json!(2);
+    let ended = |index: u32| {
+        let choice = json!({"index": index, "delta": {"content": "a"}, "finish_reason": "stop"});
+        event(&json!([choice]), None)
+    };
+    let mut one = exchange(builder(CHAT), &asked);
+    one.chunk(ended(0).into());
+    assert!(!one.is_complete());
+    let streamed = one.end(Some(FailureKind::Disconnected.into()));
+    assert!(streamed.end.unwrap().is_err());
+    play(&ended(0), &asked).1.unwrap();
+    let mut both = exchange(builder(CHAT), &asked);
+    both.chunk((ended(0) + &ended(1)).into());
+    assert!(both.is_complete());
+}
+
+#[test]
+fn no_reason_ends_no_choice() {
+    for reason in [json!(false), json!(0), json!("null"), json!("")] {
+        let choices = json!([{"index": 0, "delta": {"content": "a"}, "finish_reason": reason}]);
+        let (_, end) = play(&event(&choices, None), &chat(false));
+        assert_eq!(end, Err(FailureKind::Disconnected), "{reason}");
+    }
+}
+
 #[test]
 fn errors_in_a_stream_are_failures() {
     let begun = delta(&json!({"content": "a"}), None);

@@ -26,7 +26,7 @@ struct Choice<'a> {
     #[serde(borrow)]
     message: Said<'a>,
     #[serde(borrow)]
-    finish_reason: Option<Cow<'a, str>>,
+    finish_reason: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -111,11 +111,10 @@ pub(super) fn translate(body: &[u8]) -> Result<Vec<u8>, Failure> {
         .as_ref()
         .is_some_and(|calls| !calls.is_empty());
     let refused = text(choice.message.refusal).is_some();
-    let reason = choice.finish_reason.as_deref().unwrap_or_default();
-    reason::check(reason)?;
+    let reason = reason::read(choice.finish_reason)?.unwrap_or_default();
     let stop_reason = match refused {
         true => "refusal",
-        false => reason::anthropic(reason, calls_tools),
+        false => reason::anthropic(&reason, calls_tools),
     };
     let nameless = raw("\"\"".to_owned());
     let message = Message {

@@ -1,6 +1,7 @@
 //! Why an answer ended.
 
-use ziggurat_core::{Failure, FailureKind};
+use serde_json::value::RawValue;
+use ziggurat_core::{Failure, FailureKind, json};
 
 /// Returns Anthropic's word for OpenAI's.
 pub(super) fn anthropic(openai: &str, calls_tools: bool) -> &'static str {
@@ -12,13 +13,19 @@ pub(super) fn anthropic(openai: &str, calls_tools: bool) -> &'static str {
     }
 }
 
-/// Refuses the reasons of answers that broke off, for which Anthropic has no word.
-pub(super) fn check(openai: &str) -> Result<(), Failure> {
-    match openai {
-        "error" | "abort" => {
-            let message = format!("the upstream's answer ended with the reason `{openai}`");
+/// Reads OpenAI's, as JSON; `None` if it says nothing.
+///
+/// # Errors
+///
+/// It is one of those of answers that broke off, for which Anthropic has no word.
+pub(super) fn read(openai: Option<&RawValue>) -> Result<Option<String>, Failure> {
+    let said = openai.filter(|reason| json::is_said(reason.get()));
+    let reason = said.and_then(|reason| serde_json::from_str::<String>(reason.get()).ok());
+    match reason.as_deref() {
+        Some(broke @ ("error" | "abort")) => {
+            let message = format!("the upstream's answer ended with the reason `{broke}`");
             Err(Failure::new(FailureKind::Server).with_message(message))
         }
-        _ => Ok(()),
+        _ => Ok(reason),
     }
 }

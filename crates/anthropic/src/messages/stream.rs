@@ -68,7 +68,7 @@ struct Choice<'a> {
     #[serde(borrow)]
     delta: Option<Delta<'a>>,
     #[serde(borrow)]
-    finish_reason: Option<Cow<'a, str>>,
+    finish_reason: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -190,9 +190,8 @@ impl Writer {
             if let Some(delta) = choice.delta {
                 self.delta(delta, out)?;
             }
-            if let Some(reason) = choice.finish_reason {
-                reason::check(&reason)?;
-                self.reason = Some(reason.into_owned());
+            if let Some(reason) = reason::read(choice.finish_reason)? {
+                self.reason = Some(reason);
             }
         }
         Ok(())

@@ -147,6 +147,23 @@ fn a_stream_that_ends_with_an_error_has_no_end() {
     }
 }
 
+/// What some servers write where others write null.
+#[test]
+fn no_reason_ends_nothing() {
+    let whole = stream(&[json!({"content": "a"})], "length");
+    let odd = |reason: &str| {
+        let choice = format!(r#"{{"index":0,"delta":{{}},"finish_reason":{reason}}}"#);
+        format!("data: {{\"choices\":[{choice}]}}\n\n")
+    };
+    for reason in ["false", "0", "\"null\"", "\"\""] {
+        let done = "data: [DONE]";
+        let text = whole.replace(done, &(odd(reason) + done));
+        let (text, end) = play(&[text.as_bytes()]);
+        end.unwrap();
+        assert!(text.contains(r#""stop_reason":"max_tokens""#), "{text}");
+    }
+}
+
 #[test]
 fn oddities() {
     // A comment keeps the client's connection alive too.

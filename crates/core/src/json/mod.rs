@@ -326,6 +326,13 @@ fn unescaped(key: &[u8]) -> String {
     serde_json::from_slice(&[b"\"", key, b"\""].concat()).unwrap_or_else(|_| "\u{fffd}".to_owned())
 }
 
+/// Says whether a value, as JSON, is a text that says something. Some servers write `""` or `"null"` where others write null, for
+/// the reason of a choice that goes on.
+#[must_use]
+pub fn is_said(value: &str) -> bool {
+    value.starts_with('"') && !matches!(value, r#""""# | r#""null""#)
+}
+
 /// Writes a string as JSON.
 #[must_use]
 pub fn string(text: &str) -> Bytes {

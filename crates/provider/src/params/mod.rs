@@ -19,6 +19,14 @@ pub use self::{
 };
 use crate::Call;
 
+/// How many choices a request wants, by the first of these members that is a number; at least one.
+#[must_use]
+pub fn choices(body: &JsonBody, names: &[&str]) -> u32 {
+    let number = |name: &&str| serde_json::from_slice::<f64>(body.get(name)?).ok();
+    let asked = names.iter().find_map(number);
+    asked.map_or(1, |n| (n as u32).max(1))
+}
+
 /// Makes the body of a call with the members of `extra_body` in it, and those that a deployment and a fallback add. What
 /// the request says wins over `defaults`, what a fallback says over both; tools of both are joined.
 #[must_use]

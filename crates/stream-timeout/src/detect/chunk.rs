@@ -3,6 +3,7 @@ use std::borrow::Cow;
 use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use ziggurat_core::json;
 
 use super::Found;
 
@@ -215,10 +216,9 @@ impl Choice<'_> {
             || self.has_ended()
     }
 
-    /// Some servers have other words than null for no reason.
     fn has_ended(&self) -> bool {
-        let reason = self.finish_reason.map_or("", RawValue::get);
-        reason.starts_with('"') && !matches!(reason, r#""""# | r#""null""#)
+        self.finish_reason
+            .is_some_and(|reason| json::is_said(reason.get()))
     }
 
     fn is_filtered(&self) -> bool {

@@ -126,7 +126,7 @@ impl events::Reader for Reader {
     /// Ends a stream: Google's just stop, so that only finish reasons tell whether one is complete.
     fn end(&mut self, broken: Option<Failure>, out: &mut Vec<u8>) -> Result<(), Failure> {
         // A server may make fewer choices than were asked for, but not break off then.
-        if !self.has_ended() || (broken.is_some() && self.choices.len() < self.asked.choices) {
+        if !self.has_ended() || (broken.is_some() && !self.has_all()) {
             return Err(broken.unwrap_or_else(|| {
                 Failure::new(FailureKind::Disconnected)
                     .with_message("the upstream's stream ended before its answer did")
@@ -263,7 +263,12 @@ impl Reader {
     /// Whether every choice that was asked for has ended, and surely so: nothing is waited for that will not come.
     pub(super) fn is_complete(&self) -> bool {
         let is_final = |state: &State| state.ending.is_some() && state.is_final && !state.went_on;
-        self.choices.len() >= self.asked.choices && self.choices.values().all(is_final)
+        self.has_all() && self.choices.values().all(is_final)
+    }
+
+    /// Whether every choice that was asked for has begun.
+    fn has_all(&self) -> bool {
+        self.choices.len() >= self.asked.choices as usize
     }
 
     /// Whether every choice that began has ended, if no more comes.

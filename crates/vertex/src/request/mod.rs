@@ -31,7 +31,7 @@ pub(crate) struct Asked {
     /// The chunk that tells the usage.
     pub(crate) usage: bool,
     /// So many choices.
-    pub(crate) choices: usize,
+    pub(crate) choices: u32,
     /// The functions that were sent under other names.
     pub(crate) names: Names,
 }
@@ -120,7 +120,7 @@ pub(crate) fn translate(template: &Template, call: Call<'_>) -> Result<(Bytes, A
     let asked = Asked {
         stream,
         usage: stream && asks_for_usage(&body),
-        choices: choices(&body),
+        choices: params::choices(&body, &["n", "candidateCount", "candidate_count"]),
         names,
     };
     Ok((whole.print(), asked))
@@ -136,15 +136,6 @@ fn refused(template: &Template, names: &[String]) -> Failure {
         template.name
     );
     refusal(&names[0], message)
-}
-
-/// How many choices the client wants, in OpenAI's word or Google's.
-fn choices(body: &JsonBody) -> usize {
-    let number = |name| serde_json::from_slice::<f64>(body.get(name)?).ok();
-    let asked = ["n", "candidateCount", "candidate_count"]
-        .into_iter()
-        .find_map(number);
-    asked.map_or(1, |n| (n as usize).max(1))
 }
 
 /// Whether the client wants the chunk that tells the usage.
