@@ -1,4 +1,5 @@
-//! gzip, in as many members as there are (RFC 1952, section 2.2): some servers send each event as one.
+//! gzip, in as many members as there are (RFC 1952, section 2.2): some servers send each event as one. flate2's own reader of
+//! several takes the padding that some servers add for a broken one.
 
 use std::{
     io::{self, Write},

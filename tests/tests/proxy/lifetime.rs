@@ -22,6 +22,14 @@ async fn start(drain: u64) -> (Proxy, Running) {
     )
 }
 
+/// Stops a proxy, and says how long it took to end.
+async fn stop(proxy: Proxy) -> Duration {
+    let started = Instant::now();
+    proxy.stop();
+    proxy.ended().await;
+    started.elapsed()
+}
+
 #[tokio::test(start_paused = true)]
 async fn running_streams_end_and_new_connections_are_refused() {
     let (proxy, _up) = start(30).await;
@@ -62,10 +70,7 @@ async fn the_drain_timeout_bounds_the_wait() {
     up.set_script([Step::hang()]);
     let call = tokio::spawn(proxy.client.request(proxy.chat_request("m", &json!({}))));
     up.wait_for(1).await;
-    let started = Instant::now();
-    proxy.stop();
-    proxy.ended().await;
-    assert_eq!(started.elapsed().as_secs(), 2);
+    assert_eq!(stop(proxy).await.as_secs(), 2);
     assert!(call.await.unwrap().is_err());
     assert!(up.hits()[0].ended().await != ziggurat_testing::mock::Progress::Running);
 }
@@ -75,14 +80,8 @@ async fn an_idle_server_ends_after_a_moment() {
     let (proxy, up) = start(30).await;
     up.set_script([Step::hello()]);
     assert_eq!(proxy.chat("m", &json!({})).await.content(), "hello from a");
-    let started = Instant::now();
-    proxy.stop();
-    proxy.ended().await;
-    assert!(
-        started.elapsed() < Duration::from_millis(1100),
-        "{:?}",
-        started.elapsed()
-    );
+    let took = stop(proxy).await;
+    assert!(took < Duration::from_millis(1100), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -94,12 +93,6 @@ async fn a_client_that_acknowledges_nothing_does_not_delay_the_end() {
     silent.write_all(opening).await.unwrap();
     // By then the opening has been read as well.
     assert_eq!(proxy.chat("m", &json!({})).await.content(), "hello from a");
-    let started = Instant::now();
-    proxy.stop();
-    proxy.ended().await;
-    assert!(
-        started.elapsed() < Duration::from_millis(2500),
-        "{:?}",
-        started.elapsed()
-    );
+    let took = stop(proxy).await;
+    assert!(took < Duration::from_millis(2500), "{took:?}");
 }
