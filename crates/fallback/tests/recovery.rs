@@ -57,6 +57,25 @@ async fn another_group_goes_on_where_the_stream_broke() {
     assert_eq!(recovery.deployment.unwrap().as_str(), "b");
 }
 
+/// What some servers write where others write null, for the reason of a choice that goes on.
+#[tokio::test]
+async fn no_reason_is_no_end() {
+    for none in ["\"\"", "\"null\"", "false", "0"] {
+        let none = format!("\"finish_reason\":{none}");
+        let stream = |id| stream(id, &["a", " tower"]).replace("\"finish_reason\":null", &none);
+        let (first, again) = (stream("one"), stream("two"));
+        for (cut, _) in first.match_indices("data:") {
+            let bodies = [
+                ("a", broken(first.as_bytes()[..cut].to_vec())),
+                ("b", whole(again.clone())),
+            ];
+            let seen = play(&layer(), streaming(), bodies.into()).await;
+            assert!(seen.end.is_ok(), "{none}: cut at {cut}");
+            assert_eq!(seen.text("content"), "a tower", "{none}: cut at {cut}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn wherever_it_breaks_the_client_gets_the_whole_once() {
     let text = stream("one", &["é", "in Turm", " aus \"Ziegeln\""]);

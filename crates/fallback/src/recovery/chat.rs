@@ -2,6 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::Value;
+use ziggurat_core::json::is_said;
 
 use super::{
     json::{self, Members},
@@ -108,6 +109,9 @@ impl Choices<'_> {
             Some(_) => self.lose(&mut told)?,
         }
         if let Some(reason) = choice.get_mut("finish_reason") {
+            if !reason.is_object() && !reason.is_array() && !is_said(&reason.to_string()) {
+                *reason = Value::Null;
+            }
             self.piece(index, &Part::Finish, reason, &mut told)?;
             if reason.as_str() == Some("") {
                 *reason = Value::Null;
