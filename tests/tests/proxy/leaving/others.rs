@@ -28,6 +28,9 @@ router_settings: {num_retries: 0, max_parallel_wait: 30, fallbacks: [{m: [n]}], 
 /// An address that no request here goes to.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
+/// As many bytes as the kernel does not hold between two ends.
+const LONG: usize = 20_000_000;
+
 /// What a client asks.
 fn ask(path: &'static str, mut members: Value) -> Phase {
     let question = json!([{"role": "user", "content": "what llm are you"}]);
@@ -103,10 +106,16 @@ async fn silent(scheme: &str) -> (TcpListener, String) {
     (listener, url)
 }
 
-async fn is_closed(mut connection: TcpStream) {
+/// What still comes until a connection is closed.
+async fn rest(mut connection: TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     // A reset is an end, too.
     let _ = connection.read_to_end(&mut bytes).await;
+    bytes
+}
+
+async fn is_closed(connection: TcpStream) {
+    rest(connection).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,6 +141,30 @@ async fn whoever_leaves_before_a_connection_is_accepted_takes_it_along() {
         async move { is_closed(listener.accept().await.unwrap().0).await }
     })
     .await;
+}
+
+/// What the kernel has taken for the upstream comes to it, and no more.
+#[tokio::test(start_paused = true)]
+async fn whoever_leaves_an_upstream_that_does_not_read_takes_the_rest_along() {
+    let (listener, url) = silent("http").await;
+    let proxy = proxy("disable_cooldowns: false", url, NOWHERE.to_owned()).await;
+    let long = "w".repeat(LONG);
+    for stream in [false, true] {
+        let asks = chat(json!({"user": long, "stream": stream}));
+        assert_gone(&proxy, "half sent", &asks, 0, async || {
+            let (connection, _) = listener.accept().await.unwrap();
+            connection.readable().await.unwrap();
+            async move {
+                let sent = rest(connection).await;
+                assert!(
+                    sent.starts_with(b"POST ") && sent.len() < LONG,
+                    "{}",
+                    sent.len()
+                );
+            }
+        })
+        .await;
+    }
 }
 
 /// The token is for all, and goes on to be fetched.
