@@ -46,7 +46,8 @@ impl Wildcard {
     }
 
     /// Compares a name with the whole pattern. Where more than one way is possible, the first `*` takes as much as it can,
-    /// then the second, and so on. Names of more than 256 bytes, or with control characters, do not match.
+    /// then the second, and so on. Names of more than 256 bytes, with control characters, or with a part between slashes that
+    /// is `.` or `..`, do not match: a leaf may put them into a path.
     ///
     /// ```
     /// use ziggurat_core::Wildcard;
@@ -58,7 +59,8 @@ impl Wildcard {
     /// ```
     #[must_use]
     pub fn matches(&self, name: &str) -> Option<Captures> {
-        if name.len() > LONGEST || name.contains(char::is_control) {
+        let is_dots = |part: &str| matches!(part, "." | "..");
+        if name.len() > LONGEST || name.contains(char::is_control) || name.split('/').any(is_dots) {
             return None;
         }
         let (head, rest) = self.text.split_once('*')?;
@@ -167,6 +169,10 @@ mod tests {
             ("**", "ab", Some(vec!["ab", ""])),
             ("*ü*", "aüb", Some(vec!["a", "b"])),
             ("a*", "a\n", None),
+            ("*", "a..b/...", Some(vec!["a..b/..."])),
+            ("*", "..", None),
+            ("a/*", "a/.", None),
+            ("a/*", "a/b/../c", None),
         ] {
             let expected = expected.map(|parts| parts.into_iter().map(str::to_owned).collect());
             assert_eq!(parts(pattern, name), expected, "{pattern} {name}");

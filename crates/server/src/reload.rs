@@ -150,6 +150,7 @@ where
         let needs_restart = self.bound.differences(&gateway)?;
         let tls = self.tls.as_ref().map(Tls::read_again).transpose();
         let tls = tls.map_err(ReloadError::Tls)?;
+        let was_open = self.bound.is_open(&self.gateway);
         // From here on nothing can fail.
         let reloaded = Reloaded {
             needs_restart,
@@ -166,6 +167,9 @@ where
         gateway.board().retain(|id| ids.contains(id.as_str()));
         log(gateway.summary());
         reloaded.log();
+        if !was_open && self.bound.is_open(&gateway) {
+            tracing::warn!(target: "ziggurat::server", "no master key any more: everyone who reaches this address is served");
+        }
         self.gateway = gateway;
         Ok(reloaded)
     }
@@ -189,6 +193,11 @@ fn ids(gateway: &Gateway) -> HashSet<&str> {
 // === impl Bound ===
 
 impl Bound {
+    /// Whether everyone who reaches the address is served, from other machines, too.
+    pub(crate) fn is_open(self, gateway: &Gateway) -> bool {
+        !self.address.ip().is_loopback() && !has_key(gateway)
+    }
+
     /// Says what another gateway would need another listener for.
     fn differences(self, gateway: &Gateway) -> Result<Vec<String>, ReloadError> {
         let (is_local, has_key) = (self.address.ip().is_loopback(), has_key(gateway));

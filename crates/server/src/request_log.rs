@@ -1,13 +1,14 @@
 //! One line per request.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
+use http::HeaderValue;
 use ziggurat::core::{
     Attempt, DeploymentId, Metadata, ModelGroup, Observer,
     observe::{Asked, RequestEnd},
 };
 
-/// Names of models and paths are no longer; what is longer is cut, as a client may send anything.
+/// Names of models, paths and ids of calls are no longer; what is longer is cut, as a client may send anything.
 const LONGEST: usize = 128;
 
 /// Logs each request that has ended, as `info` with the target `ziggurat::request`: what was asked, who answered after how
@@ -16,6 +17,9 @@ const LONGEST: usize = 128;
 pub struct RequestLog {
     keys: Vec<String>,
 }
+
+/// JSON without anything in it that a terminal or a reader of lines would obey.
+struct OnOneLine<'a>(&'a str);
 
 /// The metadata that may be logged: names, and values as JSON.
 struct Noted<'a>(&'a [String], Option<&'a Metadata>);
@@ -63,7 +67,7 @@ impl Observer for RequestLog {
             stream = call.stream,
             operation = end.asked.map(|asked| asked.operation.as_str()),
             metadata = noted.map(tracing::field::debug),
-            call_id = end.id.and_then(|id| id.to_str().ok()),
+            call_id = end.id.and_then(named),
             "request"
         );
     }
@@ -72,6 +76,11 @@ impl Observer for RequestLog {
 /// The model as the client named it, within bounds.
 fn model(asked: &Asked) -> &str {
     within_bounds(asked.model.as_str())
+}
+
+/// The id of a call, which may be the client's, within bounds.
+pub(crate) fn named(id: &HeaderValue) -> Option<&str> {
+    id.to_str().ok().map(within_bounds)
 }
 
 /// Cuts what a client has sent to the length that may be logged.
@@ -86,9 +95,24 @@ impl fmt::Debug for Noted<'_> {
         for key in *keys {
             let value = metadata.and_then(|metadata| metadata.get(key));
             if let Some(value) = value.filter(|value| value.len() <= LONGEST) {
-                map.entry(key, &format_args!("{value}"));
+                map.entry(key, &OnOneLine(value));
             }
         }
         map.finish()
+    }
+}
+
+impl fmt::Debug for OnOneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            match c {
+                // Between values; within texts they are escaped already.
+                '\n' | '\r' | '\t' => {}
+                '"' | '\\' | '\'' => f.write_char(c)?,
+                // As it would stand in a debugged text.
+                other => write!(f, "{}", other.escape_debug())?,
+            }
+        }
+        Ok(())
     }
 }

@@ -142,6 +142,12 @@ impl Server {
         self.bound.address
     }
 
+    /// Says whether everyone is served who reaches the address, from other machines, too: there is no master key.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.bound.is_open(&self.gateway)
+    }
+
     /// Returns the gateway.
     #[must_use]
     pub fn gateway(&self) -> &Gateway {

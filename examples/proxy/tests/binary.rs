@@ -4,7 +4,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
     sync::mpsc::{Receiver, channel},
@@ -88,22 +88,32 @@ impl Running {
     }
 
     fn send(&self, request: &str) -> String {
+        read(self.begin(request))
+    }
+
+    fn begin(&self, request: &str) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        stream
     }
 
     fn chat(&self, model: &str) -> String {
+        read(self.begin_chat(model))
+    }
+
+    fn begin_chat(&self, model: &str) -> TcpStream {
         let body =
             format!(r#"{{"model": "{model}", "messages": [{{"role": "user", "content": "hi"}}]}}"#);
         let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
-        self.send(&format!(
-            "{head}content-length: {}\r\n\r\n{body}",
-            body.len()
-        ))
+        let length = body.len();
+        self.begin(&format!("{head}content-length: {length}\r\n\r\n{body}"))
     }
+}
+
+fn read(mut stream: TcpStream) -> String {
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 impl Drop for Running {
@@ -163,7 +173,7 @@ fn what_cannot_start_says_why() {
     let (code, text) = ended(&["--port", "0", "--drain-timeout=-1"]);
     assert_eq!(code, Some(2));
     assert!(text.contains("drain-timeout"), "{text}");
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let (code, text) = ended(&["--port", &taken.local_addr().unwrap().port().to_string()]);
     assert_eq!(code, Some(1));
     assert!(text.contains("cannot listen on 127.0.0.1:"), "{text}");
@@ -279,7 +289,7 @@ fn help_is_grouped_and_names_every_flag() {
 
 /// An upstream that says which model it was asked for, once.
 fn upstream() -> (String, std::thread::JoinHandle<String>) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let asked = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
@@ -368,6 +378,32 @@ fn a_hangup_reads_the_file_again() {
     // The place of the mistake follows.
     proxy.says(".yaml:2:3: ");
     assert!(models().contains(r#""id":"second""#));
+}
+
+/// Each request has its line, whatever ends it and on however many threads.
+#[cfg(unix)]
+#[test]
+fn requests_that_a_second_signal_cuts_are_logged() {
+    const CALLS: usize = 20;
+    for workers in ["1", "2"] {
+        let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+        let yaml = YAML.replace("127.0.0.1:9", &upstream.local_addr().unwrap().to_string());
+        let file = File::new(&format!("cut-{workers}"), &yaml);
+        let mut command = proxy(&["--port", "0", "--num_workers", workers]);
+        let mut proxy = Running::start(command.env("CONFIG_FILE_PATH", &file.0));
+        let _clients: Vec<_> = (0..CALLS).map(|_| proxy.begin_chat("first")).collect();
+        let _asked: Vec<_> = (0..CALLS).map(|_| upstream.accept().unwrap()).collect();
+        proxy.signal("-TERM");
+        // The listener is closed when the first signal has been obeyed.
+        while TcpStream::connect(&proxy.address).is_ok() {
+            std::thread::yield_now();
+        }
+        proxy.signal("-TERM");
+        let lines = proxy.said.iter();
+        let calls = lines.filter(|line| line.contains("outcome=")).count();
+        assert_eq!(proxy.child.wait().unwrap().code(), Some(1));
+        assert_eq!(calls, CALLS, "on {workers} threads");
+    }
 }
 
 #[test]

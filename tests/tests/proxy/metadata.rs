@@ -16,7 +16,7 @@ use crate::support::{Proxy, upstream};
 #[derive(Clone, Default)]
 pub(crate) struct Log {
     pub(crate) lines: Arc<Mutex<Vec<String>>>,
-    all: Arc<Mutex<String>>,
+    pub(crate) all: Arc<Mutex<String>>,
 }
 
 struct Text(String);
@@ -94,6 +94,29 @@ async fn only_listed_metadata_is_logged_and_none_goes_upstream() {
         !all.contains("hidden") && !all.contains("what llm are you"),
         "{all}"
     );
+}
+
+/// Whatever a client notes or calls its request.
+#[tokio::test]
+async fn a_request_is_one_line_of_bounded_length() {
+    let log = Log::default();
+    let _second = tracing::Dispatch::new(log.clone());
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let a = upstream("a", [Step::hello()]).await;
+    let yaml = format!("{YAML}general_settings: {{log_metadata_keys: [team]}}");
+    let proxy = Proxy::start(&yaml, &[("A", a.url())]).await;
+    let team = "[\n\"it's\\n\u{9b}31m\", \r\n\t\"\u{2028}\u{202e}\"]";
+    let body = format!(r#"{{"model": "m", "messages": [], "metadata": {{"team": {team}}}}}"#);
+    let mut request = proxy.request(Method::POST, "/v1/chat/completions", body);
+    let id = "i".repeat(1000).parse().unwrap();
+    request.headers_mut().insert("x-litellm-call-id", id);
+    assert_eq!(proxy.call(request).await.status, 200);
+    let line = log.lines.lock().unwrap().pop().unwrap();
+    assert!(!line.contains(char::is_control), "{line:?}");
+    let team = r#"metadata={"team": ["it's\n\u{9b}31m", "\u{2028}\u{202e}"]}"#;
+    assert!(line.contains(team), "{line}");
+    let id = format!("call_id=\"{}\"", "i".repeat(128));
+    assert!(line.contains(&id), "{line}");
 }
 
 /// What never reaches the gateway is counted and logged, too: by method and path, without the query.

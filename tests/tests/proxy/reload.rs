@@ -14,7 +14,10 @@ use ziggurat::Gateway;
 use ziggurat_server::{Follow, Options, ReloadError, Server};
 use ziggurat_testing::mock::{Answer as Reply, ApiError, Step};
 
-use crate::support::{Proxy, config, upstream};
+use crate::{
+    metadata::Log,
+    support::{Proxy, config, upstream},
+};
 
 const YAML: &str =
     "model_list: [{model_name: m, litellm_params: {model: openai/x, api_base: os.environ/A}}]";
@@ -218,6 +221,35 @@ async fn what_needs_another_listener_is_named_or_refused() {
         running.await.unwrap().unwrap();
         let late = handle.reload(first.clone()).await;
         assert!(matches!(late, Err(ReloadError::NotRunning)));
+    }
+}
+
+/// Whoever chose the host is not refused, but told.
+#[tokio::test]
+async fn a_key_that_goes_is_warned_of_where_everyone_is_served() {
+    let log = Log::default();
+    let _second = tracing::Dispatch::new(log.clone());
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let up = upstream("a", [Step::hello()]).await;
+    let variables = [("A", up.url())];
+    let open = config(YAML, &variables);
+    let closed = config(&with("general_settings: {master_key: sk-1}"), &variables);
+    for (host, warns) in [("0.0.0.0", true), ("127.0.0.1", false)] {
+        let mut options = Options::default();
+        (options.port, options.host) = (0, Some(host.to_owned()));
+        let server = Server::bind(&closed, &options).await.unwrap();
+        assert!(!server.is_open());
+        let handle = server.handle();
+        let running = tokio::spawn(server.run(std::future::pending()));
+        for (config, warns) in [(&closed, false), (&open, warns), (&open, false)] {
+            log.all.lock().unwrap().clear();
+            handle.reload(config.clone()).await.unwrap();
+            let warned = log.all.lock().unwrap().contains("no master key any more");
+            assert_eq!(warned, warns, "{host}");
+        }
+        running.abort();
+        let server = Server::bind(&open, &options).await.unwrap();
+        assert_eq!(server.is_open(), warns, "{host}");
     }
 }
 

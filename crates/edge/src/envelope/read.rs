@@ -15,6 +15,9 @@ use ziggurat_core::{BoxError, Failure, FailureKind};
 
 use super::stall::Stall;
 
+/// Bytes of room that are made at once for a body which says that it is longer: saying so costs nothing.
+const AHEAD: usize = 256 * 1024;
+
 /// What of a body was read so far. One frame, the usual case, is not copied.
 pub(super) enum Read {
     Nothing,
@@ -122,7 +125,8 @@ impl Read {
         *self = match std::mem::replace(self, Self::Nothing) {
             Self::Nothing => Self::One(data),
             Self::One(first) => {
-                let mut all = BytesMut::with_capacity(first.len() + data.len() + expected);
+                let mut all =
+                    BytesMut::with_capacity(first.len() + data.len() + expected.min(AHEAD));
                 all.extend_from_slice(&first);
                 all.extend_from_slice(&data);
                 Self::Many(all)
@@ -202,4 +206,21 @@ fn too_large(limit: usize) -> Failure {
     Failure::new(FailureKind::PayloadTooLarge)
         .with_param("request_body")
         .with_message(format!("the request body is larger than {limit} bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_that_is_only_told_takes_no_room() {
+        let mut read = Read::Nothing;
+        for part in [&b"a"[..], b"b"] {
+            read.add(Bytes::from_static(part), usize::MAX / 2).unwrap();
+        }
+        let Read::Many(all) = read else {
+            panic!("two parts are joined");
+        };
+        assert!(all.capacity() <= 2 * AHEAD, "{}", all.capacity());
+    }
 }

@@ -32,7 +32,7 @@ use ziggurat::{
 };
 
 pub use self::body::OuterBody;
-use crate::{Metrics, key::KEY_HEADERS, pages::refusal};
+use crate::{Metrics, key::KEY_HEADERS, pages::refusal, request_log::named};
 
 /// The header that carries the id of a call: taken from the client, or made here.
 pub const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
@@ -244,7 +244,7 @@ fn span<B>(req: &Request<B>, id: &HeaderValue) -> Span {
         "ziggurat.request",
         http.request.method = %req.method(),
         url.path = req.uri().path(),
-        call_id = id.to_str().ok(),
+        call_id = named(id),
     )
 }
 

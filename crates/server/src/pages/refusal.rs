@@ -8,7 +8,10 @@ use ziggurat::core::{
     observe::{CallEnd, Ended, RequestEnd},
 };
 
-use crate::{CALL_ID, Metrics, request_log::within_bounds};
+use crate::{
+    CALL_ID, Metrics,
+    request_log::{named, within_bounds},
+};
 
 /// Counts a refused request as one for no known model, and logs it by its path: which model it was for was not read.
 pub(crate) fn tell<B>(
@@ -30,7 +33,7 @@ pub(crate) fn tell<B>(
         method = %req.method(),
         path = within_bounds(req.uri().path()),
         attempts = 0,
-        call_id = req.headers().get(CALL_ID).and_then(|id| id.to_str().ok()),
+        call_id = req.headers().get(CALL_ID).and_then(named),
         "request"
     );
 }
