@@ -1,13 +1,9 @@
 //! Reading the answer to one call.
 
-use std::{
-    borrow::Cow,
-    sync::{Arc, LazyLock},
-};
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use http::{Extensions, HeaderValue, StatusCode, response::Parts};
-use memchr::memmem::{Finder, FinderRev};
 use ziggurat_core::{
     ContentFiltered, Failure, FailureKind, JsonBody, Meter, Operation,
     json::{Document, Printed, Value},
@@ -16,11 +12,11 @@ use ziggurat_provider::{Answer, Exchange, Excused, Streamed, events::Events, red
 
 use crate::{
     Face,
+    choices::{Look, are_answers, check_reasons, is_filtered, repair},
     chunk::error_of_choice,
     dialect::generated_id,
     failure::{Wire, is_error},
-    finish, json_tool, length,
-    spans::{Edits, Members, elements},
+    json_tool, length,
     stream::Reader,
     template::Template,
     usage,
@@ -91,22 +87,29 @@ impl Chat {
     }
 
     /// Makes the client's choices of the upstream's, if they differ.
-    fn choices(&mut self, choices: Value<'_>) -> Option<Bytes> {
+    ///
+    /// # Errors
+    ///
+    /// One of them broke off.
+    fn choices(&mut self, choices: Value<'_>) -> Result<Option<Bytes>, Failure> {
         let look = Look::at(choices.as_bytes(), self.asked);
         if !(look.may_be_filtered || look.needs_repair || self.asked.json_tool) {
-            return None;
+            return Ok(None);
         }
         let choices = choices.text();
+        if look.needs_repair {
+            check_reasons(choices)?;
+        }
         self.filtered = look.may_be_filtered && is_filtered(choices);
         let repaired = look.needs_repair.then(|| repair(choices)).flatten();
         if !self.asked.json_tool {
-            return repaired;
+            return Ok(repaired);
         }
-        let choices = match &repaired {
-            Some(repaired) => std::str::from_utf8(repaired).ok()?,
-            None => choices,
-        };
-        json_tool::unwrap(choices).or(repaired)
+        let repaired_text = repaired
+            .as_deref()
+            .and_then(|it| std::str::from_utf8(it).ok());
+        let unwrapped = json_tool::unwrap(repaired_text.unwrap_or(choices));
+        Ok(unwrapped.or(repaired))
     }
 }
 
@@ -167,11 +170,17 @@ impl Exchange for Chat {
             let message = format!("the {list} of the upstream's answer are no list of objects");
             return invalid(&message);
         }
+        let is_choices = self.asked.operation != Operation::Embeddings;
+        if is_choices && !are_answers(choices, self.asked) {
+            return invalid("a choice of the upstream's answer says nothing, or there is none");
+        }
         if let Some(meter) = &self.meter {
             usage::record(meter, &document);
         }
-        let is_choices = self.asked.operation != Operation::Embeddings;
-        let choices = is_choices.then(|| self.choices(choices)).flatten();
+        let choices = match is_choices {
+            true => self.choices(choices)?,
+            false => None,
+        };
         let without_id = is_choices
             && document
                 .get("id")
@@ -248,100 +257,4 @@ impl Template {
             Face::HuggingFace => failure,
         }
     }
-}
-
-struct Needles {
-    finish_reason: FinderRev<'static>,
-    arguments: Finder<'static>,
-}
-
-static NEEDLES: LazyLock<Needles> = LazyLock::new(|| Needles {
-    finish_reason: FinderRev::new(r#""finish_reason""#),
-    arguments: Finder::new(r#""arguments""#),
-});
-
-/// A cheap look at choices, for what costs more to do.
-#[derive(Default)]
-struct Look {
-    /// There is something that [`repair`] mends.
-    needs_repair: bool,
-    may_be_filtered: bool,
-}
-
-impl Look {
-    /// Finish reasons stand near the end, where the search for them starts; only one of them makes it worth looking at
-    /// tools.
-    fn at(choices: &[u8], asked: Asked) -> Self {
-        const KNOWN: [&[u8]; 3] = [b"\"stop\"", b"\"length\"", b"null"];
-        let mut look = Self::default();
-        // So end most answers.
-        if !asked.many && choices.ends_with(br#""finish_reason":"stop"}]"#) {
-            return look;
-        }
-        let reasons = NEEDLES.finish_reason.rfind_iter(choices);
-        for at in reasons.take(if asked.many { usize::MAX } else { 1 }) {
-            let reason = value_after(choices, at + NEEDLES.finish_reason.needle().len());
-            if KNOWN.iter().any(|known| reason.starts_with(known)) {
-                continue;
-            }
-            if reason.starts_with(b"\"content_filter\"") {
-                look.may_be_filtered = true;
-            } else if reason.starts_with(b"\"tool_calls\"") {
-                look.needs_repair |= has_object_arguments(choices);
-            } else {
-                // It may be a server's own word.
-                look.needs_repair = true;
-                look.may_be_filtered = true;
-            }
-        }
-        look
-    }
-}
-
-/// Says whether the first choice ended because its content was held back.
-fn is_filtered(choices: &str) -> bool {
-    let choices = elements(choices).unwrap_or_default();
-    let first = choices.first().copied().and_then(Members::of);
-    let reason = first.and_then(|first| first.get("finish_reason"));
-    let reason = reason.and_then(|reason| serde_json::from_str::<String>(reason).ok());
-    reason.is_some_and(|reason| finish::openai(&reason).unwrap_or(&reason) == "content_filter")
-}
-
-fn has_object_arguments(choices: &[u8]) -> bool {
-    let mut arguments = NEEDLES.arguments.find_iter(choices);
-    arguments
-        .any(|at| value_after(choices, at + NEEDLES.arguments.needle().len()).starts_with(b"{"))
-}
-
-/// What stands after a key and its colon.
-fn value_after(text: &[u8], key_end: usize) -> &[u8] {
-    let rest = text[key_end..].trim_ascii_start();
-    rest.strip_prefix(b":")
-        .unwrap_or_default()
-        .trim_ascii_start()
-}
-
-/// Gives finish reasons OpenAI's names, and arguments of tools that are objects the form of text.
-fn repair(choices: &str) -> Option<Bytes> {
-    let mut edits = Edits::new(choices);
-    for choice in elements(choices)? {
-        let choice = Members::of(choice)?;
-        if let Some(reason) = choice.get("finish_reason")
-            && let Ok(native) = serde_json::from_str::<String>(reason)
-            && let Some(openai) = finish::openai(&native)
-        {
-            edits.replace(reason, format!("\"{openai}\""));
-        }
-        let message = choice.get("message").and_then(Members::of);
-        let calls = message.and_then(|message| message.get("tool_calls"));
-        for call in calls.and_then(elements).unwrap_or_default() {
-            let function = Members::of(call)?.get("function").and_then(Members::of);
-            if let Some(arguments) = function.and_then(|function| function.get("arguments"))
-                && arguments.starts_with('{')
-            {
-                edits.replace(arguments, serde_json::Value::from(arguments).to_string());
-            }
-        }
-    }
-    edits.finish()
 }

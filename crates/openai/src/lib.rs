@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod builder;
+mod choices;
 mod chunk;
 mod dialect;
 mod entra;

@@ -9,6 +9,7 @@ use bytes::{BufMut, Bytes};
 use ziggurat_core::{Failure, FailureKind, Meter, Operation, json::Document};
 use ziggurat_provider::{
     events::{self, End, Reader as _},
+    reason,
     sse::{DONE, DONE_EVENT, Event, Splitter},
 };
 
@@ -182,6 +183,10 @@ impl Reader {
                 return None;
             }
         };
+        let mut reasons = choices.iter().filter_map(|choice| choice.finish_reason);
+        if let Err(failure) = reasons.try_for_each(|it| reason::check(it.get())) {
+            return Some(Err(failure));
+        }
         if has_usage && let Some(meter) = &self.meter {
             usage::record(meter, &document);
         }

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use http::{Request, Response};
-use ziggurat_core::{Failure, FailureKind as Kind, JsonBody, json::Document};
+use ziggurat_core::{Failure, FailureKind as Kind, JsonBody, Operation, json::Document};
 use ziggurat_openai::{Face, OpenAi};
 use ziggurat_provider::{Call, Dialect, Exchange};
 
@@ -24,16 +24,25 @@ fn judge_body(status: u16, body: &mut Bytes) -> Failure {
 
 /// A plain answer: the client's text, or the failure.
 fn answer(body: &str) -> Result<String, Failure> {
-    let printed = exchange().plain(Bytes::copy_from_slice(body.as_bytes()))?;
+    answer_of(Operation::Chat, body)
+}
+
+fn answer_of(operation: Operation, body: &str) -> Result<String, Failure> {
+    let printed = exchange_of(operation).plain(Bytes::copy_from_slice(body.as_bytes()))?;
     Ok(String::from_utf8(printed.into_bytes().to_vec()).unwrap())
 }
 
 fn exchange() -> Box<dyn Exchange> {
+    exchange_of(Operation::Chat)
+}
+
+fn exchange_of(operation: Operation) -> Box<dyn Exchange> {
     let dialect = OpenAi::builder(Face::OpenAi, "m")
         .api_key("sk-very-secret-key")
         .build()
         .unwrap();
-    let request = Request::new(JsonBody::new(Document::parse("{}".into()).unwrap()));
+    let mut request = Request::new(JsonBody::new(Document::parse("{}".into()).unwrap()));
+    request.extensions_mut().insert(operation);
     dialect.prepare(Call::new(&request, &[])).unwrap().exchange
 }
 
@@ -338,21 +347,66 @@ fn details_larger_than_any_filter_makes_are_dropped() {
 
 // === answers with status 200 ===
 
+/// Clients read the first choice's message, whatever else there is.
 #[test]
-fn choices_of_wrong_types_are_no_answer() {
-    for choices in ["null", "{}", "\"x\"", "1", "[1]", "[{}, null]", "[[]]"] {
+fn choices_that_say_nothing_are_no_answer() {
+    for choices in [
+        "null",
+        "{}",
+        "\"x\"",
+        "1",
+        "[1]",
+        "[{}, null]",
+        "[[]]",
+        "[]",
+        "[ ]",
+        "[{}]",
+        r#"[{"message":null}]"#,
+        r#"[{"message":"a"}]"#,
+        r#"[{"text":"a"}]"#,
+    ] {
         let failure = answer(&format!(r#"{{"id":"c","choices":{choices}}}"#)).unwrap_err();
         assert_eq!(failure.kind(), Kind::InvalidResponse, "{choices}");
     }
-    for choices in ["[]", "[ ]", "[{}]", "[ {} , {} ]"] {
+    for choices in [
+        r#"[{"message":{}}]"#,
+        r#"[ { "message" : { "content" : "a" } } , {} ]"#,
+        r#"[{"finish_reason":"content_filter"}]"#,
+    ] {
         answer(&format!(r#"{{"id":"c","choices":{choices}}}"#)).unwrap();
+    }
+}
+
+#[test]
+fn completions_say_text() {
+    let text_of = |choices: &str| {
+        answer_of(
+            Operation::Completions,
+            &format!(r#"{{"id":"c","choices":{choices}}}"#),
+        )
+    };
+    for choices in [r#"[{"message":{}}]"#, r#"[{"text":null}]"#, "[]"] {
+        let failure = text_of(choices).unwrap_err();
+        assert_eq!(failure.kind(), Kind::InvalidResponse, "{choices}");
+    }
+    text_of(r#"[{"text":""}]"#).unwrap();
+}
+
+/// What came of them is no answer.
+#[test]
+fn choices_that_broke_off_are_no_answer() {
+    for reason in ["error", "abort"] {
+        let choice = format!(r#"{{"message":{{"content":"a"}},"finish_reason":"{reason}"}}"#);
+        let failure = answer(&format!(r#"{{"id":"c","choices":[{choice}]}}"#)).unwrap_err();
+        assert_eq!(failure.kind(), Kind::Server);
+        assert!(failure.to_string().contains(reason), "{failure}");
     }
 }
 
 #[test]
 fn an_empty_error_beside_an_answer_is_none() {
     for error in ["null", "false", "{}", "{ }", "\"\"", "[]"] {
-        let body = format!(r#"{{"id":"c","choices":[{{}}],"error":{error}}}"#);
+        let body = format!(r#"{{"id":"c","choices":[{{"message":{{}}}}],"error":{error}}}"#);
         assert_eq!(answer(&body).unwrap(), body);
         let failure = answer(&format!(r#"{{"error":{error}}}"#)).unwrap_err();
         assert_eq!(failure.kind(), Kind::InvalidResponse, "{error}");
@@ -393,7 +447,7 @@ fn an_error_of_a_choice_is_no_answer() {
     let answer_with = |error: &str| {
         let whole = r#"{"index":0,"message":{"content":"a","error":{"message":"x"}},"finish_reason":"stop"}"#;
         let half =
-            format!(r#"{{"index":1,"message":{{}},"finish_reason":"error","error":{error}}}"#);
+            format!(r#"{{"index":1,"message":{{}},"finish_reason":"stop","error":{error}}}"#);
         answer(&format!(
             r#"{{"id":"c","model":"m","choices":[{whole},{half}]}}"#
         ))

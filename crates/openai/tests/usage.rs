@@ -26,7 +26,7 @@ fn prepare(base: &str, request: &Value, meter: Option<&Meter>) -> Outgoing {
 #[test]
 fn a_plain_answer_tells_it() {
     let answer = |usage: Value| {
-        let answer = json!({"id": "1", "model": "m", "choices": [{"index": 0}], "usage": usage});
+        let answer = json!({"id": "1", "model": "m", "choices": [{"message": {}}], "usage": usage});
         Bytes::from(answer.to_string())
     };
     let asked = json!({"model": "m", "messages": []});

@@ -21,6 +21,7 @@ pub mod names;
 mod network;
 pub mod params;
 pub mod phrases;
+pub mod reason;
 pub mod redact;
 mod reuse;
 mod service;

@@ -1,7 +1,8 @@
 //! Why an answer ended.
 
 use serde_json::value::RawValue;
-use ziggurat_core::{Failure, FailureKind, json};
+use ziggurat_core::{Failure, json};
+use ziggurat_provider::reason::check;
 
 /// Returns Anthropic's word for OpenAI's.
 pub(super) fn anthropic(openai: &str, calls_tools: bool) -> &'static str {
@@ -20,12 +21,9 @@ pub(super) fn anthropic(openai: &str, calls_tools: bool) -> &'static str {
 /// It is one of those of answers that broke off, for which Anthropic has no word.
 pub(super) fn read(openai: Option<&RawValue>) -> Result<Option<String>, Failure> {
     let said = openai.filter(|reason| json::is_said(reason.get()));
-    let reason = said.and_then(|reason| serde_json::from_str::<String>(reason.get()).ok());
-    match reason.as_deref() {
-        Some(broke @ ("error" | "abort")) => {
-            let message = format!("the upstream's answer ended with the reason `{broke}`");
-            Err(Failure::new(FailureKind::Server).with_message(message))
-        }
-        _ => Ok(reason),
-    }
+    let Some(said) = said.map(RawValue::get) else {
+        return Ok(None);
+    };
+    check(said)?;
+    Ok(serde_json::from_str(said).ok())
 }

@@ -437,6 +437,6 @@ fn an_answer_stays_as_it_came() {
         .prepare(Call::new(&request("{}"), &[]))
         .unwrap()
         .exchange;
-    let answer = r#"{ "id":"c","x":1.0e0, "model" : "up","choices":[ ]}"#;
+    let answer = r#"{ "id":"c","x":1.0e0, "model" : "up","choices":[ { "message" : { } } ]}"#;
     assert_eq!(exchange.plain(answer.into()).unwrap().into_bytes(), answer);
 }

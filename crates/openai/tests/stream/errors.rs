@@ -114,8 +114,8 @@ fn an_error_by_its_shape_shows_no_key_and_quotes_no_answer() {
 }
 
 /// A chunk whose only choice has an error, before or after its content.
-fn marred(error: &str, is_first: bool) -> String {
-    let rest = r#""index":0,"delta":{"content":""},"finish_reason":"error""#;
+fn marred(error: &str, is_first: bool, reason: &str) -> String {
+    let rest = format!(r#""index":0,"delta":{{"content":""}},"finish_reason":{reason}"#);
     let choice = match is_first {
         true => format!(r#"{{"error":{error},{rest}}}"#),
         false => format!(r#"{{{rest},"error":{error}}}"#),
@@ -126,9 +126,11 @@ fn marred(error: &str, is_first: bool) -> String {
 #[test]
 fn an_error_of_a_choice_ends_a_stream() {
     let error = r#"{"code":429,"message":"oops sk-very-secret-key","metadata":{"x":1}}"#;
-    let goes_on =
-        marred(error, false).replace(r#""finish_reason":"error""#, r#""finish_reason":null"#);
-    for last in [marred(error, true), marred(error, false), goes_on] {
+    for last in [
+        marred(error, true, "\"error\""),
+        marred(error, false, "\"error\""),
+        marred(error, false, "null"),
+    ] {
         for content in [padded("hi", ""), chunk(0, "hi", None)] {
             let stream = [&content, &content, &last, DONE].concat();
             let (text, end) = play(&[stream.as_bytes()]);
@@ -140,17 +142,27 @@ fn an_error_of_a_choice_ends_a_stream() {
     }
 }
 
+/// Whether it says why or not, with content or without.
 #[test]
-fn a_choice_without_an_error_keeps_its_reason() {
+fn a_choice_that_broke_off_ends_a_stream() {
     for reason in ["error", "abort"] {
-        let stream = chunk(0, "hi", None) + &chunk(0, "", Some(reason)) + DONE;
-        let (text, end) = play(&[stream.as_bytes()]);
-        assert!(end.is_ok());
-        assert_eq!(events(&text)[1]["choices"][0]["finish_reason"], reason);
+        for content in ["", "ha"] {
+            let stream = chunk(0, "hi", None) + &chunk(0, content, Some(reason)) + DONE;
+            let (text, end) = play(&[stream.as_bytes()]);
+            let failure = end.unwrap_err();
+            assert_eq!(failure.kind(), FailureKind::Server);
+            assert!(failure.to_string().contains(reason), "{failure}");
+            assert_eq!(events(&text).len(), 1, "what came before is passed on");
+        }
     }
+}
+
+#[test]
+fn an_empty_error_of_a_choice_is_none() {
     for none in ["null", "{}", "\"\"", "false"] {
         for is_first in [true, false] {
-            let stream = [padded("hi", ""), marred(none, is_first), DONE.to_owned()].concat();
+            let last = marred(none, is_first, "\"stop\"");
+            let stream = [padded("hi", ""), last, DONE.to_owned()].concat();
             assert!(play(&[stream.as_bytes()]).1.is_ok(), "{none}");
         }
     }

@@ -171,14 +171,14 @@ async fn connections_are_used_again_after_plain_answers_errors_and_streams() {
 #[tokio::test]
 async fn an_answer_in_pieces_is_put_together() {
     let body = format!(
-        r#"{{"model":"m","choices":[{{"x":"{}"}}]}}"#,
+        r#"{{"model":"m","choices":[{{"message":{{"content":"{}"}}}}]}}"#,
         "x".repeat(300_000)
     );
     let step = plain(body.clone()).trickle(NonZeroUsize::new(10_000).unwrap());
     let upstream = upstream(step).await;
     let read = read(call(&upstream, false).await.unwrap()).await.unwrap();
     let answer = Document::parse(read).unwrap();
-    assert_eq!(answer.get("choices").unwrap().as_bytes().len(), 300_010);
+    assert_eq!(answer.get("choices").unwrap().as_bytes().len(), 300_028);
 }
 
 #[tokio::test]
@@ -193,8 +193,8 @@ async fn an_answer_larger_than_allowed_is_a_failure() {
 #[cfg(feature = "decompression")]
 #[tokio::test]
 async fn an_answer_encoded_unasked_is_decoded() {
-    // gzip of {"choices":[]}
-    let gzip: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\x56\x4a\xce\xc8\xcf\x4c\x4e\x2d\x56\xb2\x8a\x8e\xad\x05\x00\x4b\x9e\xba\xad\x0e\x00\x00\x00";
+    // gzip of {"choices":[{"message":{}}]}
+    let gzip: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\x56\x4a\xce\xc8\xcf\x4c\x4e\x2d\x56\xb2\x8a\xae\x56\xca\x4d\x2d\x2e\x4e\x4c\x4f\x55\xb2\xaa\xae\xad\x8d\xad\x05\x00\x15\xe5\xe1\x1e\x1c\x00\x00\x00";
     let step = plain(gzip).header(
         HeaderName::from_static("content-encoding"),
         HeaderValue::from_static("gzip"),
@@ -203,7 +203,10 @@ async fn an_answer_encoded_unasked_is_decoded() {
     let response = call(&upstream, false).await.unwrap();
     assert!(!response.headers().contains_key("content-encoding"));
     let answer = Document::parse(read(response).await.unwrap()).unwrap();
-    assert_eq!(answer.get("choices").unwrap().as_bytes(), b"[]");
+    assert_eq!(
+        answer.get("choices").unwrap().as_bytes(),
+        b"[{\"message\":{}}]"
+    );
 }
 
 #[tokio::test]
