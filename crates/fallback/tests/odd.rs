@@ -26,7 +26,7 @@ async fn played(operation: Operation, recovery: StreamRecovery, bodies: Bodies) 
 }
 
 /// Deltas that no transcript holds.
-const DELTAS: [&str; 14] = [
+const DELTAS: [&str; 24] = [
     r#"{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]}]}"#,
     r#"{"content":{"text":"hm"}}"#,
     r#"{"content":5}"#,
@@ -38,6 +38,16 @@ const DELTAS: [&str; 14] = [
     r#"{"tool_calls":[{"index":0,"id":"x","type":"custom","custom":{"name":"get","input":"a"}}]}"#,
     r#"{"tool_calls":["get"]}"#,
     r#"{"tool_calls":{"0":{"function":{"name":"get"}}}}"#,
+    r#"{"thinking_blocks":{"0":{"thinking":"hm"}}}"#,
+    r#"{"thinking_blocks":"hm","content":"b"}"#,
+    r#"{"thinking_blocks":["hm"]}"#,
+    r#"{"thinking_blocks":[null,{"index":0,"thinking":"hm"}]}"#,
+    r#"{"reasoning_content":"hm","thinking_blocks":[{"index":0,"type":"thinking","thinking":["hm"]}]}"#,
+    r#"{"thinking_blocks":[{"index":0,"thinking":"hm"},{"index":-1,"thinking":"hm"}]}"#,
+    r#"{"reasoning_details":false,"content":"b"}"#,
+    r#"{"reasoning_details":[{"index":"0","type":"reasoning.encrypted","data":"d"}]}"#,
+    r#"{"reasoning":"hm","reasoning_details":[{"index":0,"type":"reasoning.summary","summary":{"text":"hm"}}]}"#,
+    r#"{"reasoning_details":[{"index":0,"text":5,"data":"d"},{"index":0,"text":"hm"}]}"#,
     r#""b""#,
     "[1]",
     "false",

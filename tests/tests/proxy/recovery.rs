@@ -1,5 +1,7 @@
 //! Streams that go on after they broke, with all that stands around: limits, rests, observers, clients that leave.
 
+mod thoughts;
+
 use std::{
     sync::{Arc, Mutex},
     time::Duration,

@@ -7,19 +7,27 @@ use ziggurat_core::json::is_said;
 use super::{
     json::{self, Members},
     splice::Fate,
+    thoughts::{self, Thoughts},
     transcript::{Diverged, Part, Transcript},
 };
 
 /// The members of a delta that are texts, in the order in which models say them.
 const TEXTS: [&str; 4] = ["reasoning_content", "reasoning", "refusal", "content"];
 
-/// What the chunks of one stream have in common: the first one's `id` and `created`.
 #[derive(Default)]
-pub(super) struct Chat([Option<Value>; 2]);
+pub(super) struct Chat {
+    /// What the chunks of one stream have in common: the first one's `id` and `created`.
+    first: [Option<Value>; 2],
+    thoughts: Thoughts,
+}
 
 // === impl Chat ===
 
 impl Chat {
+    pub(super) fn restart(&mut self, known: &mut Transcript) {
+        self.thoughts.drop_held(known);
+    }
+
     pub(super) fn read(
         &mut self,
         event: &Bytes,
@@ -52,7 +60,7 @@ impl Chat {
 
     /// Takes what the client has out of a chunk; says whether there is anything else in it.
     fn chunk(&mut self, chunk: &mut Members, known: &mut Transcript) -> Result<bool, Diverged> {
-        for (name, kept) in ["id", "created"].into_iter().zip(&mut self.0) {
+        for (name, kept) in ["id", "created"].into_iter().zip(&mut self.first) {
             match (kept, known.goes_on()) {
                 (Some(kept), true) => drop(chunk.insert(name.to_owned(), kept.clone())),
                 (kept @ None, _) => *kept = chunk.get(name).cloned(),
@@ -70,7 +78,7 @@ impl Chat {
         let mut new = Vec::with_capacity(choices.len());
         for mut choice in std::mem::take(choices) {
             let is_new = match &mut choice {
-                Value::Object(members) => Choices(known).choice(members)?,
+                Value::Object(members) => Choices(known, &mut self.thoughts).choice(members)?,
                 _ => {
                     known.lose()?;
                     true
@@ -88,7 +96,7 @@ impl Chat {
 }
 
 /// The choices of a chunk, beside what the client knows.
-struct Choices<'a>(&'a mut Transcript);
+struct Choices<'a>(&'a mut Transcript, &'a mut Thoughts);
 
 // === impl Choices ===
 
@@ -103,8 +111,12 @@ impl Choices<'_> {
         if let Some(text) = choice.get_mut("text") {
             self.text(index, "text", text, &mut told)?;
         }
+        let mut alone = thoughts::Alone::default();
         match choice.get_mut("delta") {
-            Some(Value::Object(delta)) => self.delta(index, delta, &mut told)?,
+            Some(Value::Object(delta)) => {
+                alone = thoughts::stand_alone(delta);
+                self.delta(index, delta, &mut told)?;
+            }
             None | Some(Value::Null) => {}
             Some(_) => self.lose(&mut told)?,
         }
@@ -123,7 +135,11 @@ impl Choices<'_> {
             // They are those of the whole text.
             *logprobs = Value::Null;
         }
-        Ok(told.new)
+        let thinks = self.1.read(index, choice, alone, self.0)?;
+        if told.new && self.0.goes_on() {
+            self.0.leave(index, thoughts::LISTS.len())?;
+        }
+        Ok(told.new || thinks)
     }
 
     fn delta(&mut self, index: u64, delta: &mut Members, told: &mut Told) -> Result<(), Diverged> {
@@ -138,7 +154,9 @@ impl Choices<'_> {
             None | Some(Value::Null) => {}
             Some(_) => self.lose(told)?,
         }
-        let is_other = |name: &str| name != "tool_calls" && !TEXTS.contains(&name);
+        let is_other = |name: &str| {
+            name != "tool_calls" && !TEXTS.contains(&name) && !thoughts::LISTS.contains(&name)
+        };
         let others = delta.iter_mut().filter(|(name, _)| is_other(name));
         for (name, value) in others {
             if json::is_empty(value) {

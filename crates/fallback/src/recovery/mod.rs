@@ -8,6 +8,7 @@ pub(crate) mod prefill;
 mod responses;
 mod silence;
 mod splice;
+mod thoughts;
 mod transcript;
 
 use std::{

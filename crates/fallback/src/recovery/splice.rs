@@ -95,8 +95,10 @@ impl Splice {
     pub(super) fn restart(&mut self) {
         self.cutter = Cutter::default();
         self.transcript.rewind();
-        if let Format::Messages(messages) = &mut self.format {
-            messages.restart();
+        match &mut self.format {
+            Format::Chat(chat) => chat.restart(&mut self.transcript),
+            Format::Messages(messages) => messages.restart(),
+            Format::Responses(_) => {}
         }
     }
 
@@ -104,8 +106,10 @@ impl Splice {
     pub(super) fn go_on(&mut self) {
         self.cutter = Cutter::default();
         self.transcript.wind_on();
-        if let Format::Messages(messages) = &mut self.format {
-            messages.go_on();
+        match &mut self.format {
+            Format::Chat(chat) => chat.restart(&mut self.transcript),
+            Format::Messages(messages) => messages.go_on(),
+            Format::Responses(_) => {}
         }
     }
 

@@ -3,7 +3,9 @@ use std::collections::HashMap;
 /// What the client has been told of an answer, and how far another answer has repeated it.
 #[derive(Default)]
 pub(super) struct Transcript {
-    choices: HashMap<u64, Choice>,
+    tracks: HashMap<Place, Track>,
+    /// Lists that the answer went on without.
+    left: Vec<Place>,
     /// About so many bytes are kept.
     size: usize,
     /// Whether another answer goes on.
@@ -12,11 +14,17 @@ pub(super) struct Transcript {
     is_lost: bool,
 }
 
+/// A choice, and what of it: zero is its message, a higher number one of the lists that go on beside that.
+pub(super) type Place = (u64, usize);
+
+/// What is said one after the other.
 #[derive(Default)]
-struct Choice {
+struct Track {
     said: Vec<Said>,
     /// The piece that is repeated next, and how much of it was.
     at: (usize, usize),
+    /// Whether a list has texts that the message beside it has not.
+    stands_alone: bool,
 }
 
 struct Said {
@@ -52,30 +60,75 @@ pub(super) struct Diverged;
 impl Transcript {
     /// Takes the next piece of an answer. Returns how many of its bytes the client knows already; the others are new.
     pub(super) fn take(&mut self, index: u64, part: &Part, text: &str) -> Result<usize, Diverged> {
+        self.take_at((index, 0), part, text, true)
+    }
+
+    /// Takes a piece at this place. What is new of it is not known to the client before it `goes_out`.
+    pub(super) fn take_at(
+        &mut self,
+        place: Place,
+        part: &Part,
+        text: &str,
+        goes_out: bool,
+    ) -> Result<usize, Diverged> {
         if self.is_lost {
             return Ok(0);
         }
-        let choice = self.choices.entry(index).or_default();
-        let known = choice.repeat(part, text)?;
+        let track = self.tracks.entry(place).or_default();
+        let known = track.repeat(part, text)?;
         if known > 0 && known < text.len() && !part.comes_in_pieces() {
             return Err(Diverged);
         }
-        if known < text.len() {
+        if known < text.len() && goes_out {
             let new = &text[known..];
             self.size += new.len();
-            if choice.add(part, new) {
+            if track.add(part, new) {
                 self.size += size_of::<Said>();
             }
         }
         Ok(known)
     }
 
+    /// Notes that a list has texts that the message beside it has not.
+    pub(super) fn stands_alone(&mut self, place: Place) {
+        if !self.is_lost {
+            self.tracks.entry(place).or_default().stands_alone = true;
+        }
+    }
+
+    /// Says whether all that the client knows of the message of a choice was repeated.
+    pub(super) fn has_repeated(&self, index: u64) -> bool {
+        let message = self.tracks.get(&(index, 0));
+        message.is_none_or(Track::is_repeated)
+    }
+
+    /// Goes on with a message: lists beside it have been repeated by now, or are gone on without.
+    pub(super) fn leave(&mut self, index: u64, lists: usize) -> Result<(), Diverged> {
+        for place in (1..=lists).map(|list| (index, list)) {
+            let track = self.tracks.get(&place);
+            match track.filter(|track| !track.is_repeated()) {
+                None => {}
+                Some(track) if track.may_be_left(place) => {
+                    self.tracks.remove(&place);
+                    self.left.push(place);
+                }
+                Some(_) => return Err(Diverged),
+            }
+        }
+        Ok(())
+    }
+
+    /// Says whether the answer went on without this list.
+    pub(super) fn has_left(&self, place: Place) -> bool {
+        self.left.contains(&place)
+    }
+
     /// Says whether a tool was being called when the answer began that is taken now.
     pub(super) fn knows_call(&self, index: u64, call: u64) -> bool {
         let (name, arguments) = (Part::ToolName(call), Part::ToolArguments(call));
-        let choice = self.choices.get(&index);
-        choice.is_some_and(|choice| {
-            let mut said = choice.said.iter();
+        let message = self.tracks.get(&(index, 0));
+        message.is_some_and(|message| {
+            let mut said = message.said.iter();
             said.any(|said| said.part == name || said.part == arguments)
         })
     }
@@ -89,23 +142,24 @@ impl Transcript {
     /// Expects another answer from its beginning.
     pub(super) fn rewind(&mut self) {
         self.goes_on = true;
-        for choice in self.choices.values_mut() {
-            choice.at = (0, 0);
+        for track in self.tracks.values_mut() {
+            track.at = (0, 0);
         }
     }
 
     /// Expects an answer that begins where this one ends.
     pub(super) fn wind_on(&mut self) {
         self.goes_on = true;
-        for choice in self.choices.values_mut() {
-            choice.wind_on();
+        for track in self.tracks.values_mut() {
+            track.wind_on();
         }
     }
 
     /// Returns all that the client knows, if it is one text in this part of the first choice, after these others.
     pub(super) fn only(&self, before: &[(Part, &str)], part: &Part) -> Option<&str> {
-        let choice = self.choices.get(&0).filter(|_| self.choices.len() == 1)?;
-        let (last, others) = choice.said.split_last()?;
+        let message = self.tracks.get(&(0, 0));
+        let message = message.filter(|_| self.tracks.len() == 1)?;
+        let (last, others) = message.said.split_last()?;
         let is_before = |(said, (part, text)): (&Said, &(Part, &str))| {
             said.part == *part && said.text == **text
         };
@@ -113,9 +167,11 @@ impl Transcript {
         (last.part == *part && are_before).then_some(&last.text)
     }
 
-    /// Says whether all that the client knows was repeated.
+    /// Says whether all that the client knows was repeated, or may be left.
     pub(super) fn is_repeated(&self) -> bool {
-        self.is_lost || self.choices.values().all(Choice::is_repeated)
+        let is_done =
+            |(place, track): (&Place, &Track)| track.is_repeated() || track.may_be_left(*place);
+        self.is_lost || self.tracks.iter().all(is_done)
     }
 
     /// Keeps no more, unless what was kept is still needed.
@@ -123,7 +179,11 @@ impl Transcript {
         if !self.is_repeated() {
             return Err(Diverged);
         }
+        let mut left = std::mem::take(&mut self.left);
+        let unfinished = self.tracks.iter().filter(|(_, track)| !track.is_repeated());
+        left.extend(unfinished.map(|(place, _)| *place));
         *self = Self {
+            left,
             goes_on: self.goes_on,
             is_lost: true,
             ..Self::default()
@@ -145,14 +205,19 @@ impl Transcript {
         self.size += bytes;
     }
 
+    /// Counts no more what was [kept](Self::keep).
+    pub(super) const fn let_go(&mut self, bytes: usize) {
+        self.size = self.size.saturating_sub(bytes);
+    }
+
     pub(super) const fn size(&self) -> usize {
         self.size
     }
 }
 
-// === impl Choice ===
+// === impl Track ===
 
-impl Choice {
+impl Track {
     /// Goes over what is known as far as the piece repeats it. Returns how many of its bytes that are.
     fn repeat(&mut self, part: &Part, text: &str) -> Result<usize, Diverged> {
         let mut known = 0;
@@ -203,6 +268,21 @@ impl Choice {
         let (piece, byte) = self.at;
         let rest = self.said.get(piece).map_or(0, |it| it.text.len() - byte);
         rest == 0 && piece + 1 >= self.said.len()
+    }
+
+    /// Says whether an answer may go on without the rest of a list: the message says its texts as well, and the signature of what
+    /// the client has belongs to that.
+    fn may_be_left(&self, (_, list): Place) -> bool {
+        let (piece, byte) = self.at;
+        let repeated = std::iter::once(byte).chain(std::iter::repeat(0));
+        let mut rest = self.said[piece..].iter().zip(repeated);
+        list > 0
+            && !self.stands_alone
+            && rest.all(|(said, repeated)| match &said.part {
+                Part::Piece(..) => true,
+                Part::Block(_, kind) if repeated == 0 => kind == "signature",
+                _ => repeated == said.text.len(),
+            })
     }
 }
 
