@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod accepts;
 mod activity;
 mod app;
 mod call;
