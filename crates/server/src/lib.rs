@@ -9,6 +9,7 @@ mod follow;
 mod in_flight;
 mod key;
 mod latest;
+mod linger;
 mod listener;
 mod metrics;
 mod outer;
