@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::Method;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -71,6 +72,7 @@ async fn a_refusal_reaches_whoever_reads_after_the_upload() {
         (&proxy, "PUT /v1/chat/completions", "", "405"),
         (&keyed, CHAT, "", "401"),
         (&proxy, CHAT, "content-encoding: br\r\n", "415"),
+        (&proxy, CHAT, "host: again\r\n", "400"),
     ] {
         let head = head(line, extra, LARGE);
         let answer = upload(proxy, &head, LARGE, LARGE, Duration::ZERO).await;
@@ -207,4 +209,51 @@ async fn whoever_did_not_read_the_body_to_its_end_says_so() {
             assert!(!answer.contains("connection: close"), "{answer}");
         }
     }
+}
+
+/// RFC 9112, section 3.2.
+#[tokio::test(start_paused = true)]
+async fn one_host_is_named() {
+    let (proxy, _up) = start(YAML, Script::default()).await;
+    for (version, hosts, status) in [
+        ("1.1", "", "400"),
+        ("1.1", "host: a\r\nhost: b\r\n", "400"),
+        ("1.1", "host: a\r\nhost: a\r\n", "400"),
+        ("1.1", "host: a b\r\n", "400"),
+        ("1.1", "host: a/b\r\n", "400"),
+        ("1.1", "host: me@a\r\n", "400"),
+        ("1.0", "host: a\r\nhost: b\r\n", "400"),
+        ("1.0", "", "200"),
+        ("1.1", "host:\r\n", "200"),
+        ("1.1", "host: a_b.test:4000\r\n", "200"),
+        ("1.1", "host: [::1]:4000\r\n", "200"),
+    ] {
+        let request = format!("GET /v1/models HTTP/{version}\r\n{hosts}connection: close\r\n\r\n");
+        let mut client = TcpStream::connect(proxy.address).await.unwrap();
+        client.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        let expected = format!("HTTP/{version} {status} ");
+        assert!(answer.starts_with(&expected), "{hosts:?}: {answer}");
+        assert_eq!(
+            answer.contains(r#""param":"host""#),
+            status == "400",
+            "{answer}"
+        );
+    }
+    let anthropic = "GET /v1/messages HTTP/1.1\r\nconnection: close\r\n\r\n";
+    let mut client = TcpStream::connect(proxy.address).await.unwrap();
+    client.write_all(anthropic.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(
+        answer.contains(r#""type":"invalid_request_error""#),
+        "{answer}"
+    );
+    let page = proxy
+        .call(proxy.request(Method::GET, "/metrics", ""))
+        .await
+        .text;
+    let refused = r#"ziggurat_requests_total{model="other",outcome="bad_request"} 8"#;
+    assert!(page.contains(refused), "{page}");
 }
