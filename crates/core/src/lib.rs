@@ -24,6 +24,7 @@ mod served;
 mod slim;
 mod tokens;
 mod tried;
+mod unread_body;
 pub mod vitals;
 mod waited;
 mod wildcard;
@@ -49,6 +50,7 @@ pub use self::{
     slim::{Slim, SlimFuture},
     tokens::{TokenCount, TokenCounts},
     tried::{Attempt, FallbackReason, Outcome, Recovery, Tried, Waits},
+    unread_body::UnreadBody,
     vitals::{Board, Vitals},
     waited::Waited,
     wildcard::{Captures, Wildcard},

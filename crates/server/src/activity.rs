@@ -18,6 +18,7 @@ struct Seen {
     has_spoken: AtomicBool,
     has_streams: AtomicBool,
     is_blocked: AtomicBool,
+    leaves_body: AtomicBool,
 }
 
 impl Activity {
@@ -39,6 +40,16 @@ impl Activity {
     /// Notes whether there is something for the client that it does not take.
     pub(crate) fn blocks(&self, is_blocked: bool) {
         self.0.is_blocked.store(is_blocked, Relaxed);
+    }
+
+    /// Notes that the body of a request is not read to its end: the connection ends with the answer.
+    pub(crate) fn leaves_body(&self) {
+        self.0.leaves_body.store(true, Relaxed);
+    }
+
+    /// Says whether that was so.
+    pub(crate) fn has_left_body(&self) -> bool {
+        self.0.leaves_body.load(Relaxed)
     }
 
     /// Forgets what the client said.

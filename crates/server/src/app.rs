@@ -26,7 +26,7 @@ use ziggurat::{
 use crate::{
     MasterKey, Metrics,
     in_flight::{Held, InFlight, Place},
-    outer::close,
+    outer::leave_body,
     pages::{Answer, Later, Page, Pages},
 };
 
@@ -139,7 +139,7 @@ impl<F> State<F> {
     /// Answers without having read the request's body.
     fn page<B: Body>(mut page: Page, req: &Request<B>) -> Self {
         if !req.body().is_end_stream() {
-            close(&mut page, req.version());
+            leave_body(&mut page, req.version());
         }
         Self::Page { page: Some(page) }
     }

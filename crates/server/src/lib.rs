@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod accepts;
 mod activity;
 mod app;
 mod call;
@@ -8,6 +9,7 @@ mod follow;
 mod in_flight;
 mod key;
 mod latest;
+mod linger;
 mod listener;
 mod metrics;
 mod outer;

@@ -5,7 +5,7 @@ use std::{
     io,
     ops::Range,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -14,7 +14,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use crate::activity::Activity;
+use crate::{activity::Activity, linger::Linger};
 
 /// What every connection of HTTP/2 begins with (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -35,6 +35,8 @@ pub(crate) struct Patient<I> {
     unread: Option<Pin<Box<Sleep>>>,
     /// Hears of both.
     activity: Activity,
+    /// Runs while a client whose body was not read is heard out.
+    linger: Option<Linger>,
 }
 
 impl<I> Patient<I> {
@@ -49,6 +51,7 @@ impl<I> Patient<I> {
             replay: 0..0,
             unread: None,
             activity,
+            linger: None,
         }
     }
 
@@ -139,7 +142,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Patient<I> {
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Patient<I> {
+impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Patient<I> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -168,8 +171,16 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Patient<I> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let result = Pin::new(&mut self.io).poll_shutdown(cx);
-        self.wrote(result, cx)
+        let this = &mut *self;
+        if this.linger.is_none() {
+            let result = Pin::new(&mut this.io).poll_shutdown(cx);
+            ready!(this.wrote(result, cx))?;
+            if !this.activity.has_left_body() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        let linger = this.linger.get_or_insert_with(Linger::new);
+        linger.poll(&mut this.io, cx).map(Ok)
     }
 }
 
@@ -255,5 +266,29 @@ mod tests {
         let (error, ()) = tokio::join!(write, late);
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert_eq!(began.elapsed(), 2 * LIMIT - Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_client_with_something_unread_is_heard_out() {
+        for has_left in [false, true] {
+            let (mut client, io) = duplex(64);
+            let activity = Activity::default();
+            let mut server = Patient::new(io, LIMIT, activity.clone());
+            if has_left {
+                activity.leaves_body();
+            }
+            activity.listen();
+            client.write_all(b"the rest").await.unwrap();
+            let told = async {
+                assert_eq!(client.read(&mut [0]).await.unwrap(), 0, "the end");
+                Instant::now()
+            };
+            let (began, (shut, told)) = (Instant::now(), tokio::join!(server.shutdown(), told));
+            shut.unwrap();
+            assert_eq!(told, began, "before the rest is waited for");
+            assert_eq!(!began.elapsed().is_zero(), has_left);
+            // What nobody listens to does not keep a server that ends.
+            assert!(!activity.has_spoken());
+        }
     }
 }

@@ -28,6 +28,7 @@ use tower::{BoxError, Service};
 
 use crate::{
     Listener,
+    accepts::Failed,
     activity::Activity,
     closing::Closing,
     parting::Ending,
@@ -52,9 +53,6 @@ const PING_AFTER: Duration = Duration::from_secs(60);
 
 /// Streams that one HTTP/2 connection may have open; hyper's own default.
 const MAX_STREAMS: u32 = 200;
-
-/// Rest after a failed `accept`, which mostly means that file descriptors ran out: spinning does not bring them back.
-const ACCEPT_REST: Duration = Duration::from_millis(50);
 
 /// How long connections stay open when a server ends, though nothing runs on them: a request may be on its way. A second is
 /// more than any way takes, and little beside the time to drain.
@@ -116,6 +114,7 @@ where
         connections: JoinSet::new(),
     };
     let mut shutdown = pin!(shutdown);
+    let mut failed = Failed::default();
     loop {
         tokio::select! {
             biased; // nothing starves: connections come one by one, and those that end are few
@@ -123,10 +122,7 @@ where
             Some(_) = door.connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok(stream) => door.let_in(stream),
-                Err(error) => {
-                    tracing::warn!(target: "ziggurat::server", %error, "a connection could not be accepted");
-                    time::sleep(ACCEPT_REST).await;
-                }
+                Err(error) => failed.rest(&error).await,
             },
         }
     }

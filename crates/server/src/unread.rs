@@ -17,6 +17,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::{rt::Executor, service::Service};
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
+use ziggurat::core::UnreadBody;
 
 use crate::activity::Activity;
 
@@ -177,6 +178,12 @@ where
         let response = ready!(this.future.poll(cx))?;
         TOLD.set(Some(Told::Some));
         let activity = this.activity.take();
+        if *this.version <= Version::HTTP_11
+            && response.extensions().get::<UnreadBody>().is_some()
+            && let Some(activity) = &activity
+        {
+            activity.leaves_body();
+        }
         let piece = match *this.version {
             Version::HTTP_2 => PIECE,
             _ => usize::MAX,

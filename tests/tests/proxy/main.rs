@@ -34,6 +34,7 @@ mod pages;
 mod panics;
 mod recipes;
 mod recovery;
+mod refused_uploads;
 mod regions;
 mod reload;
 mod responses;

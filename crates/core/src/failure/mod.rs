@@ -37,6 +37,7 @@ struct Inner {
     blameless: bool,
     sent_twice: bool,
     broken_off: bool,
+    unread_body: bool,
     deployment: Option<DeploymentId>,
     message: Option<Box<str>>,
     param: Option<Box<str>>,
@@ -60,6 +61,7 @@ impl Failure {
                 blameless: false,
                 sent_twice: false,
                 broken_off: false,
+                unread_body: false,
                 deployment: None,
                 message: None,
                 param: None,
@@ -165,6 +167,13 @@ impl Failure {
         self
     }
 
+    /// Notes that the body of the request was not read to its end; see [`is_body_unread`](Self::is_body_unread).
+    #[must_use]
+    pub fn with_unread_body(mut self) -> Self {
+        self.edit().unread_body = true;
+        self
+    }
+
     /// Names the deployment that failed.
     #[must_use]
     pub fn with_deployment(mut self, deployment: DeploymentId) -> Self {
@@ -263,6 +272,13 @@ impl Failure {
     #[must_use]
     pub fn is_broken_off(&self) -> bool {
         self.inner.broken_off
+    }
+
+    /// Says whether the body of the request was not read to its end: its response should have an
+    /// [`UnreadBody`](crate::UnreadBody).
+    #[must_use]
+    pub fn is_body_unread(&self) -> bool {
+        self.inner.unread_body
     }
 
     /// Returns the deployment that failed.

@@ -3,7 +3,7 @@
 use std::{
     io::{self, Write},
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -82,11 +82,28 @@ impl Read {
 
     pub(super) fn poll<B>(
         &mut self,
-        mut body: Pin<&mut B>,
+        body: Pin<&mut B>,
         limit: usize,
         stall: &mut Stall,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Bytes, Failure>>
+    where
+        B: Body,
+        B::Error: Into<BoxError>,
+    {
+        let read = ready!(self.read(body, limit, stall, cx));
+        read.map_err(Failure::with_unread_body)?;
+        Poll::Ready(self.finish())
+    }
+
+    /// Reads a body to its end.
+    fn read<B>(
+        &mut self,
+        mut body: Pin<&mut B>,
+        limit: usize,
+        stall: &mut Stall,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Failure>>
     where
         B: Body,
         B::Error: Into<BoxError>,
@@ -102,7 +119,7 @@ impl Read {
                 return stall.poll(cx).map(Err);
             };
             let Some(frame) = frame else {
-                return Poll::Ready(self.finish());
+                return Poll::Ready(Ok(()));
             };
             let Ok(mut data) = frame
                 .map_err(|error| broken(error.into(), limit))?

@@ -23,7 +23,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
-use ziggurat_core::{BoxError, Failure, KeepAlive, LateAnswer, Tried};
+use ziggurat_core::{BoxError, Failure, KeepAlive, LateAnswer, Tried, UnreadBody};
 
 use crate::{IncludeFallbackErrors, Ledger};
 
@@ -320,6 +320,9 @@ fn written<B>(failure: &Failure, form: &ErrorForm, spent: bool) -> Response<Resp
     let mut response = Response::new(ResponseBody::written(form.json(failure)));
     *response.status_mut() = form.status(failure);
     headers::failed(response.headers_mut(), failure, spent);
+    if failure.is_body_unread() {
+        response.extensions_mut().insert(UnreadBody);
+    }
     response
 }
 

@@ -193,3 +193,23 @@ async fn a_body_that_trickles_is_not_waited_for() {
         assert_eq!(begun.elapsed().as_secs(), expected);
     }
 }
+
+/// Who knows that can end the connection: the next request would be lost on it.
+#[tokio::test]
+async fn a_refusal_says_whether_the_body_was_read() {
+    let broken = || -> BoxError { "broken framing".into() };
+    for (encoding, body, unread) in [
+        ("identity", vec![Ok(&b"{\"mod"[..])], false),
+        ("identity", vec![Ok(b"{\"mod"), Err(broken())], true),
+        ("identity", vec![Ok(&[b' '; 101])], true),
+        ("br", vec![Ok(b"{}")], true),
+        ("gzip", vec![Ok(&[0x1f, 0x8b])], false),
+        ("gzip", vec![Ok(b"no gzip but text")], true),
+    ] {
+        let mut request = Request::new(chunks(body));
+        let value = encoding.parse().unwrap();
+        request.headers_mut().insert("content-encoding", value);
+        let failure = send(layer().limit(100), request).await.unwrap_err();
+        assert_eq!(failure.is_body_unread(), unread, "{encoding}: {failure}");
+    }
+}

@@ -1,6 +1,7 @@
 //! What stands around every path: ids, tracing, panics, size.
 
 mod body;
+mod head;
 mod id;
 
 use std::{
@@ -17,7 +18,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderName, HeaderValue, Request, Response, StatusCode, Version,
+    HeaderName, HeaderValue, Request, Response, Version,
     header::{CONNECTION, CONTENT_TYPE},
 };
 use http_body::Body;
@@ -27,7 +28,7 @@ use tokio::time::Instant;
 use tower_service::Service;
 use tracing::{Level, Span};
 use ziggurat::{
-    core::{Failure, FailureKind},
+    core::{Failure, FailureKind, UnreadBody},
     edge::{ErrorForm, ErrorTypes},
 };
 
@@ -41,8 +42,9 @@ pub const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
 /// size of bodies do, as one: each call goes through, and as seven layers they take twice the instructions.
 ///
 /// Headers that may hold keys are marked as sensitive. Each call has an id, the client's or a new one, in [`CALL_ID`] of
-/// its request and of its response. At the level debug it runs in a span. Bodies over `limit` bytes are answered with 413, a
-/// panic with 500, both in the form of the API that was called and as `error_types` says.
+/// its request and of its response. At the level debug it runs in a span. Bodies over `limit` bytes are answered with 413,
+/// requests of HTTP/1 that do not name one host, as they must, with 400, a panic with 500, all in the form of the API that was
+/// called and as `error_types` says. An answer with an [`UnreadBody`] says that its connection ends.
 #[derive(Clone, Debug)]
 pub struct Outer<S> {
     inner: S,
@@ -100,15 +102,14 @@ where
             id: Some(id),
             form: ErrorForm::of(&req, self.error_types),
             version: req.version(),
-            limit: self.limit,
         };
-        let state = match req.body().size_hint().lower() > self.limit as u64 {
-            true => {
-                let kind = FailureKind::PayloadTooLarge;
-                refusal::tell(&req, kind.status(), kind, self.metrics.as_deref());
-                State::TooLarge
+        let state = match head::refused(&req, self.limit) {
+            Some(failure) => {
+                let (status, metrics) = (failure.status(), self.metrics.as_deref());
+                refusal::tell(&req, status, failure.kind(), metrics);
+                State::Refused { failure }
             }
-            false => {
+            None => {
                 let req = req.map(|body| Limited::new(body, self.limit));
                 let call = AssertUnwindSafe(|| self.inner.call(req));
                 match around.span.in_scope(|| catch_unwind(call)) {
@@ -134,7 +135,7 @@ pin_project! {
     #[project = StateProj]
     enum State<F> {
         Called { #[pin] future: F },
-        TooLarge,
+        Refused { failure: Failure },
         Panicked { panic: Box<dyn Any + Send> },
     }
 }
@@ -148,7 +149,6 @@ struct Around {
     id: Option<HeaderValue>,
     form: ErrorForm,
     version: Version,
-    limit: usize,
 }
 
 impl<F, R> Future for OuterFuture<F>
@@ -172,7 +172,7 @@ where
                     Err(_) => around.panicked(),
                 }
             }
-            StateProj::TooLarge => around.too_large(),
+            StateProj::Refused { failure } => around.error(failure),
             StateProj::Panicked { .. } => around.panicked(),
         };
         drop(entered);
@@ -197,7 +197,7 @@ impl Around {
     where
         R: Body<Data = Bytes>,
     {
-        if may_be_unread(response.status()) {
+        if response.extensions().get::<UnreadBody>().is_some() {
             close(&mut response, self.version);
         }
         if let Some(id) = self.id.take() {
@@ -211,14 +211,6 @@ impl Around {
         response.map(|body| OuterBody::new(body, span))
     }
 
-    fn too_large<R>(&self) -> Response<Either<R, Full<Bytes>>> {
-        let limit = self.limit;
-        let failure = Failure::new(FailureKind::PayloadTooLarge)
-            .with_param("request_body")
-            .with_message(format!("the request body is larger than {limit} bytes"));
-        self.error(&failure)
-    }
-
     fn panicked<R>(&self) -> Response<Either<R, Full<Bytes>>> {
         // What a panic says may quote a request; where it happened is in the panic hook's own line.
         tracing::error!(target: "ziggurat::server", "a request panicked");
@@ -230,6 +222,9 @@ impl Around {
         *response.status_mut() = self.form.status(failure);
         let json = HeaderValue::from_static("application/json");
         response.headers_mut().insert(CONTENT_TYPE, json);
+        if failure.is_body_unread() {
+            response.extensions_mut().insert(UnreadBody);
+        }
         response
     }
 }
@@ -257,15 +252,13 @@ fn answered<R>(response: &Response<R>, latency: Duration) {
     );
 }
 
-/// Says whether bodies are refused with this status before they are read to their end.
-fn may_be_unread(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNSUPPORTED_MEDIA_TYPE
-    )
+/// Marks the answer to a request whose body is not read to its end. The next request would be lost on its connection.
+pub(crate) fn leave_body<R>(response: &mut Response<R>, version: Version) {
+    response.extensions_mut().insert(UnreadBody);
+    close(response, version);
 }
 
-/// Tells a client whose body is not read that its connection ends with this answer: the next request would be lost on it.
+/// Tells a client that its connection ends with this answer.
 pub(crate) fn close<R>(response: &mut Response<R>, version: Version) {
     // The streams of HTTP/2 end one by one.
     if version <= Version::HTTP_11 {

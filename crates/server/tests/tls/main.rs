@@ -200,3 +200,22 @@ async fn whoever_shakes_hands_delays_the_end_by_a_second() {
     assert!(took >= Duration::from_secs(1), "{took:?}");
     assert!(took < Duration::from_millis(1500), "{took:?}");
 }
+
+/// With something unread the connection would be reset, and the answer lost.
+#[tokio::test]
+async fn a_refusal_reaches_whoever_reads_after_the_upload() {
+    const LENGTH: usize = 8 << 20;
+    let files = Files::new("refused");
+    files.write(FIRST);
+    let server = Server::bind(&config(), &options(&files)).await.unwrap();
+    let address = server.address();
+    tokio::spawn(server.run(std::future::pending()));
+    let mut client = connect(address, FIRST, &[b"http/1.1"]).await.unwrap();
+    let head = format!("POST /nowhere HTTP/1.1\r\nhost: h\r\ncontent-length: {LENGTH}\r\n\r\n");
+    client.write_all(head.as_bytes()).await.unwrap();
+    client.write_all(&vec![b'x'; LENGTH]).await.unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    assert!(answer.ends_with("}}"), "{answer}");
+}
