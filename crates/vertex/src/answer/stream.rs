@@ -54,7 +54,10 @@ struct State {
     ending: Option<String>,
     /// Whether more was said after a reason to end.
     went_on: bool,
-    /// Whether the reason came alone, as the last event has it.
+    /// Whether something was said without a reason: whoever sends one with every piece had sent one then.
+    spoke_on: bool,
+    /// Whether the reason is surely the last: it came alone, or with words after others that had none. An answer that came
+    /// in one event with its reason may as well be the first piece of an older model's.
     is_final: bool,
 }
 
@@ -207,7 +210,8 @@ impl Reader {
         let parts = parts.unwrap_or_default();
         let mut delta = Message::of(parts, &mut state.progress, &self.asked.names);
         let is_silent = delta.is_empty();
-        state.end(candidate.finish_reason.take(), is_silent);
+        let native = candidate.finish_reason.take();
+        state.end(native, is_silent, !self.asked.own_tools);
         if !is_silent || notes.tells() || (is_new && state.ending.is_none()) {
             let is_first = !std::mem::replace(&mut state.has_role, true);
             delta.role = is_first.then_some("assistant");
@@ -280,13 +284,16 @@ impl Reader {
 // === impl State ===
 
 impl State {
-    /// Notes a reason to end, or that the choice goes on after one.
-    fn end(&mut self, native: Option<String>, is_silent: bool) {
+    /// Notes a reason to end, or that the choice goes on after one. `last_words` says whether words may be known as the last.
+    fn end(&mut self, native: Option<String>, is_silent: bool, last_words: bool) {
         if !is_silent && self.ending.take().is_some() {
             self.went_on = true;
         }
         if native.is_some() {
-            (self.ending, self.is_final) = (native, is_silent);
+            self.ending = native;
+            self.is_final = is_silent || (last_words && self.spoke_on);
+        } else {
+            self.spoke_on |= !is_silent;
         }
     }
 }

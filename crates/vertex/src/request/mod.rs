@@ -32,6 +32,8 @@ pub(crate) struct Asked {
     pub(crate) usage: bool,
     /// So many choices.
     pub(crate) choices: u32,
+    /// Tools that Google runs itself: a finish reason may come before one does.
+    pub(crate) own_tools: bool,
     /// The functions that were sent under other names.
     pub(crate) names: Names,
 }
@@ -112,6 +114,7 @@ pub(crate) fn translate(template: &Template, call: Call<'_>) -> Result<(Bytes, A
         let parts = serde_json::json!({"parts": conversation.system});
         whole.set_value("system_instruction", &parts);
     }
+    let own_tools = tools.has_own();
     tools.finish(&mut whole, &mut out);
     config.finish(&mut whole);
     for (name, value) in out.into_members() {
@@ -121,6 +124,7 @@ pub(crate) fn translate(template: &Template, call: Call<'_>) -> Result<(Bytes, A
         stream,
         usage: stream && asks_for_usage(&body),
         choices: params::choices(&body, &["n", "candidateCount", "candidate_count"]),
+        own_tools,
         names,
     };
     Ok((whole.print(), asked))

@@ -18,10 +18,18 @@ fn exchange(stream: bool, meter: &Meter) -> Box<dyn Exchange> {
 
 /// That of a request for so many choices.
 fn exchange_of(n: usize, stream: bool, meter: &Meter) -> Box<dyn Exchange> {
-    let body = json!({
-        "model": "any", "messages": [{"role": "user", "content": "Hi"}], "stream": stream, "n": n,
+    exchange_with(&json!({ "stream": stream, "n": n }), meter)
+}
+
+/// That of a request with more members.
+fn exchange_with(members: &Value, meter: &Meter) -> Box<dyn Exchange> {
+    let mut body = json!({
+        "model": "any", "messages": [{"role": "user", "content": "Hi"}],
         "stream_options": {"include_usage": true},
     });
+    for (name, value) in members.as_object().unwrap() {
+        body[name] = value.clone();
+    }
     let body = Document::parse(body.to_string().into()).unwrap();
     let mut request = Request::new(JsonBody::new(body));
     request.extensions_mut().insert(meter.clone());
@@ -346,6 +354,65 @@ fn a_whole_answer_is_known_before_its_stream_ends() {
     assert!(!exchange.is_complete());
     exchange.chunk(event(&json!({"candidates": [{"finishReason": "STOP"}]})).into());
     assert!(exchange.is_complete());
+}
+
+/// Gemini's usual last event has the last words and the reason to end; older models give one with each event.
+#[test]
+fn an_answer_that_ends_with_its_last_words_is_whole_if_it_began_without_an_end() {
+    let piece = |index: u32, text: &str, reason: Option<&str>| {
+        event(&json!({"candidates": [{
+            "index": index, "content": {"parts": [{"text": text}]}, "finishReason": reason,
+        }]}))
+    };
+    let is_whole_of = |members: &Value, pieces: &[String]| {
+        let mut exchange = exchange_with(members, &Meter::new());
+        exchange.chunk(pieces.concat().into());
+        exchange.is_complete()
+    };
+    let is_whole =
+        |n: usize, pieces: &[String]| is_whole_of(&json!({"stream": true, "n": n}), pieces);
+    let stop = Some("STOP");
+    let usual = [piece(0, "a", None), piece(0, "b", stop)];
+    assert!(is_whole(1, &usual));
+    let thought =
+        part(&json!({"text": "hm", "thought": true, "thoughtSignature": "S"})).to_string();
+    assert!(is_whole(
+        1,
+        &[format!("data: {thought}\n\n"), piece(0, "b", stop)]
+    ));
+    // All in one event, or an end with each: as much as any piece of an older model's answer says.
+    assert!(!is_whole(1, &[piece(0, "a", stop)]));
+    assert!(!is_whole(1, &[piece(0, "a", stop), piece(0, "b", stop)]));
+    // What brings nothing says nothing of the events that do.
+    let silent = event(&json!({"candidates": [{"content": {"parts": [{"text": ""}]}}]}));
+    assert!(!is_whole(1, &[silent, piece(0, "a", stop)]));
+    // It went on before, or goes on after all.
+    assert!(!is_whole(
+        1,
+        &[
+            piece(0, "a", stop),
+            piece(0, "b", None),
+            piece(0, "c", stop)
+        ]
+    ));
+    assert!(!is_whole(1, &[usual.concat(), piece(0, "c", None)]));
+    assert!(!is_whole(1, &[usual.concat(), piece(0, "c", stop)]));
+    // One that has tools of Google's may be about to use them, which takes a while.
+    let tools = |tools: Value| json!({"stream": true, "tools": tools});
+    assert!(!is_whole_of(&tools(json!([{"codeExecution": {}}])), &usual));
+    assert!(!is_whole_of(
+        &tools(json!([{"type": "web_search"}])),
+        &usual
+    ));
+    let function = json!([{"type": "function", "function": {"name": "f"}}]);
+    assert!(is_whole_of(&tools(function), &usual));
+    // Each choice speaks for itself.
+    assert!(!is_whole(2, &usual));
+    assert!(!is_whole(2, &[usual.concat(), piece(1, "a", stop)]));
+    assert!(is_whole(
+        2,
+        &[usual.concat(), piece(1, "a", None), piece(1, "b", stop)]
+    ));
 }
 
 #[test]
