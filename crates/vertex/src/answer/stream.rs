@@ -9,6 +9,7 @@ use ziggurat_core::{Failure, FailureKind, Meter};
 use ziggurat_provider::{
     events::{self, End},
     sse::{DONE, DONE_EVENT, Event},
+    usage::Counter,
 };
 
 use super::{
@@ -38,6 +39,8 @@ pub(super) struct Reader {
     head: Option<Head>,
     choices: BTreeMap<u32, State>,
     counts: Option<Counts>,
+    /// Counts in place of an upstream that does not.
+    counter: Counter,
 }
 
 /// The beginning of each chunk, as JSON, up to its choices.
@@ -88,6 +91,7 @@ impl Reader {
         meter: Option<Meter>,
         secrets: Vec<Box<str>>,
     ) -> Self {
+        let counter = Counter::new(asked.usage);
         Self {
             template,
             model,
@@ -97,6 +101,7 @@ impl Reader {
             head: None,
             choices: BTreeMap::new(),
             counts: None,
+            counter,
         }
     }
 }
@@ -144,11 +149,7 @@ impl events::Reader for Reader {
             };
             self.write(finished(*index, delta, reason), &Notes::default(), out);
         }
-        if self.asked.usage
-            && let Some(counts) = &self.counts
-        {
-            self.chunk(&[], Some(&Usage::of(counts)), &Notes::default(), out);
-        }
+        self.tell(out);
         out.extend_from_slice(DONE_EVENT);
         Ok(())
     }
@@ -191,6 +192,23 @@ impl Reader {
         Ok(())
     }
 
+    /// Tells what was used: what the upstream has told, else an estimate.
+    fn tell(&self, out: &mut Vec<u8>) {
+        let notes = Notes::default();
+        match &self.counts {
+            Some(counts) if self.asked.usage.is_some() => {
+                self.chunk(&[], Some(&Usage::of(counts)), &notes, out);
+            }
+            Some(_) => {}
+            None => {
+                self.counter.record(self.meter.as_ref());
+                if let Some(estimate) = self.counter.estimate() {
+                    self.chunk(&[], Some(&estimate), &notes, out);
+                }
+            }
+        }
+    }
+
     /// Writes what a candidate says. That it has ended is written at the end: more may come.
     fn candidate(
         &mut self,
@@ -210,6 +228,9 @@ impl Reader {
         let parts = parts.unwrap_or_default();
         let mut delta = Message::of(parts, &mut state.progress, &self.asked.names);
         let is_silent = delta.is_empty();
+        if !is_silent {
+            self.counter.text(delta.len());
+        }
         let native = candidate.finish_reason.take();
         state.end(native, is_silent, !self.asked.own_tools);
         if !is_silent || notes.tells() || (is_new && state.ending.is_none()) {
@@ -227,13 +248,13 @@ impl Reader {
     }
 
     fn write(&self, choice: Choice<'_>, notes: &Notes<'_>, out: &mut Vec<u8>) {
-        self.chunk(&[choice], None, notes, out);
+        self.chunk(&[choice], None::<&Usage>, notes, out);
     }
 
     fn chunk(
         &self,
         choices: &[Choice<'_>],
-        usage: Option<&Usage>,
+        usage: Option<&impl Serialize>,
         notes: &Notes<'_>,
         out: &mut Vec<u8>,
     ) {
