@@ -73,7 +73,7 @@ impl Dialect for Anthropic {
         }
         let mut body = params::body(call, &template.defaults);
         let permits = template.unsupported.permits(&mut body);
-        let translated = translate(&body, &permits, &template.model, call.stream())?;
+        let translated = translate(&body, &permits, &template.model, call)?;
         let mut request = Request::new(translated.body.into());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = template.uri.clone();

@@ -10,6 +10,7 @@ use ziggurat_core::{Failure, FailureKind};
 use ziggurat_provider::{
     events::{self, End},
     sse::{self, DONE_EVENT},
+    usage::Counter,
 };
 
 use self::blocks::Open;
@@ -36,6 +37,8 @@ pub(crate) struct Reader {
     /// How many blocks were shown that OpenAI has no words for.
     natives: usize,
     usage: Usage,
+    /// Counts in place of an upstream that does not.
+    counter: Counter,
     reason: Option<String>,
     /// The sequence that ended the answer.
     stop_sequence: Option<String>,
@@ -96,6 +99,7 @@ impl events::Reader for Reader {
 
 impl Reader {
     pub(crate) fn new(context: Arc<Context>) -> Self {
+        let counter = Counter::new(context.asked.usage);
         Self {
             context,
             head: Vec::new(),
@@ -105,6 +109,7 @@ impl Reader {
             thoughts: 0,
             natives: 0,
             usage: Usage::default(),
+            counter,
             reason: None,
             stop_sequence: None,
         }
@@ -142,12 +147,17 @@ impl Reader {
         });
         let fields = fields.unwrap_or_default();
         self.choice(&fields, &format!("\"{reason}\""), out);
-        if self.context.asked.usage {
-            let usage = serde_json::to_string(&self.usage.counts(self.thoughts > 0))
-                .expect("its keys are strings");
+        self.counter.record(self.context.meter.as_ref());
+        if let Some(estimate) = self.counter.estimate() {
+            let usage = match self.usage.tells() {
+                true => serde_json::to_vec(&self.usage.counts(self.thoughts > 0))
+                    .expect("its keys are strings")
+                    .into(),
+                false => estimate.json(),
+            };
             out.extend_from_slice(&self.head);
             out.extend_from_slice(br#""choices":[],"usage":"#);
-            out.extend_from_slice(usage.as_bytes());
+            out.extend_from_slice(&usage);
             out.extend_from_slice(b"}\n\n");
         }
         out.extend_from_slice(DONE_EVENT);

@@ -79,6 +79,11 @@ impl Usage {
         }
     }
 
+    /// Whether the upstream has told anything.
+    pub(crate) fn tells(&self) -> bool {
+        self.input_tokens.is_some() || self.output_tokens.is_some()
+    }
+
     /// Returns the usage with all that was told; `thought` says whether there are thoughts in the answer.
     pub(crate) fn told(&self, thought: bool) -> Told<'_> {
         let mut told = self.counts(thought);

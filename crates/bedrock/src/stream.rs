@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use ziggurat_core::{Failure, FailureKind, Meter};
-use ziggurat_provider::{Streamed, sse::DONE_EVENT};
+use ziggurat_provider::{Streamed, sse::DONE_EVENT, usage::Counter};
 
 use self::{
-    chunk::{Call, Choice, Chunk, Delta, Function},
+    chunk::{Call, Choice, Chunk, Delta, Function, Told},
     event::{Event, Reader, Thought},
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     exchange::invalid,
     frames::Frames,
     request::{Asked, JSON_TOOL},
-    usage::{Tokens, Usage},
+    usage::Tokens,
 };
 
 /// Most blocks that may be open at once; models open one after the other.
@@ -45,6 +45,8 @@ pub(crate) struct Events {
     last_thought: Option<u64>,
     /// Whether the tool was called that stands in for a schema: there is but one answer.
     has_json: bool,
+    /// Counts in place of an upstream that does not.
+    counter: Counter,
     /// Set once the model has stopped.
     finished: bool,
 }
@@ -73,6 +75,7 @@ impl Events {
         meter: Option<Meter>,
         asked: Arc<Asked>,
     ) -> Self {
+        let counter = Counter::new(asked.usage);
         Self {
             frames: Frames::default(),
             reader: Reader::default(),
@@ -88,6 +91,7 @@ impl Events {
             thoughts: 0,
             last_thought: None,
             has_json: false,
+            counter,
             finished: false,
         }
     }
@@ -109,6 +113,8 @@ impl Events {
         let mut out = BytesMut::new();
         // The count of tokens may be missing; nothing that the client reads as the answer is.
         let end = if self.finished {
+            let tokens = self.reader.tokens();
+            self.used(&mut out, &tokens);
             out.put_slice(DONE_EVENT);
             Ok(())
         } else {
@@ -156,13 +162,7 @@ impl Events {
             return false;
         }
         match event {
-            Event::Text(text) => self.delta(
-                out,
-                Delta {
-                    content: Some(text),
-                    ..Delta::default()
-                },
-            ),
+            Event::Text(text) => self.content(out, text),
             Event::Thought { block, thought } => self.thought(out, *block, thought),
             Event::Call { block, id, name } => self.call(out, *block, id, name),
             Event::Input { block, json } => self.input(out, *block, json),
@@ -195,6 +195,7 @@ impl Events {
             Thought::Redacted(data) => (None, redacted(data)),
         };
         value["index"] = (self.thoughts - 1).into();
+        self.counter.text(text.map_or(0, str::len));
         let delta = Delta {
             reasoning_content: text,
             thinking_blocks: Some([value]),
@@ -216,6 +217,7 @@ impl Events {
         });
         let Kind::Call(index) = kind else { return };
         self.calls += 1;
+        self.counter.text(name.len());
         let asked = self.asked.clone();
         let name = Some(asked.names.own(name));
         let function = Function {
@@ -262,18 +264,24 @@ impl Events {
     fn piece(&mut self, out: &mut BytesMut, kind: Kind, json: &str) {
         match kind {
             Kind::Call(index) => self.arguments(out, index, json),
-            Kind::Json => self.delta(
-                out,
-                Delta {
-                    content: Some(json),
-                    ..Delta::default()
-                },
-            ),
+            Kind::Json => self.content(out, json),
             Kind::Surplus => {}
         }
     }
 
+    fn content(&mut self, out: &mut BytesMut, content: &str) {
+        self.counter.text(content.len());
+        self.delta(
+            out,
+            Delta {
+                content: Some(content),
+                ..Delta::default()
+            },
+        );
+    }
+
     fn arguments(&mut self, out: &mut BytesMut, index: usize, arguments: &str) {
+        self.counter.text(arguments.len());
         let function = Function {
             name: None,
             arguments,
@@ -293,10 +301,18 @@ impl Events {
         );
     }
 
+    /// Tells what was used: what the upstream tells, else an estimate.
     fn used(&self, out: &mut BytesMut, tokens: &Tokens) {
-        let usage = tokens.usage(self.thoughts > 0, self.meter.as_ref());
-        if self.asked.usage {
-            self.print(out, &[], Some(usage));
+        let meter = self.meter.as_ref();
+        let usage = if tokens.tell() {
+            let usage = tokens.usage(self.thoughts > 0, meter);
+            self.asked.usage.map(|_| Told::Upstream(usage))
+        } else {
+            self.counter.record(meter);
+            self.counter.estimate().map(Told::Estimate)
+        };
+        if usage.is_some() {
+            self.print(out, &[], usage);
         }
     }
 
@@ -317,7 +333,7 @@ impl Events {
         self.print(out, &[choice], None);
     }
 
-    fn print(&self, out: &mut BytesMut, choices: &[Choice<'_>], usage: Option<Usage>) {
+    fn print(&self, out: &mut BytesMut, choices: &[Choice<'_>], usage: Option<Told>) {
         let chunk = Chunk {
             id: &self.id,
             object: "chat.completion.chunk",

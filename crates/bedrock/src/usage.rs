@@ -51,6 +51,11 @@ struct PromptDetails {
 }
 
 impl Tokens {
+    /// Whether the upstream has told anything.
+    pub(crate) fn tell(&self) -> bool {
+        self.input_tokens.is_some() || self.output_tokens.is_some()
+    }
+
     /// Takes over what a later word says; counts are totals, not additions.
     pub(crate) fn update(&mut self, later: &Self) {
         let update = |mine: &mut Option<u64>, later: Option<u64>| *mine = later.or(*mine);

@@ -2,12 +2,12 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use http::{Method, Request, header::AUTHORIZATION};
-use serde::{Deserialize, de::IgnoredAny};
+use serde::de::IgnoredAny;
 use ziggurat_core::{
     Failure, FailureKind, JsonBody, Meter, Operation,
     json::{Document, Printed},
 };
-use ziggurat_provider::{Authorized, Call, Dialect, Exchange, Outgoing, params};
+use ziggurat_provider::{self as provider, Authorized, Call, Dialect, Exchange, Outgoing, params};
 
 use ziggurat_provider::credentials::Cached;
 
@@ -226,7 +226,7 @@ fn asked(body: &JsonBody, call: Call<'_>, json_tool: bool) -> Asked {
     Asked {
         operation,
         stream,
-        usage: (stream && asks_for_usage(body)).then(|| usage::of_prompt(body, operation)),
+        usage: stream.then(|| provider::usage::asked(call, body)).flatten(),
         // A list of prompts has an answer to each.
         many: body.contains("n") || operation != Operation::Chat,
         choices: if stream { choices(body, operation) } else { 1 },
@@ -253,19 +253,6 @@ fn prompts(prompt: &[u8]) -> u32 {
     // Its items take no room.
     let prompts = serde_json::from_slice::<Vec<IgnoredAny>>(prompt);
     prompts.map_or(1, |prompts| prompts.len().try_into().unwrap_or(u32::MAX))
-}
-
-/// Whether the client wants the chunk that tells the usage.
-fn asks_for_usage(body: &JsonBody) -> bool {
-    #[derive(Deserialize)]
-    struct Options {
-        include_usage: Option<bool>,
-    }
-    let Some(options) = body.get("stream_options") else {
-        return false;
-    };
-    let options: Result<Options, _> = serde_json::from_slice(options);
-    options.is_ok_and(|options| options.include_usage == Some(true))
 }
 
 /// Returns an id as OpenAI makes them, as JSON, for servers that give none.

@@ -11,6 +11,7 @@ use ziggurat_provider::{
     events::{self, End, Reader as _},
     reason,
     sse::{DONE, DONE_EVENT, Event, Splitter},
+    usage::{Counter, Estimate},
 };
 
 use crate::{
@@ -32,8 +33,8 @@ pub(crate) struct Reader {
     operation: Operation,
     /// The name that chunks bear, as JSON.
     model: Option<Bytes>,
-    /// Set if the client wants the chunk that tells the usage: about so many tokens has the prompt.
-    include_usage: Option<u64>,
+    /// Set if the client wants the chunk that tells the usage.
+    include_usage: bool,
     /// The upstream has told it.
     has_usage: bool,
     /// Where the usage is written, if anyone wants to know.
@@ -49,8 +50,8 @@ pub(crate) struct Reader {
     started: u128,
     finished: u128,
     calls_tools: bool,
-    /// Events that brought a piece of the answer: about as many as its tokens.
-    pieces: u64,
+    /// Counts the events that bring a piece of the answer.
+    counter: Counter,
     /// The members that a chunk of our own takes from the others: `id`, `created` and `model`.
     head: Vec<u8>,
 }
@@ -68,7 +69,7 @@ impl Reader {
             template,
             operation: asked.operation,
             model,
-            include_usage: asked.usage,
+            include_usage: asked.usage.is_some(),
             has_usage: false,
             meter,
             json_tool: asked.json_tool.then(Box::default),
@@ -78,7 +79,7 @@ impl Reader {
             started: 0,
             finished: 0,
             calls_tools: false,
-            pieces: 0,
+            counter: Counter::new(asked.usage),
             head: Vec::new(),
         }
     }
@@ -92,7 +93,7 @@ impl events::Reader for Reader {
             if let Passed::Delta(delta) = passed {
                 self.calls_tools = self.calls_tools || calls_tools(delta);
             }
-            self.pieces += 1;
+            self.counter.piece();
             return None;
         }
         if event.is_damaged() {
@@ -190,10 +191,12 @@ impl Reader {
         if has_usage && let Some(meter) = &self.meter {
             usage::record(meter, &document);
         }
-        if choices.is_empty() && !(has_usage && self.include_usage.is_some()) {
+        if choices.is_empty() && !(has_usage && self.include_usage) {
             return None;
         }
-        self.pieces += u64::from(!choices.is_empty());
+        if !choices.is_empty() {
+            self.counter.piece();
+        }
         let at = offset(event.raw(), data);
         let edits = self.edits(&document, &choices, at);
         splice(event.raw(), 0..event.raw().len(), &edits, out);
@@ -303,9 +306,7 @@ impl Reader {
 
     /// Ends a stream whose upstream says that it is complete.
     fn done(&mut self, out: &mut Vec<u8>) -> Result<(), Failure> {
-        if let Some(meter) = self.meter.as_ref().filter(|meter| meter.output().is_none()) {
-            meter.record(None, Some(self.pieces));
-        }
+        self.counter.record(self.meter.as_ref());
         if self.started == 0 {
             return Err(Failure::new(FailureKind::Disconnected)
                 .with_message("the upstream's stream ended before its first chunk"));
@@ -334,26 +335,22 @@ impl Reader {
                 out.put_slice(b"\"}]}\n\n");
             }
         }
-        if let Some(prompt) = self.include_usage.filter(|_| !self.has_usage) {
-            self.estimate(prompt, object, out);
+        if let Some(estimate) = self.counter.estimate().filter(|_| !self.has_usage) {
+            self.tell(estimate, object, out);
         }
         out.put_slice(DONE_EVENT);
         Ok(())
     }
 
-    /// Tells a client who wants it what the upstream does not: about so many tokens as the answer had pieces.
-    fn estimate(&self, prompt: u64, object: &[u8], out: &mut Vec<u8>) {
-        let answer = self.pieces;
-        let usage = serde_json::json!({
-            "prompt_tokens": prompt,
-            "completion_tokens": answer,
-            "total_tokens": prompt.saturating_add(answer),
-        });
+    /// Tells a client what the upstream does not.
+    fn tell(&self, estimate: Estimate, object: &[u8], out: &mut Vec<u8>) {
         out.put_slice(b"data: {");
         out.put_slice(&self.head);
         out.put_slice(b"\"object\":\"");
         out.put_slice(object);
-        out.put_slice(format!("\",\"choices\":[],\"usage\":{usage}}}\n\n").as_bytes());
+        out.put_slice(b"\",\"choices\":[],\"usage\":");
+        out.put_slice(&estimate.json());
+        out.put_slice(b"}\n\n");
     }
 
     /// Says whether every choice that was asked for has begun, and each that began has ended.

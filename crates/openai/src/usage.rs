@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use ziggurat_core::{
-    JsonBody, Meter, Operation,
+    JsonBody, Meter,
     json::{Document, Value},
 };
 
@@ -19,15 +19,6 @@ pub(crate) fn record(meter: &Meter, document: &Document) {
             .map(|tokens| tokens.and_then(Value::as_u64));
         meter.record(prompt, answer);
     }
-}
-
-/// The usual length of a token of English text, in bytes.
-const BYTES_PER_TOKEN: usize = 4;
-
-/// Estimates the tokens of a prompt without reading it, for upstreams that tell none.
-pub(crate) fn of_prompt(body: &JsonBody, operation: Operation) -> u64 {
-    let prompt = operation.prompt().and_then(|name| body.get(name));
-    (prompt.map_or(0, <[u8]>::len) / BYTES_PER_TOKEN) as u64
 }
 
 /// Asks for the chunk that tells the usage of a stream, which is kept from a client who has not asked for it.

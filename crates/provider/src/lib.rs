@@ -33,6 +33,7 @@ mod talk;
 pub mod thinking;
 mod transport;
 mod upload;
+pub mod usage;
 mod whole;
 
 pub use self::{

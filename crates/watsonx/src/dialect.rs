@@ -2,12 +2,11 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header::AUTHORIZATION};
-use serde::Deserialize;
 use ziggurat_core::{
-    Failure, JsonBody, Meter,
+    Failure, Meter,
     json::{self, Printed},
 };
-use ziggurat_provider::{Authorized, Call, Dialect, Outgoing, credentials::Used, params};
+use ziggurat_provider::{Authorized, Call, Dialect, Outgoing, credentials::Used, params, usage};
 
 use crate::{
     Builder,
@@ -51,7 +50,7 @@ impl Dialect for Watsonx {
         let body = template.body(call, stream)?;
         let asked = Asked {
             stream,
-            usage: stream && asks_for_usage(call.body()),
+            usage: stream.then(|| usage::asked(call, call.body())).flatten(),
             choices: params::choices(&body, &["n"]),
         };
         let mut request = Request::new(body.print());
@@ -106,19 +105,6 @@ impl fmt::Debug for Watsonx {
             .field("api_base", &self.template.api_base)
             .finish_non_exhaustive()
     }
-}
-
-/// Whether the client wants the chunk that tells the usage.
-fn asks_for_usage(body: &JsonBody) -> bool {
-    #[derive(Deserialize)]
-    struct Options {
-        include_usage: Option<bool>,
-    }
-    let Some(options) = body.get("stream_options") else {
-        return false;
-    };
-    let options: Result<Options, _> = serde_json::from_slice(options);
-    options.is_ok_and(|options| options.include_usage == Some(true))
 }
 
 /// Returns an id as OpenAI makes them, as JSON, for answers that have none.

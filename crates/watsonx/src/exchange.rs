@@ -44,8 +44,8 @@ pub(crate) struct Chat {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked {
     pub(crate) stream: bool,
-    /// The chunk that tells the usage.
-    pub(crate) usage: bool,
+    /// The chunk that tells the usage: with about so many tokens of the prompt, if the upstream does not tell.
+    pub(crate) usage: Option<u64>,
     pub(crate) choices: u32,
 }
 

@@ -13,6 +13,7 @@ use ziggurat_core::{
 use ziggurat_provider::{
     events::{self, End},
     sse::{DONE, DONE_EVENT, Event},
+    usage::Counter,
 };
 
 use crate::{
@@ -38,6 +39,8 @@ pub(crate) struct Reader {
     usage: Option<Bytes>,
     /// Tokens that text generation has counted.
     counted: [Option<u64>; 2],
+    /// Counts in place of an upstream that does not.
+    counter: Counter,
     /// Which choices have begun, have ended, have called tools; one bit each.
     started: u128,
     finished: u128,
@@ -79,6 +82,7 @@ impl Reader {
             head: None,
             usage: None,
             counted: [None; 2],
+            counter: Counter::new(asked.usage),
             started: 0,
             finished: 0,
             calls_tools: 0,
@@ -130,6 +134,7 @@ impl Reader {
         };
         match choices {
             Ok(Some(choices)) => {
+                self.counter.piece();
                 self.print(document, &choices, out);
                 None
             }
@@ -272,8 +277,11 @@ impl Reader {
                 head.chunk(choices.as_bytes(), None, out);
             }
         }
-        if let Some(usage) = self.usage.as_ref().filter(|_| self.asked.usage) {
-            head.chunk(b"[]", Some(usage), out);
+        self.counter.record(self.meter.as_ref());
+        if let Some(estimate) = self.counter.estimate() {
+            let told = self.usage.clone();
+            let usage = told.unwrap_or_else(|| estimate.json());
+            head.chunk(b"[]", Some(&usage), out);
         }
         out.put_slice(DONE_EVENT);
         Ok(())

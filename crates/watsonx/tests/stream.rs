@@ -92,6 +92,33 @@ fn the_meter_is_told_whatever_the_client_asks_for() {
     assert_eq!((meter.input(), meter.output()), (Some(3), Some(2)));
 }
 
+/// R189: who asks for the usage gets one: the upstream's, or an estimate if it tells none.
+#[test]
+fn usage_that_is_not_told_is_estimated() {
+    let text = [
+        delta(&json!({"content": "a"}), None),
+        delta(&json!({"content": "b"}), Some("stop")),
+    ]
+    .concat();
+    for usage in [true, false] {
+        let meter = Meter::new();
+        let mut request = support::request(&chat(usage));
+        request.extensions_mut().insert(meter.clone());
+        let dialect = builder(CHAT).build().unwrap();
+        let exchange = dialect.prepare(Call::new(&request, &[])).unwrap().exchange;
+        let (out, end) = stream(exchange, [text.as_bytes()]);
+        end.unwrap();
+        assert_eq!((meter.input(), meter.output()), (None, Some(2)));
+        let got = chunks(&out);
+        let told = got.iter().find_map(|chunk| chunk.get("usage"));
+        let prompt = json!([{"role": "user", "content": "hi"}]).to_string().len() / 4;
+        let wanted =
+            json!({"prompt_tokens": prompt, "completion_tokens": 2, "total_tokens": prompt + 2});
+        assert_eq!(told, usage.then_some(&wanted));
+        assert_eq!(got.last().unwrap(), "[DONE]");
+    }
+}
+
 #[test]
 fn a_stream_that_calls_tools_ends_with_tool_calls() {
     let call = json!({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}]});

@@ -1,7 +1,7 @@
 //! Bedrock behind the proxy: a scripted upstream speaks Converse, plain and in binary frames.
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use ziggurat_testing::mock::{Running, Script, Step};
 
@@ -16,6 +16,12 @@ model_list:
     aws_bedrock_runtime_endpoint: os.environ/BEDROCK
     aws_access_key_id: AKIAIOSFODNN7EXAMPLE
     aws_secret_access_key: wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY
+- model_name: nova
+  litellm_params:
+    model: bedrock/eu.amazon.nova-pro-v1:0
+    aws_region_name: eu-central-1
+    aws_bedrock_runtime_endpoint: os.environ/BEDROCK
+    api_key: bedrock-key-0123
 - model_name: unlucky
   litellm_params:
     model: bedrock/amazon.nova-pro-v1:0
@@ -159,6 +165,37 @@ async fn a_stream_comes_as_events() {
         (&usage["model"], done),
         (&json!("claude"), &json!("[DONE]"))
     );
+}
+
+/// R189: who asks for the usage gets one, though Bedrock's last event is missing.
+#[tokio::test]
+async fn a_stream_that_tells_no_usage_has_an_estimate() {
+    let stream = || {
+        frames(&[
+            text("I am "),
+            text("Claude."),
+            ("messageStop", json!({"stopReason": "end_turn"})),
+        ])
+    };
+    let (proxy, _bedrock) = proxy([stream(), stream()]).await;
+    let asked = json!({"stream": true, "stream_options": {"include_usage": true}});
+    let answer = proxy.chat("nova", &asked).await;
+    let events = answer.events();
+    let [.., usage, _] = &events[..] else {
+        panic!("{events:?}");
+    };
+    let usage = &usage["usage"];
+    assert!(usage["prompt_tokens"].as_u64() > Some(0), "{usage}");
+    assert_eq!(usage["completion_tokens"], 3);
+    let message = json!({"model": "nova", "max_tokens": 9, "stream": true,
+        "messages": [{"role": "user", "content": "hi, who are you?"}]});
+    let request = proxy.request(Method::POST, "/v1/messages", message.to_string());
+    let answer = proxy.call(request).await;
+    let events = answer.events();
+    let told = events.iter().find(|event| event["type"] == "message_delta");
+    let usage = &told.unwrap()["usage"];
+    assert!(usage["input_tokens"].as_u64() > Some(0), "{usage}");
+    assert_eq!(usage["output_tokens"], 3);
 }
 
 #[tokio::test]

@@ -1,8 +1,11 @@
 //! Gemini models behind the proxy: scripted upstreams and a token server.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use ziggurat_testing::mock::{Event, Running, Script, Step};
 
 use crate::support::{Proxy, upstream};
@@ -175,6 +178,33 @@ async fn streams_come_in_the_format_of_openai() {
     );
     assert_eq!(hit.header("x-goog-api-key"), Some("gem-key-0123"));
     assert_eq!(hit.header("authorization"), None);
+}
+
+/// Gemini's last event has the last words, and the reason to end.
+#[tokio::test(start_paused = true)]
+async fn a_finished_stream_ends_though_its_connection_stays_open() {
+    let open = |pieces: &[Value]| {
+        let events = pieces.iter().map(|piece| Event::data(piece.to_string()));
+        let open = Event::pause(Duration::from_secs(3600));
+        Step::events(events.chain([open, Event::comment("late")]))
+    };
+    let usual = [generated("hel", None), generated("lo", Some("STOP"))];
+    let older = [
+        generated("hel", Some("STOP")),
+        generated("lo", Some("STOP")),
+    ];
+    let steps = [open(&usual), open(&older)];
+    let stage = stage(Script::default(), Script::new(steps), token()).await;
+    let asked = json!({"stream": true, "stream_idle_timeout": 2});
+    let started = Instant::now();
+    let answer = stage.proxy.chat("studio", &asked).await;
+    assert_eq!(answer.content(), "hello");
+    assert!(!answer.text.contains("error"), "{}", answer.text);
+    assert!(answer.text.ends_with("data: [DONE]\n\n"), "{}", answer.text);
+    assert!(started.elapsed() < Duration::from_millis(1500));
+    // With a reason on each event nothing tells that there are no more.
+    let answer = stage.proxy.chat("studio", &asked).await;
+    assert!(answer.text.contains(r#""code":"408""#), "{}", answer.text);
 }
 
 #[tokio::test]

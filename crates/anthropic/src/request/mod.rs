@@ -12,7 +12,7 @@ mod wire;
 use bytes::Bytes;
 use serde_json::{Value, json, value::RawValue};
 use ziggurat_core::{Failure, JsonBody};
-use ziggurat_provider::{names::Names, params::Permits};
+use ziggurat_provider::{Call, names::Names, params::Permits, usage};
 
 pub(crate) use self::params::is_openai;
 use self::{
@@ -47,8 +47,8 @@ pub(crate) struct Translated {
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) stream: bool,
-    /// The chunk that tells the usage.
-    pub(crate) usage: bool,
+    /// The chunk that tells the usage: with about so many tokens of the prompt, if the upstream does not tell.
+    pub(crate) usage: Option<u64>,
     /// JSON of a schema, by way of a tool that is called with it.
     pub(crate) json_tool: bool,
     pub(crate) names: Names,
@@ -63,8 +63,9 @@ pub(crate) fn translate(
     body: &JsonBody,
     permits: &Permits<'_>,
     model: &Model,
-    stream: bool,
+    call: Call<'_>,
 ) -> Result<Translated, Failure> {
+    let stream = call.stream();
     let mut params = Params::read(body, permits, model)?;
     let messages = messages::read(params.messages)?;
     let choice = params.tool_choice.map(Choice::read).transpose()?;
@@ -107,7 +108,7 @@ pub(crate) fn translate(
     }
     let asked = Asked {
         stream,
-        usage: stream && params.usage,
+        usage: (stream && params.usage).then(|| usage::of_prompt(call, body)),
         json_tool,
         names,
     };

@@ -149,6 +149,7 @@ impl Reader {
 
     fn text(&mut self, text: Option<&RawValue>, out: &mut Vec<u8>) {
         if let Some(text) = string(text).filter(|text| *text != "\"\"") {
+            self.counter.text(text.len());
             self.write(&format!(r#""content":{text}"#), out);
         }
     }
@@ -168,6 +169,7 @@ impl Reader {
             _ => self.thoughts,
         };
         self.thoughts = self.thoughts.max(number + 1);
+        self.counter.text(text.len());
         let block = format!(r#"{{"index":{number},"type":"thinking",{members}}}"#);
         self.write(
             &format!(r#""reasoning_content":{text},"thinking_blocks":[{block}]"#),
@@ -193,6 +195,7 @@ impl Reader {
         if fragment != "\"\"" {
             open.otherwise = None;
         }
+        self.counter.text(fragment.len());
         match open.kind {
             Kind::Call(number) => self.write(
                 &format!(

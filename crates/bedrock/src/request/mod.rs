@@ -21,6 +21,7 @@ use ziggurat_provider::{
     names::Names,
     params,
     params::{ToolChoice, refusal},
+    usage,
 };
 
 pub(crate) use self::fields::is_of_converse;
@@ -45,8 +46,8 @@ pub(crate) struct Built {
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) stream: bool,
-    /// Whether the client wants the chunk that tells the usage.
-    pub(crate) usage: bool,
+    /// The chunk that tells the usage: with about so many tokens of the prompt, if the upstream does not tell.
+    pub(crate) usage: Option<u64>,
     /// JSON of a schema, by way of a tool that is called with it.
     pub(crate) json_tool: bool,
     /// Tools that had to be renamed.
@@ -84,7 +85,7 @@ pub(crate) fn build(template: &Template, call: Call<'_>) -> Result<Built, Failur
     let tools = format.add(&mut fields, tools, model);
     let asked = Asked {
         stream: call.stream(),
-        usage: call.stream() && fields.include_usage,
+        usage: (call.stream() && fields.include_usage).then(|| usage::of_prompt(call, &body)),
         json_tool,
         names,
     };

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
+use ziggurat_provider::usage::Estimate;
 
 use crate::usage::Usage;
 
@@ -13,7 +14,14 @@ pub(super) struct Chunk<'a> {
     pub(super) model: &'a RawValue,
     pub(super) choices: &'a [Choice<'a>],
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) usage: Option<Usage>,
+    pub(super) usage: Option<Told>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Told {
+    Upstream(Usage),
+    Estimate(Estimate),
 }
 
 #[derive(Serialize)]

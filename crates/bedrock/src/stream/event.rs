@@ -216,6 +216,11 @@ impl Reader {
         })
     }
 
+    /// Takes what was told in parts.
+    pub(super) fn tokens(&mut self) -> Tokens {
+        std::mem::take(&mut self.tokens)
+    }
+
     fn native(&mut self, payload: &[u8], template: &Template) -> Result<Option<Event>, Failure> {
         let bytes = unwrapped(payload)?;
         let event: Native = decode(&bytes)?;
@@ -240,7 +245,7 @@ impl Reader {
                     .and_then(|delta| delta.stop_reason)
                     .map(Event::Stop)
             }
-            "message_stop" => Some(Event::Used(std::mem::take(&mut self.tokens))),
+            "message_stop" => Some(Event::Used(self.tokens())),
             "error" => return Err(failure::in_band(None, &bytes, &template.secrets)),
             _ => None,
         })

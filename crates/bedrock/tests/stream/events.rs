@@ -71,6 +71,69 @@ fn the_meter_is_told_and_the_client_if_it_asks() {
     assert!(!plain.text.contains("usage"));
 }
 
+/// R189: who asks for the usage gets one: the upstream's, or an estimate if it tells none.
+#[test]
+fn usage_that_is_not_told_is_estimated() {
+    let model = "anthropic.claude-3-5-sonnet-20241022-v2:0";
+    let said = [
+        text("a"),
+        text("b"),
+        text(&"c".repeat(40)),
+        stop("end_turn"),
+    ]
+    .concat();
+    let nothing = event("metadata", &json!({"metrics": {"latencyMs": 1}}));
+    let asked = json!({"stream_options": {"include_usage": true}});
+    for stream in [said.clone(), [said.clone(), nothing].concat()] {
+        let meter = Meter::new();
+        let read = read(exchange(model, &asked, Some(meter.clone())), &[&stream]);
+        assert!(read.end.as_ref().unwrap().is_ok());
+        let [.., usage, done] = &read.events()[..] else {
+            panic!("{}", read.text);
+        };
+        // A quarter of the bytes of the messages, and of the answer.
+        let prompt = json!([{"role": "user", "content": "hi"}]).to_string().len() / 4;
+        assert_eq!(usage["choices"], json!([]));
+        assert_eq!(
+            usage["usage"],
+            json!({"prompt_tokens": prompt, "completion_tokens": 10, "total_tokens": prompt + 10})
+        );
+        assert_eq!(done, "[DONE]");
+        assert_eq!((meter.input(), meter.output()), (None, Some(10)));
+        let silent = Meter::new();
+        let plain = crate::read(
+            exchange(model, &json!({}), Some(silent.clone())),
+            &[&stream],
+        );
+        assert!(!plain.text.contains("usage"), "{}", plain.text);
+        assert_eq!(silent.output(), Some(10));
+    }
+    // What breaks off is no answer.
+    let broken = read_whole(&asked, &text("a"));
+    assert!(broken.end.as_ref().unwrap().is_err());
+    assert!(!broken.text.contains("usage"), "{}", broken.text);
+}
+
+/// Those of Anthropic's format come in parts, of which the last is shown with the last event.
+#[test]
+fn what_was_told_counts_though_the_last_event_is_missing() {
+    let chunk = |event: &Value| {
+        let bytes = aws_smithy_types::base64::encode(event.to_string());
+        crate::event("chunk", &json!({ "bytes": bytes }))
+    };
+    let start = json!({"type": "message_start", "message": {"usage": {"input_tokens": 7, "output_tokens": 1}}});
+    let text = json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "a"}});
+    let stop = json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 3}});
+    let stream = [chunk(&start), chunk(&text), chunk(&stop)].concat();
+    let meter = Meter::new();
+    let asked = json!({"stream_options": {"include_usage": true}});
+    let model = "invoke/anthropic.claude-3-5-sonnet-20241022-v2:0";
+    let read = read(exchange(model, &asked, Some(meter.clone())), &[&stream]);
+    assert!(read.end.as_ref().unwrap().is_ok());
+    assert_eq!((meter.input(), meter.output()), (Some(7), Some(3)));
+    assert_eq!(read.events()[2]["usage"]["total_tokens"], 10);
+}
+
 #[test]
 fn parallel_calls_are_numbered_and_empty_ones_get_an_object() {
     let stream = [

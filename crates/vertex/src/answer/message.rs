@@ -149,6 +149,16 @@ impl<'a> Message<'a> {
         }
     }
 
+    /// How long the texts are, in bytes.
+    pub(super) fn len(&self) -> usize {
+        let content = self.content.as_ref().and_then(Option::as_ref);
+        let texts = content.into_iter().chain(&self.reasoning_content);
+        let texts = texts.map(|text| text.inside().len());
+        let calls = self.tool_calls.iter().map(|call| &call.function);
+        let calls = calls.map(|function| function.name.len() + function.arguments.len());
+        texts.chain(calls).sum()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         let has_text = matches!(&self.content, Some(Some(text)) if !text.is_empty());
         let has_thoughts = !self.thinking_blocks.is_empty();

@@ -9,6 +9,7 @@ use ziggurat_core::{Failure, FailureKind, Meter};
 use ziggurat_provider::{
     events::{self, End},
     sse::{DONE, DONE_EVENT, Event},
+    usage::Counter,
 };
 
 use super::{
@@ -38,6 +39,8 @@ pub(super) struct Reader {
     head: Option<Head>,
     choices: BTreeMap<u32, State>,
     counts: Option<Counts>,
+    /// Counts in place of an upstream that does not.
+    counter: Counter,
 }
 
 /// The beginning of each chunk, as JSON, up to its choices.
@@ -54,7 +57,10 @@ struct State {
     ending: Option<String>,
     /// Whether more was said after a reason to end.
     went_on: bool,
-    /// Whether the reason came alone, as the last event has it.
+    /// Whether something was said without a reason: whoever sends one with every piece had sent one then.
+    spoke_on: bool,
+    /// Whether the reason is surely the last: it came alone, or with words after others that had none. An answer that came
+    /// in one event with its reason may as well be the first piece of an older model's.
     is_final: bool,
 }
 
@@ -85,6 +91,7 @@ impl Reader {
         meter: Option<Meter>,
         secrets: Vec<Box<str>>,
     ) -> Self {
+        let counter = Counter::new(asked.usage);
         Self {
             template,
             model,
@@ -94,6 +101,7 @@ impl Reader {
             head: None,
             choices: BTreeMap::new(),
             counts: None,
+            counter,
         }
     }
 }
@@ -141,11 +149,7 @@ impl events::Reader for Reader {
             };
             self.write(finished(*index, delta, reason), &Notes::default(), out);
         }
-        if self.asked.usage
-            && let Some(counts) = &self.counts
-        {
-            self.chunk(&[], Some(&Usage::of(counts)), &Notes::default(), out);
-        }
+        self.tell(out);
         out.extend_from_slice(DONE_EVENT);
         Ok(())
     }
@@ -188,6 +192,23 @@ impl Reader {
         Ok(())
     }
 
+    /// Tells what was used: what the upstream has told, else an estimate.
+    fn tell(&self, out: &mut Vec<u8>) {
+        let notes = Notes::default();
+        match &self.counts {
+            Some(counts) if self.asked.usage.is_some() => {
+                self.chunk(&[], Some(&Usage::of(counts)), &notes, out);
+            }
+            Some(_) => {}
+            None => {
+                self.counter.record(self.meter.as_ref());
+                if let Some(estimate) = self.counter.estimate() {
+                    self.chunk(&[], Some(&estimate), &notes, out);
+                }
+            }
+        }
+    }
+
     /// Writes what a candidate says. That it has ended is written at the end: more may come.
     fn candidate(
         &mut self,
@@ -207,7 +228,11 @@ impl Reader {
         let parts = parts.unwrap_or_default();
         let mut delta = Message::of(parts, &mut state.progress, &self.asked.names);
         let is_silent = delta.is_empty();
-        state.end(candidate.finish_reason.take(), is_silent);
+        if !is_silent {
+            self.counter.text(delta.len());
+        }
+        let native = candidate.finish_reason.take();
+        state.end(native, is_silent, !self.asked.own_tools);
         if !is_silent || notes.tells() || (is_new && state.ending.is_none()) {
             let is_first = !std::mem::replace(&mut state.has_role, true);
             delta.role = is_first.then_some("assistant");
@@ -223,13 +248,13 @@ impl Reader {
     }
 
     fn write(&self, choice: Choice<'_>, notes: &Notes<'_>, out: &mut Vec<u8>) {
-        self.chunk(&[choice], None, notes, out);
+        self.chunk(&[choice], None::<&Usage>, notes, out);
     }
 
     fn chunk(
         &self,
         choices: &[Choice<'_>],
-        usage: Option<&Usage>,
+        usage: Option<&impl Serialize>,
         notes: &Notes<'_>,
         out: &mut Vec<u8>,
     ) {
@@ -280,13 +305,16 @@ impl Reader {
 // === impl State ===
 
 impl State {
-    /// Notes a reason to end, or that the choice goes on after one.
-    fn end(&mut self, native: Option<String>, is_silent: bool) {
+    /// Notes a reason to end, or that the choice goes on after one. `last_words` says whether words may be known as the last.
+    fn end(&mut self, native: Option<String>, is_silent: bool, last_words: bool) {
         if !is_silent && self.ending.take().is_some() {
             self.went_on = true;
         }
         if native.is_some() {
-            (self.ending, self.is_final) = (native, is_silent);
+            self.ending = native;
+            self.is_final = is_silent || (last_words && self.spoke_on);
+        } else {
+            self.spoke_on |= !is_silent;
         }
     }
 }

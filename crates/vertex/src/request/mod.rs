@@ -13,11 +13,11 @@ mod thinking;
 mod tools;
 
 use bytes::Bytes;
-use serde::Deserialize;
-use ziggurat_core::{Failure, JsonBody};
+use ziggurat_core::Failure;
 use ziggurat_provider::{
     Call,
     params::{self, refusal},
+    usage,
 };
 
 pub(crate) use self::messages::SIGNATURE;
@@ -28,10 +28,12 @@ use crate::{names::Names, template::Template};
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) stream: bool,
-    /// The chunk that tells the usage.
-    pub(crate) usage: bool,
+    /// The chunk that tells the usage: with about so many tokens of the prompt, if the upstream does not tell.
+    pub(crate) usage: Option<u64>,
     /// So many choices.
     pub(crate) choices: u32,
+    /// Tools that Google runs itself: a finish reason may come before one does.
+    pub(crate) own_tools: bool,
     /// The functions that were sent under other names.
     pub(crate) names: Names,
 }
@@ -112,6 +114,7 @@ pub(crate) fn translate(template: &Template, call: Call<'_>) -> Result<(Bytes, A
         let parts = serde_json::json!({"parts": conversation.system});
         whole.set_value("system_instruction", &parts);
     }
+    let own_tools = tools.has_own();
     tools.finish(&mut whole, &mut out);
     config.finish(&mut whole);
     for (name, value) in out.into_members() {
@@ -119,8 +122,9 @@ pub(crate) fn translate(template: &Template, call: Call<'_>) -> Result<(Bytes, A
     }
     let asked = Asked {
         stream,
-        usage: stream && asks_for_usage(&body),
+        usage: stream.then(|| usage::asked(call, &body)).flatten(),
         choices: params::choices(&body, &["n", "candidateCount", "candidate_count"]),
+        own_tools,
         names,
     };
     Ok((whole.print(), asked))
@@ -136,16 +140,4 @@ fn refused(template: &Template, names: &[String]) -> Failure {
         template.name
     );
     refusal(&names[0], message)
-}
-
-/// Whether the client wants the chunk that tells the usage.
-fn asks_for_usage(body: &JsonBody) -> bool {
-    #[derive(Deserialize)]
-    struct Options {
-        include_usage: Option<bool>,
-    }
-    let options: Option<Options> = body
-        .get("stream_options")
-        .and_then(|options| serde_json::from_slice(options).ok());
-    options.is_some_and(|options| options.include_usage == Some(true))
 }

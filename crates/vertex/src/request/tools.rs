@@ -74,6 +74,11 @@ impl Tools {
         self.functions.len()
     }
 
+    /// Whether there are tools that Google runs itself, in the middle of an answer.
+    pub(super) fn has_own(&self) -> bool {
+        !self.own.is_empty()
+    }
+
     /// Writes them; `native` has what the request says in Google's words.
     pub(super) fn finish(self, whole: &mut Object, native: &mut Object) {
         let mut tools: Vec<Vec<u8>> = Vec::new();

@@ -56,6 +56,55 @@ fn a_plain_answer_without_an_answer_is_a_failure() {
     assert_eq!(failure.kind(), FailureKind::RateLimited);
 }
 
+/// R189: who asks for the usage gets one: the upstream's, or an estimate if it tells none.
+#[test]
+fn usage_that_is_not_told_is_estimated() {
+    let piece = |text: &str, reason: Option<&str>| {
+        event(&json!({
+            "candidates": [{"content": {"parts": [{"text": text}]}, "finishReason": reason}],
+            "usageMetadata": {"trafficType": "ON_DEMAND"},
+        }))
+    };
+    let text = [piece("a", None), piece(&"b".repeat(39), Some("STOP"))].concat();
+    let play = |usage: bool, text: &str| {
+        let meter = Meter::new();
+        let asked = json!({"stream": true, "stream_options": {"include_usage": usage}});
+        let mut exchange = exchange_with(&asked, &meter);
+        let mut out = exchange.chunk(text.to_owned().into()).data.to_vec();
+        let streamed = exchange.end(None);
+        out.extend_from_slice(&streamed.data);
+        (
+            String::from_utf8(out).unwrap(),
+            streamed.end.unwrap(),
+            meter,
+        )
+    };
+    let (out, end, meter) = play(true, &text);
+    end.unwrap();
+    let prompt = json!([{"role": "user", "content": "Hi"}]).to_string().len() / 4;
+    let usage =
+        json!({"prompt_tokens": prompt, "completion_tokens": 10, "total_tokens": prompt + 10});
+    let events: Vec<_> = out
+        .split("\n\n")
+        .filter(|event| !event.is_empty())
+        .collect();
+    let [.., told, "data: [DONE]"] = &events[..] else {
+        panic!("{out}");
+    };
+    let told: Value = serde_json::from_str(told.strip_prefix("data: ").unwrap()).unwrap();
+    assert_eq!((&told["choices"], &told["usage"]), (&json!([]), &usage));
+    assert_eq!((meter.input(), meter.output()), (None, Some(10)));
+    let (out, end, meter) = play(false, &text);
+    end.unwrap();
+    assert!(!out.contains("\"usage\""), "{out}");
+    assert_eq!(meter.output(), Some(10));
+    // What breaks off is no answer.
+    let (out, end, meter) = play(true, &piece("a", None));
+    end.unwrap_err();
+    assert!(!out.contains("\"usage\""), "{out}");
+    assert_eq!(meter.output(), None);
+}
+
 #[test]
 fn a_damaged_line_ends_a_stream() {
     let whole = event(&json!({"candidates": [{"index": 0}]}));

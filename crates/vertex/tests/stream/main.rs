@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod bounds;
+mod last_words;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -18,10 +19,18 @@ fn exchange(stream: bool, meter: &Meter) -> Box<dyn Exchange> {
 
 /// That of a request for so many choices.
 fn exchange_of(n: usize, stream: bool, meter: &Meter) -> Box<dyn Exchange> {
-    let body = json!({
-        "model": "any", "messages": [{"role": "user", "content": "Hi"}], "stream": stream, "n": n,
+    exchange_with(&json!({ "stream": stream, "n": n }), meter)
+}
+
+/// That of a request with more members.
+fn exchange_with(members: &Value, meter: &Meter) -> Box<dyn Exchange> {
+    let mut body = json!({
+        "model": "any", "messages": [{"role": "user", "content": "Hi"}],
         "stream_options": {"include_usage": true},
     });
+    for (name, value) in members.as_object().unwrap() {
+        body[name] = value.clone();
+    }
     let body = Document::parse(body.to_string().into()).unwrap();
     let mut request = Request::new(JsonBody::new(body));
     request.extensions_mut().insert(meter.clone());
@@ -299,9 +308,11 @@ fn a_reason_to_end_ends_nothing_while_more_is_said() {
         (json!("c"), json!(null)),
         (json!(null), json!("stop")),
         (json!(null), json!(null)),
+        (json!(null), json!(null)),
     ];
     assert_eq!(said, wanted);
-    assert_eq!(chunks[4], "[DONE]");
+    assert_eq!(chunks[4]["usage"]["completion_tokens"], 3);
+    assert_eq!(chunks[5], "[DONE]");
     // Before a tool of Google's, and then the words that it leads to: half of them are no answer.
     let text = [
         event(&json!({"candidates": [{"finishReason": "STOP"}]})),
