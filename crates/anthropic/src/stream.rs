@@ -149,12 +149,9 @@ impl Reader {
         self.choice(&fields, &format!("\"{reason}\""), out);
         self.counter.record(self.context.meter.as_ref());
         if let Some(estimate) = self.counter.estimate() {
-            let usage = match self.usage.tells() {
-                true => serde_json::to_vec(&self.usage.counts(self.thoughts > 0))
-                    .expect("its keys are strings")
-                    .into(),
-                false => estimate.json(),
-            };
+            self.usage.fill(estimate);
+            let usage = serde_json::to_vec(&self.usage.counts(self.thoughts > 0))
+                .expect("its keys are strings");
             out.extend_from_slice(&self.head);
             out.extend_from_slice(br#""choices":[],"usage":"#);
             out.extend_from_slice(&usage);

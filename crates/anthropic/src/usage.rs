@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use ziggurat_core::Meter;
+use ziggurat_provider::usage::Estimate;
 
 /// Anthropic's words. The tokens of the prompt leave out those that the cache saw.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -79,9 +80,10 @@ impl Usage {
         }
     }
 
-    /// Whether the upstream has told anything.
-    pub(crate) fn tells(&self) -> bool {
-        self.input_tokens.is_some() || self.output_tokens.is_some()
+    /// Puts an estimate in the place of what was not told.
+    pub(crate) fn fill(&mut self, estimate: Estimate) {
+        self.input_tokens.get_or_insert(estimate.prompt_tokens);
+        self.output_tokens.get_or_insert(estimate.completion_tokens);
     }
 
     /// Returns the usage with all that was told; `thought` says whether there are thoughts in the answer.

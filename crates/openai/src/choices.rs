@@ -27,7 +27,7 @@ static NEEDLES: LazyLock<Needles> = LazyLock::new(|| Needles {
     arguments: Finder::new(r#""arguments""#),
 });
 
-/// Says whether there are choices, and each says something, if only that it was held back.
+/// Says whether there are choices, and each says something.
 pub(crate) fn are_answers(choices: Value<'_>, asked: Asked) -> bool {
     let (finder, name, begins) = match asked.operation {
         Operation::Completions => (&NEEDLES.text, "text", b'"'),
@@ -42,17 +42,13 @@ pub(crate) fn are_answers(choices: Value<'_>, asked: Asked) -> bool {
     let Some(choices) = choices.elements() else {
         return false;
     };
-    let mut all = choices.peekable();
     let says = |choice: Value<'_>| {
-        let said = choice.get(name);
-        let is_held_back = || {
-            choice
-                .get("finish_reason")
-                .is_some_and(|it| it.as_bytes() == br#""content_filter""#)
-        };
-        said.is_some_and(|it| it.as_bytes().first() == Some(&begins)) || is_held_back()
+        choice
+            .get(name)
+            .is_some_and(|said| said.as_bytes().first() == Some(&begins))
     };
-    all.peek().is_some() && all.all(says)
+    let mut choices = choices.map(says).peekable();
+    choices.peek().is_some() && choices.all(|says| says)
 }
 
 /// A cheap look at choices, for what costs more to do.
@@ -64,11 +60,13 @@ pub(crate) struct Look {
 }
 
 impl Look {
-    /// Finish reasons stand near the end, where the search for them starts; only one of them makes it worth looking at
-    /// tools.
-    pub(crate) fn at(choices: &[u8], asked: Asked) -> Self {
-        const KNOWN: [&[u8]; 3] = [b"\"stop\"", b"\"length\"", b"null"];
-        let mut look = Self::default();
+    /// Finish reasons stand near the end, where the search for them starts. `has_arguments` says whether there may be some.
+    pub(crate) fn at(choices: &[u8], asked: Asked, has_arguments: bool) -> Self {
+        const KNOWN: [&[u8]; 4] = [b"\"stop\"", b"\"length\"", b"\"tool_calls\"", b"null"];
+        let mut look = Self {
+            needs_repair: has_arguments && has_object_arguments(choices),
+            ..Self::default()
+        };
         // So end most answers.
         if !asked.many && choices.ends_with(br#""finish_reason":"stop"}]"#) {
             return look;
@@ -81,8 +79,6 @@ impl Look {
             }
             if reason.starts_with(b"\"content_filter\"") {
                 look.may_be_filtered = true;
-            } else if reason.starts_with(b"\"tool_calls\"") {
-                look.needs_repair |= has_object_arguments(choices);
             } else {
                 // It may be a server's own word.
                 look.needs_repair = true;

@@ -91,8 +91,12 @@ impl Chat {
     /// # Errors
     ///
     /// One of them broke off.
-    fn choices(&mut self, choices: Value<'_>) -> Result<Option<Bytes>, Failure> {
-        let look = Look::at(choices.as_bytes(), self.asked);
+    fn choices(
+        &mut self,
+        choices: Value<'_>,
+        has_arguments: bool,
+    ) -> Result<Option<Bytes>, Failure> {
+        let look = Look::at(choices.as_bytes(), self.asked, has_arguments);
         if !(look.may_be_filtered || look.needs_repair || self.asked.json_tool) {
             return Ok(None);
         }
@@ -178,7 +182,7 @@ impl Exchange for Chat {
             usage::record(meter, &document);
         }
         let choices = match is_choices {
-            true => self.choices(choices)?,
+            true => self.choices(choices, document.may_have_member("arguments"))?,
             false => None,
         };
         let without_id = is_choices

@@ -6,7 +6,11 @@
 use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use bytes::{BufMut, Bytes};
-use ziggurat_core::{Failure, FailureKind, Meter, Operation, json::Document};
+use serde_json::value::RawValue;
+use ziggurat_core::{
+    Failure, FailureKind, Meter, Operation,
+    json::{self, Document},
+};
 use ziggurat_provider::{
     events::{self, End, Reader as _},
     reason,
@@ -259,7 +263,13 @@ impl Reader {
             {
                 replace(delta.get().as_bytes(), unwrapped.into());
             }
-            if let Some(reason) = choice.finish_reason
+            let reason = choice.finish_reason;
+            let is_none =
+                |reason: &&RawValue| reason.get().starts_with('"') && !json::is_said(reason.get());
+            if let Some(none) = reason.filter(is_none) {
+                // Many clients take any text for an end.
+                replace(none.get().as_bytes(), Bytes::from_static(b"null"));
+            } else if let Some(reason) = reason
                 && let Ok(native) = serde_json::from_str::<String>(reason.get())
                 && let Some(openai) = calls
                     .and_then(|calls| calls.finish(&native))

@@ -364,6 +364,7 @@ fn choices_that_say_nothing_are_no_answer() {
         r#"[{"message":null}]"#,
         r#"[{"message":"a"}]"#,
         r#"[{"text":"a"}]"#,
+        r#"[{"finish_reason":"content_filter"}]"#,
     ] {
         let failure = answer(&format!(r#"{{"id":"c","choices":{choices}}}"#)).unwrap_err();
         assert_eq!(failure.kind(), Kind::InvalidResponse, "{choices}");
@@ -371,7 +372,6 @@ fn choices_that_say_nothing_are_no_answer() {
     for choices in [
         r#"[{"message":{}}]"#,
         r#"[ { "message" : { "content" : "a" } } , {} ]"#,
-        r#"[{"finish_reason":"content_filter"}]"#,
     ] {
         answer(&format!(r#"{{"id":"c","choices":{choices}}}"#)).unwrap();
     }

@@ -9,7 +9,7 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use ziggurat_core::{ContentFiltered, Failure, JsonBody, Served, json::Document};
+use ziggurat_core::{ContentFiltered, Failure, JsonBody, Operation, Served, json::Document};
 use ziggurat_mock::{Step, Upstream};
 use ziggurat_openai::{Face, OpenAi};
 use ziggurat_provider::{HttpClient, ProviderService};
@@ -34,8 +34,12 @@ async fn ask(request: Value, choices: Value) -> (bool, Value) {
         .unwrap();
     let served = Served::new("deployment-1".into(), "m", None);
     let service = ProviderService::new(HttpClient::new(), Arc::new(dialect), served);
+    let is_chat = request.get("prompt").is_none();
     let document = Document::parse(request.to_string().into()).unwrap();
-    let request = Request::new(JsonBody::new(document));
+    let mut request = Request::new(JsonBody::new(document));
+    if !is_chat {
+        request.extensions_mut().insert(Operation::Completions);
+    }
     let (head, body) = service.oneshot(request).await.unwrap().into_parts();
     let marked = head.extensions.get::<ContentFiltered>().is_some();
     if head.extensions.get::<Failure>().is_some() {

@@ -20,8 +20,10 @@ pub struct Counter {
 /// About how many tokens were used, in OpenAI's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Estimate {
-    prompt_tokens: u64,
-    completion_tokens: u64,
+    /// Of the prompt.
+    pub prompt_tokens: u64,
+    /// Of the answer.
+    pub completion_tokens: u64,
     total_tokens: u64,
 }
 

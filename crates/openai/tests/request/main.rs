@@ -420,13 +420,15 @@ fn answers_in_other_words_are_put_into_those_that_clients_know() {
     assert_eq!(got, json!([choice("length"), choice("stop")]));
     let got = answered(&json!({}), &json!([choice("unheard_of")]));
     assert_eq!(got, json!([choice("unheard_of")]));
-    let call = |arguments: Value| {
-        json!([{
-            "message": {"tool_calls": [{"function": {"name": "f", "arguments": arguments}}]}, "finish_reason": "tool_calls",
-        }])
-    };
-    let got = answered(&json!({}), &call(json!({"a": 1})));
-    assert_eq!(got, call(json!(r#"{"a":1}"#)));
+    for reason in ["tool_calls", "stop", "length"] {
+        let call = |arguments: Value| {
+            json!([{
+                "message": {"tool_calls": [{"function": {"name": "f", "arguments": arguments}}]}, "finish_reason": reason,
+            }])
+        };
+        let got = answered(&json!({}), &call(json!({"a": 1})));
+        assert_eq!(got, call(json!(r#"{"a":1}"#)));
+    }
 }
 
 /// Without a group or a request to name it after, an answer keeps the upstream's name; all else keeps its bytes.

@@ -133,8 +133,8 @@ impl events::Reader for Reader {
 
     /// Ends a stream: Google's just stop, so that only finish reasons tell whether one is complete.
     fn end(&mut self, broken: Option<Failure>, out: &mut Vec<u8>) -> Result<(), Failure> {
-        // A server may make fewer choices than were asked for, but not break off then.
-        if !self.has_ended() || (broken.is_some() && !self.has_all()) {
+        // A server may make fewer choices than were asked for, or say all in one event, but not break off then.
+        if !self.has_ended() || (broken.is_some() && !self.is_complete()) {
             return Err(broken.unwrap_or_else(|| {
                 Failure::new(FailureKind::Disconnected)
                     .with_message("the upstream's stream ended before its answer did")
@@ -232,7 +232,7 @@ impl Reader {
             self.counter.text(delta.len());
         }
         let native = candidate.finish_reason.take();
-        state.end(native, is_silent, !self.asked.own_tools);
+        state.end(native, is_silent, self.asked.own_tools);
         if !is_silent || notes.tells() || (is_new && state.ending.is_none()) {
             let is_first = !std::mem::replace(&mut state.has_role, true);
             delta.role = is_first.then_some("assistant");
@@ -305,14 +305,14 @@ impl Reader {
 // === impl State ===
 
 impl State {
-    /// Notes a reason to end, or that the choice goes on after one. `last_words` says whether words may be known as the last.
-    fn end(&mut self, native: Option<String>, is_silent: bool, last_words: bool) {
+    /// Notes a reason to end, or that the choice goes on after one. With tools of Google's no reason is surely the last.
+    fn end(&mut self, native: Option<String>, is_silent: bool, own_tools: bool) {
         if !is_silent && self.ending.take().is_some() {
             self.went_on = true;
         }
         if native.is_some() {
             self.ending = native;
-            self.is_final = is_silent || (last_words && self.spoke_on);
+            self.is_final = !own_tools && (is_silent || self.spoke_on);
         } else {
             self.spoke_on |= !is_silent;
         }

@@ -46,6 +46,14 @@ fn an_answer_that_ends_with_its_last_words_is_whole_if_it_began_without_an_end()
     // One that has tools of Google's may be about to use them, which takes a while.
     let tools = |tools: Value| json!({"stream": true, "tools": tools});
     assert!(!is_whole_of(&tools(json!([{"codeExecution": {}}])), &usual));
+    let code = part(&json!({"executableCode": {"language": "PYTHON", "code": "1"}})).to_string();
+    let code = code.replace("\"content\"", "\"finishReason\":\"STOP\",\"content\"");
+    assert!(code.contains("STOP"));
+    let before_code = [format!("data: {code}\n\n")];
+    assert!(!is_whole_of(
+        &tools(json!([{"codeExecution": {}}])),
+        &before_code
+    ));
     assert!(!is_whole_of(
         &tools(json!([{"type": "web_search"}])),
         &usual
@@ -59,4 +67,30 @@ fn an_answer_that_ends_with_its_last_words_is_whole_if_it_began_without_an_end()
         2,
         &[usual.concat(), piece(1, "a", None), piece(1, "b", stop)]
     ));
+}
+
+/// Whoever puts a reason to end on every piece does not say by one that it was the last.
+#[test]
+fn a_connection_that_breaks_leaves_only_what_is_surely_whole() {
+    let piece = |text: &str, reason: Option<&str>| {
+        event(&json!({"candidates": [{
+            "content": {"parts": [{"text": text}]}, "finishReason": reason,
+        }]}))
+    };
+    let stop = Some("STOP");
+    for (pieces, is_whole) in [
+        (vec![piece("a", None), piece("b", stop)], true),
+        (vec![piece("a", None), piece("", stop)], true),
+        (vec![piece("a", stop)], false),
+        (vec![piece("a", stop), piece("b", stop)], false),
+    ] {
+        for broken in [true, false] {
+            let mut exchange = exchange_with(&json!({"stream": true}), &Meter::new());
+            exchange.chunk(pieces.concat().into());
+            let broken = broken.then(|| FailureKind::Disconnected.into());
+            let is_clean = broken.is_none();
+            let end = exchange.end(broken).end.unwrap();
+            assert_eq!(end.is_ok(), is_whole || is_clean, "{pieces:?}");
+        }
+    }
 }
