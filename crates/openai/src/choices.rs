@@ -29,9 +29,19 @@ static NEEDLES: LazyLock<Needles> = LazyLock::new(|| Needles {
 
 /// Says whether there are choices, and each says something.
 pub(crate) fn are_answers(choices: Value<'_>, asked: Asked) -> bool {
-    let (finder, name, begins) = match asked.operation {
-        Operation::Completions => (&NEEDLES.text, "text", b'"'),
-        _ => (&NEEDLES.message, "message", b'{'),
+    let is_chat = asked.operation != Operation::Completions;
+    // So begin most answers.
+    if is_chat
+        && !asked.many
+        && choices
+            .as_bytes()
+            .starts_with(br#"[{"index":0,"message":{"#)
+    {
+        return true;
+    }
+    let (finder, name, begins) = match is_chat {
+        true => (&NEEDLES.message, "message", b'{'),
+        false => (&NEEDLES.text, "text", b'"'),
     };
     if !asked.many
         && let Some(at) = finder.find(choices.as_bytes())
