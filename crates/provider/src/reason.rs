@@ -1,19 +1,20 @@
-//! Why answers ended, as OpenAI's API says it; for dialects.
+//! Why answers ended, as servers say it; for dialects.
 
 use ziggurat_core::{Failure, FailureKind};
 
-/// OpenRouter's word and SGLang's for an answer that broke off, as JSON. What came of it is no answer.
-const BROKEN: [&str; 2] = [r#""error""#, r#""abort""#];
+/// The words of OpenRouter, SGLang and watsonx for an answer that broke off. What came of it is no answer.
+const BROKEN: [&str; 3] = ["error", "abort", "cancelled"];
 
-/// Refuses the reasons, as JSON, of answers that broke off.
+/// Refuses the reasons, as JSON or as they are, of answers that broke off.
 ///
 /// # Errors
 ///
 /// It is one of those.
 pub fn check(reason: &str) -> Result<(), Failure> {
-    if !BROKEN.contains(&reason) {
+    let word = reason.trim_matches('"');
+    if !BROKEN.iter().any(|it| it.eq_ignore_ascii_case(word)) {
         return Ok(());
     }
-    let message = format!("the upstream's answer ended with the reason {reason}");
+    let message = format!("the upstream's answer ended with the reason \"{word}\"");
     Err(Failure::new(FailureKind::Server).with_message(message))
 }

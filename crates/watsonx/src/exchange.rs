@@ -98,8 +98,10 @@ impl Chat {
     }
 
     /// Makes an answer of chat of one of text generation.
-    fn generated(&mut self, document: Document) -> Option<JsonBody> {
-        let generated = Generated::of(&document)?;
+    fn generated(&mut self, document: Document) -> Result<Option<JsonBody>, Failure> {
+        let Some(generated) = Generated::of(&document)? else {
+            return Ok(None);
+        };
         self.filtered = generated.finish == Some("content_filter");
         let usage = generation::usage(generated.input, generated.output);
         if let Some(meter) = &self.meter {
@@ -113,19 +115,21 @@ impl Chat {
         if let Some(usage) = usage {
             answer.set("usage", usage);
         }
-        Some(answer)
+        Ok(Some(answer))
     }
 
-    fn chat(&mut self, document: Document) -> Option<JsonBody> {
-        let text = document.get("choices")?.text();
-        let mut choices: Vec<Object> = serde_json::from_str(text).ok()?;
-        if choices.is_empty() {
-            return None;
+    /// Makes an answer of the client's API of one of chat; `None` if it says nothing.
+    fn chat(&mut self, document: Document) -> Result<Option<JsonBody>, Failure> {
+        let choices = document.get("choices").map(|choices| choices.text());
+        let choices = choices.and_then(|text| serde_json::from_str::<Vec<Object>>(text).ok());
+        let mut choices = choices.unwrap_or_default();
+        if choices.is_empty() || !choices.iter().all(says_something) {
+            return Ok(None);
         }
         self.filtered = choices.first().is_some_and(is_filtered);
         let mut changed = false;
         for choice in &mut choices {
-            changed |= finish_as_openai(choice);
+            changed |= finish_as_openai(choice)?;
         }
         let choices = changed.then(|| print(&choices)).flatten();
         if let Some(meter) = &self.meter {
@@ -135,7 +139,7 @@ impl Chat {
         if let Some(choices) = choices {
             answer.set("choices", choices);
         }
-        Some(answer)
+        Ok(Some(answer))
     }
 }
 
@@ -174,7 +178,7 @@ impl Exchange for Chat {
             Route::Chat => self.chat(document),
             Route::Text => self.generated(document),
         };
-        let Some(mut answer) = answer else {
+        let Some(mut answer) = answer? else {
             return invalid("the upstream's answer has no choices");
         };
         if is_empty(answer.get("id")) {
@@ -248,26 +252,29 @@ pub(crate) fn is_empty(id: Option<&[u8]>) -> bool {
 fn is_filtered(choice: &Object) -> bool {
     let reason = choice.get("finish_reason").map(|reason| reason.get());
     let reason = reason.and_then(|reason| serde_json::from_str::<String>(reason).ok());
-    reason.is_some_and(|reason| finish::openai(&reason, false) == "content_filter")
+    reason.is_some_and(|reason| finish::openai(&reason, false).ok() == Some("content_filter"))
+}
+
+fn says_something(choice: &Object) -> bool {
+    let message = choice.get("message");
+    message.is_some_and(|message| message.get().starts_with('{'))
 }
 
 /// Gives a choice's finish reason OpenAI's name. Says whether it had another.
-fn finish_as_openai(choice: &mut Object) -> bool {
+fn finish_as_openai(choice: &mut Object) -> Result<bool, Failure> {
     let calls_tools = choice
         .get("message")
         .and_then(|message| serde_json::from_str::<Object>(message.get()).ok())
         .is_some_and(|message| has_calls(&message));
     let Some(native) = choice.get("finish_reason") else {
-        return false;
+        return Ok(false);
     };
-    let Some(openai) = reason(native, calls_tools) else {
-        return false;
-    };
-    let Some(openai) = raw(format!("\"{openai}\"")) else {
-        return false;
+    let openai = reason(native, calls_tools)?;
+    let Some(openai) = openai.and_then(|openai| raw(format!("\"{openai}\""))) else {
+        return Ok(false);
     };
     choice.insert("finish_reason".to_owned(), openai);
-    true
+    Ok(true)
 }
 
 /// Whether a message, or the delta of one, calls tools.
@@ -277,8 +284,17 @@ pub(crate) fn has_calls(message: &Object) -> bool {
 }
 
 /// Returns OpenAI's word for a finish reason that has another.
-pub(crate) fn reason(native: &RawValue, calls_tools: bool) -> Option<&'static str> {
-    let native: String = serde_json::from_str(native.get()).ok()?;
-    let openai = finish::openai(&native, calls_tools);
-    (openai != native).then_some(openai)
+///
+/// # Errors
+///
+/// It is that of an answer that broke off.
+pub(crate) fn reason(
+    native: &RawValue,
+    calls_tools: bool,
+) -> Result<Option<&'static str>, Failure> {
+    let Ok(native) = serde_json::from_str::<String>(native.get()) else {
+        return Ok(None);
+    };
+    let openai = finish::openai(&native, calls_tools)?;
+    Ok((openai != native).then_some(openai))
 }

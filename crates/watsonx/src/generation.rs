@@ -131,18 +131,28 @@ pub(crate) struct Generated {
 
 impl Generated {
     /// Reads the first result; `None` if there is none.
-    pub(crate) fn of(document: &Document) -> Option<Self> {
-        let results: Results<'_> = serde_json::from_slice(document.raw()).ok()?;
-        let first = results.results.first()?;
+    ///
+    /// # Errors
+    ///
+    /// The answer broke off.
+    pub(crate) fn of(document: &Document) -> Result<Option<Self>, Failure> {
+        let results: Option<Results<'_>> = serde_json::from_slice(document.raw()).ok();
+        let Some(first) = results.as_ref().and_then(|results| results.results.first()) else {
+            return Ok(None);
+        };
         let text = first.generated_text.map_or("\"\"", RawValue::get);
+        if !text.starts_with('"') {
+            return Ok(None);
+        }
         let reason = first.stop_reason.as_deref();
         let reason = reason.filter(|reason| !reason.eq_ignore_ascii_case("not_finished"));
-        text.starts_with('"').then(|| Self {
+        let finish = reason.map(|reason| finish::openai(&reason.to_ascii_lowercase(), false));
+        Ok(Some(Self {
             text: text.into(),
-            finish: reason.map(|reason| finish::openai(&reason.to_ascii_lowercase(), false)),
+            finish: finish.transpose()?,
             input: first.input_token_count,
             output: first.generated_token_count,
-        })
+        }))
     }
 
     /// The choices of a plain answer, as JSON.

@@ -169,7 +169,7 @@ impl Reader {
         }
         let mut changed = false;
         for choice in &mut choices {
-            changed |= self.note(choice);
+            changed |= self.note(choice)?;
         }
         match changed {
             true => serde_json::to_vec(&choices)
@@ -180,19 +180,19 @@ impl Reader {
     }
 
     /// Notes what a choice says, and gives its finish reason OpenAI's name. Says whether it had another.
-    fn note(&mut self, choice: &mut Object) -> bool {
+    fn note(&mut self, choice: &mut Object) -> Result<bool, Failure> {
         let get = |name| choice.get(name).map(|value| &**value);
         let bit = self.begin(get("index"), get("delta"));
         let Some(native) = finish(get("finish_reason")) else {
-            return false;
+            return Ok(false);
         };
+        let openai = reason(native, self.calls_tools & bit != 0)?;
         self.finished |= bit;
-        let openai = reason(native, self.calls_tools & bit != 0);
         let Some(openai) = openai.and_then(|openai| raw(format!("\"{openai}\""))) else {
-            return false;
+            return Ok(false);
         };
         choice.insert("finish_reason".to_owned(), openai);
-        true
+        Ok(true)
     }
 
     /// Notes that a choice has come, and whether it calls tools. Returns its bit.
@@ -213,7 +213,7 @@ impl Reader {
         let Some(results) = document.get("results") else {
             return Ok(None);
         };
-        let Some(piece) = Generated::of(document) else {
+        let Some(piece) = Generated::of(document)? else {
             return match results.text().contains('{') {
                 true => Err(invalid()),
                 false => Ok(None),

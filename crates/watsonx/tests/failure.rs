@@ -154,6 +154,8 @@ fn answers_that_are_none_are_failures() {
         r#"{"choices":[]}"#,
         r#"{"choices":[],"usage":{"prompt_tokens":3}}"#,
         r#"{"choices":["a"]}"#,
+        r#"{"choices":[{}]}"#,
+        r#"{"choices":[{"message":null}]}"#,
         r#"{"results":[]}"#,
     ] {
         let failure = plain(body).unwrap_err();
@@ -163,7 +165,16 @@ fn answers_that_are_none_are_failures() {
     let error = r#"{"errors":[{"code":"x","message":"slow down"}],"status_code":429}"#;
     assert_eq!(plain(error).unwrap_err().kind(), FailureKind::RateLimited);
     // Empty ones beside an answer are none.
-    assert!(plain(r#"{"errors":[],"error":null,"choices":[{}]}"#).is_ok());
+    assert!(plain(r#"{"errors":[],"error":null,"choices":[{"message":{}}]}"#).is_ok());
+}
+
+#[test]
+fn answers_that_broke_off_are_failures() {
+    for reason in ["error", "cancelled"] {
+        let choice = json!({"message": {"content": "a"}, "finish_reason": reason});
+        let failure = plain(&json!({"choices": [choice]}).to_string()).unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::Server, "{reason}");
+    }
 }
 
 #[test]

@@ -219,6 +219,21 @@ fn no_reason_ends_no_choice() {
     }
 }
 
+/// What came of it is no answer.
+#[test]
+fn a_reason_of_an_answer_that_broke_off_breaks_the_stream() {
+    for reason in ["error", "cancelled"] {
+        let text = delta(&json!({"content": "a"}), None) + &delta(&json!({}), Some(reason));
+        let (got, end) = play(&text, &chat(false));
+        assert_eq!((got.len(), end), (1, Err(FailureKind::Server)), "{reason}");
+        let results = json!([{"generated_text": "a", "stop_reason": reason.to_ascii_uppercase()}]);
+        let text = format!("data: {}\n\n", json!({"results": results}));
+        let exchange = exchange(builder("m").text_generation(true), &chat(false));
+        let (_, end) = stream(exchange, [text.as_bytes()]);
+        assert_eq!(end, Err(FailureKind::Server), "{reason}");
+    }
+}
+
 #[test]
 fn errors_in_a_stream_are_failures() {
     let begun = delta(&json!({"content": "a"}), None);

@@ -7,7 +7,10 @@ use std::{
 
 use http::Method;
 use serde_json::json;
-use tracing::{Event, Metadata, Subscriber, field, span};
+use tracing::{
+    Dispatch, Event, Metadata, Subscriber, field, span,
+    subscriber::{DefaultGuard, set_default},
+};
 use ziggurat_testing::mock::Step;
 
 use crate::support::{Proxy, upstream};
@@ -17,6 +20,17 @@ use crate::support::{Proxy, upstream};
 pub(crate) struct Log {
     pub(crate) lines: Arc<Mutex<Vec<String>>>,
     pub(crate) all: Arc<Mutex<String>>,
+}
+
+impl Log {
+    /// Listens on this thread, until the second value is dropped.
+    pub(crate) fn listen() -> (Self, (Dispatch, DefaultGuard)) {
+        let log = Self::default();
+        // With a single subscriber, tests on other threads, which have none, would decide what is logged where.
+        let second = Dispatch::new(log.clone());
+        let guard = set_default(log.clone());
+        (log, (second, guard))
+    }
 }
 
 struct Text(String);
@@ -58,10 +72,7 @@ model_list:
 
 #[tokio::test(start_paused = true)]
 async fn only_listed_metadata_is_logged_and_none_goes_upstream() {
-    let log = Log::default();
-    // With a single subscriber, tests on other threads, which have none, would decide what is logged where.
-    let _second = tracing::Dispatch::new(log.clone());
-    let _guard = tracing::subscriber::set_default(log.clone());
+    let (log, _listening) = Log::listen();
     let a = upstream("a", [Step::hello()]).await;
     for (settings, logged) in [
         ("", ""),
@@ -99,9 +110,7 @@ async fn only_listed_metadata_is_logged_and_none_goes_upstream() {
 /// Whatever a client notes or calls its request.
 #[tokio::test]
 async fn a_request_is_one_line_of_bounded_length() {
-    let log = Log::default();
-    let _second = tracing::Dispatch::new(log.clone());
-    let _guard = tracing::subscriber::set_default(log.clone());
+    let (log, _listening) = Log::listen();
     let a = upstream("a", [Step::hello()]).await;
     let yaml = format!("{YAML}general_settings: {{log_metadata_keys: [team]}}");
     let proxy = Proxy::start(&yaml, &[("A", a.url())]).await;
@@ -122,8 +131,7 @@ async fn a_request_is_one_line_of_bounded_length() {
 /// What never reaches the gateway is counted and logged, too: by method and path, without the query.
 #[tokio::test]
 async fn refusals_have_a_line_of_their_own() {
-    let log = Log::default();
-    let _guard = tracing::subscriber::set_default(log.clone());
+    let (log, _listening) = Log::listen();
     let a = upstream("a", [Step::hello()]).await;
     let yaml = format!("{YAML}general_settings: {{master_key: sk-1}}");
     let proxy = Proxy::start(&yaml, &[("A", a.url())]).await;

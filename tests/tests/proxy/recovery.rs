@@ -267,10 +267,7 @@ async fn observers_hear_who_went_on() {
 /// The line of a request names who ended its stream, and says how often it went on.
 #[tokio::test(start_paused = true)]
 async fn the_log_says_who_went_on() {
-    let log = Log::default();
-    // With a single subscriber, tests on other threads, which have none, would decide what is logged where.
-    let _second = tracing::Dispatch::new(log.clone());
-    let _guard = tracing::subscriber::set_default(log.clone());
+    let (log, _listening) = Log::listen();
     let scripts = [cut_after(2), cut_after(3), whole()].map(Script::from);
     let world = World::new("", scripts).await;
     assert_whole(&stream(&world.proxy().await).await);

@@ -227,9 +227,7 @@ async fn what_needs_another_listener_is_named_or_refused() {
 /// Whoever chose the host is not refused, but told.
 #[tokio::test]
 async fn a_key_that_goes_is_warned_of_where_everyone_is_served() {
-    let log = Log::default();
-    let _second = tracing::Dispatch::new(log.clone());
-    let _guard = tracing::subscriber::set_default(log.clone());
+    let (log, _listening) = Log::listen();
     let up = upstream("a", [Step::hello()]).await;
     let variables = [("A", up.url())];
     let open = config(YAML, &variables);
